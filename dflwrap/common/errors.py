@@ -1,0 +1,39 @@
+"""One exception for what the user has to hear, and the exit codes of the command line."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of `dflwrap extract` (README, section "Exit codes")."""
+
+    COMPLETE = 0
+    """Every frame extracted or no_face."""
+    QUARANTINED = 1
+    """Finished; some frames are quarantined."""
+    USAGE = 2
+    """Bad usage or input; nothing was started."""
+    NEEDS_USER = 3
+    """Stopped; the cause id is the last line on stderr."""
+    INTERRUPTED = 4
+    """Interrupted; the same command goes on where it stopped."""
+    FAULT = 5
+    """A fault of dflwrap itself."""
+
+
+class DflwrapError(Exception):
+    """What is wrong, where, and what to do, in one clear sentence for the user."""
+
+    exit_code = ExitCode.USAGE
+
+
+class NeedsUserError(DflwrapError):
+    """The run cannot go on without the user. `cause` is a rule id."""
+
+    exit_code = ExitCode.NEEDS_USER
+
+    def __init__(self, cause: str, message: str, steps: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.steps = steps

@@ -1,0 +1,116 @@
+"""The settings of one attempt, and of one run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import Any, Self
+
+
+class FaceType(StrEnum):
+    """DeepFaceLab's face types, under the names its command line takes."""
+
+    HALF = "half_face"
+    FULL = "full_face"
+    WHOLE = "whole_face"
+    HEAD = "head"
+    MARK_ONLY = "mark_only"
+
+
+class _PlainData:
+    """Conversion to and from JSON-ready dictionaries for the frozen dataclasses below."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)  # type: ignore[call-overload, no-any-return]
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Rebuild from `to_dict`'s result; unknown keys (of a newer version) are left out."""
+        known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+        return cls(**{key: value for key, value in data.items() if key in known})
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractOptions(_PlainData):
+    """What the user asked of the extraction; the same in every attempt of a run."""
+
+    detector: str = "s3fd"
+    face_type: str = FaceType.WHOLE.value
+    max_faces_from_image: int = 0
+    """0 = no limit, as in DFL."""
+    image_size: int = 512
+    """Side of the aligned face, pixels."""
+    jpeg_quality: int = 90
+    output_debug: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(_PlainData):
+    """The settings of an attempt. A change of one of these is a rung of the ladder."""
+
+    devices: tuple[int, ...] = ()
+    """GPU indices; empty means the CPU."""
+    workers: int = 1
+    """Worker processes per device (on the CPU: in all)."""
+    batch_size: int = 0
+    """Frames handed to one attempt; 0 = all open frames."""
+    weights_on_cpu: bool = False
+    max_side: int = 0
+    """Longest input side in pixels; larger frames are downscaled on their way in. 0 = as they are."""
+    threads: int = 0
+    """Threads of TensorFlow per worker; 0 = its default."""
+    startup_timeout: float = 1800.0
+    """Seconds without any sign of life during start-up and first frame before the attempt is ended."""
+    frame_timeout: float = 300.0
+    """Seconds without any sign of life in the steady phase."""
+    env: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        data = dict(data)
+        if "devices" in data:
+            data["devices"] = tuple(data["devices"])
+        return super(Plan, cls).from_dict(data)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptSpec:
+    """One launch of the extractor as plain data: serialisable in, serialisable out."""
+
+    number: int
+    plan: Plan
+    options: ExtractOptions
+    folder: str
+    """`<run folder>/attempts/NNNN`: plan.json, stdout.log, stderr.log, events.jsonl."""
+    input_dir: str
+    """The batch folder: nothing in it but this attempt's frames."""
+    output_dir: str
+    """Private and empty when the attempt starts; debug pictures go to `<output_dir>_debug`."""
+    events_path: str
+    frames: tuple[str, ...]
+    """File names inside `input_dir`, in the order of the ledger."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "number": self.number,
+            "plan": self.plan.to_dict(),
+            "options": self.options.to_dict(),
+            "folder": self.folder,
+            "input_dir": self.input_dir,
+            "output_dir": self.output_dir,
+            "events_path": self.events_path,
+            "frames": list(self.frames),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> AttemptSpec:
+        return cls(
+            number=data["number"],
+            plan=Plan.from_dict(data["plan"]),
+            options=ExtractOptions.from_dict(data["options"]),
+            folder=data["folder"],
+            input_dir=data["input_dir"],
+            output_dir=data["output_dir"],
+            events_path=data["events_path"],
+            frames=tuple(data["frames"]),
+        )
