@@ -1,0 +1,1 @@
+"""Who does the work: one contract (`base`), two implementations (`deepfacelab`, `builtin`)."""
