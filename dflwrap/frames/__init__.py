@@ -1,0 +1,1 @@
+"""What goes in: which files are frames, what is wrong with them, how they enter an attempt."""

@@ -1,0 +1,131 @@
+"""What the first and last bytes of an image file say, without decoding it.
+
+Cheap (two small reads) and safe on hostile files: nothing is allocated by what the file claims.
+It covers what kills or fools an extractor silently: size, bit depth, CMYK, and a file cut short.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+_HEAD = 64 * 1024
+_TAIL = 64 * 1024
+_MAX_SEGMENTS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderFacts:
+    """Facts of one image file; None where this reader does not know."""
+
+    kind: str
+    """jpeg, png, tiff, bmp, webp, gif, other, or text / empty for what is no image."""
+    width: int | None = None
+    height: int | None = None
+    bits: int | None = None
+    """Bits per channel."""
+    channels: int | None = None
+    whole: bool | None = None
+    """False: the end of the image data is missing."""
+    problem: str | None = None
+    """A fault in the header itself."""
+
+
+def read_header(path: Path) -> HeaderFacts:
+    """Facts of the file at `path`. Raises OSError when it cannot be opened or read."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+        if not head:
+            return HeaderFacts("empty", problem="the file is empty (0 bytes)")
+        if head.startswith(b"\xff\xd8"):
+            return _jpeg(file)
+        if head.startswith(b"\x89PNG\r\n\x1a\n"):
+            return _png(file, head)
+        if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+            return HeaderFacts("tiff")
+        if head.startswith(b"BM"):
+            return HeaderFacts("bmp")
+        if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+            return HeaderFacts("webp")
+        if head[:6] in (b"GIF87a", b"GIF89a"):
+            return HeaderFacts("gif")
+        if not head.strip(b"\0"):
+            return HeaderFacts("other", problem="the file holds only zero bytes")
+        if head.startswith(b"version https://git-lfs"):
+            return HeaderFacts("text", problem="a git-LFS pointer, not an image")
+        if _is_text(head):
+            return HeaderFacts("text", problem="the file is text, not an image")
+        return HeaderFacts("other")
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        head[:1024].decode("ascii")
+    except UnicodeDecodeError:
+        return False
+    return not any(byte < 9 for byte in head[:1024])
+
+
+def _jpeg(file: BinaryIO) -> HeaderFacts:
+    """Walk the marker segments to the start of scan (ITU-T T.81, annex B)."""
+    position = 2
+    width = height = bits = channels = None
+    for _ in range(_MAX_SEGMENTS):
+        file.seek(position)
+        marker = file.read(4)
+        if len(marker) < 4:
+            return HeaderFacts("jpeg", width, height, bits, channels, False, "the file ends inside its header")
+        if marker[0] != 0xFF:
+            return HeaderFacts("jpeg", width, height, bits, channels, None, "its header is damaged")
+        if marker[1] == 0xFF:  # fill byte
+            position += 1
+            continue
+        if marker[1] == 0x01 or 0xD0 <= marker[1] <= 0xD8:  # markers without a length
+            position += 2
+            continue
+        length = struct.unpack(">H", marker[2:])[0]
+        if 0xC0 <= marker[1] <= 0xCF and marker[1] not in (0xC4, 0xC8, 0xCC):
+            frame = file.read(6)
+            if len(frame) == 6:
+                bits, height, width, channels = struct.unpack(">BHHB", frame)
+        if marker[1] == 0xDA:
+            whole = _ends_with_eoi(file, position + 2 + length)
+            problem = None if width and height else "its header names no size"
+            return HeaderFacts("jpeg", width, height, bits, channels, whole, problem)
+        position += 2 + length
+    return HeaderFacts("jpeg", width, height, bits, channels, None, "its header is damaged")
+
+
+def _ends_with_eoi(file: BinaryIO, data_start: int) -> bool:
+    """True when an end-of-image marker follows the scan data.
+
+    Inside entropy-coded data FF is always followed by 00 or a restart marker, so FF D9 after the
+    first scan ends the image; some cameras and tools add bytes behind it.
+    """
+    end = file.seek(0, 2)
+    file.seek(max(data_start, end - _TAIL))
+    if b"\xff\xd9" in file.read(_TAIL):
+        return True
+    position, carry = data_start, b""
+    while position < end:
+        file.seek(position)
+        chunk = carry + file.read(1 << 20)
+        if b"\xff\xd9" in chunk:
+            return True
+        carry = chunk[-1:]
+        position += 1 << 20
+    return False
+
+
+def _png(file: BinaryIO, head: bytes) -> HeaderFacts:
+    if len(head) < 29 or head[12:16] != b"IHDR":
+        return HeaderFacts("png", whole=False, problem="the file ends inside its header")
+    width, height, bits, colour = struct.unpack(">IIBB", head[16:26])
+    channels = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}.get(colour)
+    end = file.seek(0, 2)
+    file.seek(max(0, end - _TAIL))
+    whole = b"IEND\xaeB`\x82" in file.read(_TAIL)
+    problem = None if width and height else "its header names no size"
+    return HeaderFacts("png", width, height, bits, channels, whole, problem)

@@ -1,0 +1,120 @@
+"""What lies in the input folder: frames, and what is not one."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from dflwrap.common.errors import DflwrapError
+from dflwrap.frames.names import display, stem_and_suffix
+
+DFL_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
+"""What DFL lists (in any case); everything else it passes over without a word."""
+
+CONVERTIBLE_SUFFIXES = frozenset(
+    {".webp", ".bmp", ".gif", ".jpe", ".jfif", ".jp2", ".avif", ".heic", ".heif", ".ppm", ".pgm", ".tga", ".exr"}
+)
+"""Images that DFL ignores: frames for us, converted on their way in where OpenCV can read them."""
+
+IMAGE_SUFFIXES = DFL_SUFFIXES | CONVERTIBLE_SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class FrameEntry:
+    """One input image as the folder shows it."""
+
+    name: str
+    size: int
+    mtime_ns: int
+    problem: str | None = None
+    """Why it cannot be a readable image at all (a folder, a broken link, ...), or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Something in the input folder that is not a frame."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    frames: tuple[FrameEntry, ...]
+    ignored: tuple[Ignored, ...]
+
+
+def take_inventory(folder: Path) -> Inventory:
+    """List `folder` (not its sub-folders), sorted by name as DFL sorts.
+
+    Raises DflwrapError when the folder is missing, is not a folder or cannot be listed.
+    """
+    try:
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        raise DflwrapError(
+            f"The input folder does not exist: {display(str(folder))}. "
+            "Give the folder that holds the frames with --input-dir."
+        ) from None
+    except NotADirectoryError:
+        raise DflwrapError(
+            f"The input is a file, not a folder: {display(str(folder))}. "
+            "Give the folder that holds the frames with --input-dir."
+        ) from None
+    except OSError as error:
+        raise DflwrapError(
+            f"The input folder cannot be read: {display(str(folder))} ({error.strerror}). "
+            "Check its permissions."
+        ) from None
+    frames: list[FrameEntry] = []
+    ignored: list[Ignored] = []
+    for entry in entries:
+        suffix = stem_and_suffix(entry.name)[1]
+        if suffix in IMAGE_SUFFIXES:
+            frames.append(_frame(entry))
+        else:
+            reason = _why_ignored(entry, suffix)
+            if reason:
+                ignored.append(Ignored(entry.name, reason))
+    return Inventory(tuple(frames), tuple(ignored))
+
+
+def _frame(entry: os.DirEntry[str]) -> FrameEntry:
+    try:
+        info = entry.stat()
+    except OSError as error:
+        if entry.is_symlink():
+            return FrameEntry(entry.name, 0, 0, "a link whose target does not exist")
+        return FrameEntry(entry.name, 0, 0, f"cannot be looked at: {error.strerror}")
+    problem = None
+    if stat.S_ISDIR(info.st_mode):
+        problem = "a folder, named like an image"
+    elif not stat.S_ISREG(info.st_mode):
+        problem = "not a regular file (a pipe or a device)"
+    return FrameEntry(entry.name, info.st_size if problem is None else 0, info.st_mtime_ns, problem)
+
+
+def _why_ignored(entry: os.DirEntry[str], suffix: str) -> str | None:
+    try:
+        is_folder = entry.is_dir()
+    except OSError:
+        is_folder = False
+    if is_folder:
+        count = _images_in(Path(entry.path))
+        if count:
+            return f"sub-folder with {count} image{'s' if count != 1 else ''}: only the folder itself is extracted"
+        return None
+    if suffix in {".mp4", ".mkv", ".avi", ".mov", ".webm"}:
+        return "a video: extract its frames first"
+    return "not an image" if suffix not in {".db", ".ini", ".txt", ".json", ""} else None
+
+
+def _images_in(folder: Path) -> int:
+    try:
+        with os.scandir(folder) as listing:
+            return sum(stem_and_suffix(entry.name)[1] in IMAGE_SUFFIXES for entry in listing)
+    except OSError:
+        return 0

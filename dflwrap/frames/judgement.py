@@ -1,0 +1,103 @@
+"""How a frame enters an attempt: as it is, prepared, or not at all with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from dflwrap.frames.header import HeaderFacts, read_header
+from dflwrap.frames.inventory import DFL_SUFFIXES, FrameEntry
+from dflwrap.frames.names import is_plain, stem_and_suffix
+
+SMALLEST_SIDE = 128
+"""DFL never looks at a frame with a shorter side (faceset-format, detector rules)."""
+HUGE_PIXELS = 64_000_000
+"""Above this a frame is downscaled on its way in: DFL holds it as 32-bit floats several times over
+(20000x20000 took 3 GB and half a minute)."""
+HUGE_SIDE = 8000
+"""Longest side, in pixels, that a huge frame is brought down to."""
+BOMB_PIXELS = 1_000_000_000
+"""Above this a frame is refused: OpenCV itself refuses more than 2**30 pixels."""
+
+
+class Entry(StrEnum):
+    LINK = "link"
+    """As it is, under its own name or a plain one."""
+    CONVERT = "convert"
+    """Decoded in a child process and written as an 8-bit PNG."""
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    entry: Entry
+    reason: str = ""
+    """Why it is not simply handed in; for REFUSE the evidence."""
+    cause: str = ""
+    """For REFUSE: id of the known cause."""
+    plain_name: bool = True
+    """False: it needs a plain name of ours in the batch folder."""
+    max_side: int = 0
+    """For CONVERT: longest side in pixels, 0 = as it is."""
+
+
+def judge(folder: Path, entry: FrameEntry) -> Judgement:
+    """Judge one frame by its name, its directory entry and its header (no decoding)."""
+    if entry.problem:
+        return Judgement(Entry.REFUSE, entry.problem, "imread-failed")
+    if entry.size == 0:
+        return Judgement(Entry.REFUSE, "the file is empty (0 bytes)", "zero-byte-image")
+    try:
+        facts = read_header(folder / entry.name)
+    except OSError as error:
+        return Judgement(Entry.REFUSE, f"cannot be opened: {error.strerror}", "imread-failed")
+    return _judge_facts(entry, facts)
+
+
+def _judge_facts(entry: FrameEntry, facts: HeaderFacts) -> Judgement:
+    if facts.problem:
+        return Judgement(Entry.REFUSE, facts.problem, "imread-failed")
+    if facts.whole is False:
+        return Judgement(
+            Entry.REFUSE,
+            "the file is cut short: the end of its image data is missing",
+            "imread-failed",
+        )
+    if facts.width and facts.height:
+        refused = judge_size(facts.width, facts.height)
+        if refused:
+            return refused
+    reason, max_side = _why_convert(entry, facts)
+    if reason:
+        return Judgement(Entry.CONVERT, reason, plain_name=False, max_side=max_side)
+    plain = is_plain(entry.name)
+    return Judgement(Entry.LINK, "" if plain else "its name is not plain ASCII or is long", plain_name=plain)
+
+
+def judge_size(width: int, height: int) -> Judgement | None:
+    """REFUSE when DFL would not look at a frame of this size, or when it could not survive it."""
+    if min(width, height) < SMALLEST_SIDE:
+        return Judgement(
+            Entry.REFUSE,
+            f"{width}x{height} pixels: no detector looks at frames with a side under {SMALLEST_SIDE}",
+            "image-too-small",
+        )
+    if width * height > BOMB_PIXELS:
+        return Judgement(Entry.REFUSE, f"{width}x{height} pixels are more than can be decoded", "huge-image")
+    return None
+
+
+def _why_convert(entry: FrameEntry, facts: HeaderFacts) -> tuple[str, int]:
+    suffix = stem_and_suffix(entry.name)[1]
+    if facts.width and facts.height and facts.width * facts.height > HUGE_PIXELS:
+        return f"{facts.width}x{facts.height} pixels: downscaled to {HUGE_SIDE}", HUGE_SIDE
+    if suffix not in DFL_SUFFIXES:
+        return f"DFL passes over {suffix} files", 0
+    if facts.kind not in ("jpeg", "png"):
+        return f"{'a TIFF' if facts.kind == 'tiff' else 'not the format its name says'}: checked and converted", 0
+    if facts.bits and facts.bits > 8:
+        return f"{facts.bits} bits per channel: brought to 8", 0
+    if facts.kind == "jpeg" and facts.channels == 4:
+        return "CMYK colours: converted", 0
+    return "", 0

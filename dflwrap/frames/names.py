@@ -1,0 +1,54 @@
+"""File names as text for people, and as plain names for an extractor."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. ()-]{0,99}")
+
+
+def display(name: str) -> str:
+    """`name` safe to print and to store: control, bidirectional and undecodable characters escaped.
+
+    A file name is hostile input: a newline would forge a log line, a right-to-left mark would hide
+    a suffix, a lone surrogate (a name that is not valid UTF-8) cannot be encoded.
+    """
+    return "".join(_escaped(char) if _unsafe(char) else char for char in name)
+
+
+def _unsafe(char: str) -> bool:
+    return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # an undecodable byte, as os.fsdecode represents it
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def is_plain(name: str) -> bool:
+    """True when every extractor, code page and command line takes `name` as it is."""
+    return _PLAIN.fullmatch(name) is not None and not name.endswith((".", " "))
+
+
+def encode(name: str) -> bytes:
+    """`name` as the bytes that the file system holds; `decode` turns them back."""
+    return os.fsencode(name)
+
+
+def decode(raw: bytes) -> str:
+    return os.fsdecode(raw)
+
+
+def stem_and_suffix(name: str) -> tuple[str, str]:
+    """`name` split as DFL does (the last dot); the suffix in lower case, with its dot."""
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a name, not a path
+    return stem, suffix.lower()
+
+
+def case_key(name: str) -> str:
+    """Equal for names that are one file on a file system that ignores case or composes accents."""
+    return unicodedata.normalize("NFC", name).casefold()
