@@ -21,7 +21,8 @@ class HeaderFacts:
     """Facts of one image file; None where this reader does not know."""
 
     kind: str
-    """jpeg, png, tiff, bmp, webp, gif, other, or text / empty for what is no image."""
+    """jpeg, png, tiff, bmp, webp, gif, other, text / empty for what is no image, or damaged for a JPEG
+    whose header only a decoder can judge."""
     width: int | None = None
     height: int | None = None
     bits: int | None = None
@@ -76,9 +77,11 @@ def _jpeg(file: BinaryIO) -> HeaderFacts:
         file.seek(position)
         marker = file.read(4)
         if len(marker) < 4:
-            return HeaderFacts("jpeg", width, height, bits, channels, False, "the file ends inside its header")
+            return HeaderFacts(
+                "jpeg", width, height, bits, channels, False, "the file ends inside its header"
+            )
         if marker[0] != 0xFF:
-            return HeaderFacts("jpeg", width, height, bits, channels, None, "its header is damaged")
+            return HeaderFacts("damaged", width, height, bits, channels)
         if marker[1] == 0xFF:  # fill byte
             position += 1
             continue
@@ -95,7 +98,7 @@ def _jpeg(file: BinaryIO) -> HeaderFacts:
             problem = None if width and height else "its header names no size"
             return HeaderFacts("jpeg", width, height, bits, channels, whole, problem)
         position += 2 + length
-    return HeaderFacts("jpeg", width, height, bits, channels, None, "its header is damaged")
+    return HeaderFacts("damaged", width, height, bits, channels)
 
 
 def _ends_with_eoi(file: BinaryIO, data_start: int) -> bool:

@@ -14,7 +14,21 @@ DFL_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 """What DFL lists (in any case); everything else it passes over without a word."""
 
 CONVERTIBLE_SUFFIXES = frozenset(
-    {".webp", ".bmp", ".gif", ".jpe", ".jfif", ".jp2", ".avif", ".heic", ".heif", ".ppm", ".pgm", ".tga", ".exr"}
+    {
+        ".webp",
+        ".bmp",
+        ".gif",
+        ".jpe",
+        ".jfif",
+        ".jp2",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".ppm",
+        ".pgm",
+        ".tga",
+        ".exr",
+    }
 )
 """Images that DFL ignores: frames for us, converted on their way in where OpenCV can read them."""
 
@@ -105,7 +119,8 @@ def _why_ignored(entry: os.DirEntry[str], suffix: str) -> str | None:
     if is_folder:
         count = _images_in(Path(entry.path))
         if count:
-            return f"sub-folder with {count} image{'s' if count != 1 else ''}: only the folder itself is extracted"
+            images = "1 image" if count == 1 else f"{count} images"
+            return f"sub-folder with {images}: only the folder itself is extracted"
         return None
     if suffix in {".mp4", ".mkv", ".avi", ".mov", ".webm"}:
         return "a video: extract its frames first"

@@ -95,7 +95,10 @@ def _why_convert(entry: FrameEntry, facts: HeaderFacts) -> tuple[str, int]:
     if suffix not in DFL_SUFFIXES:
         return f"DFL passes over {suffix} files", 0
     if facts.kind not in ("jpeg", "png"):
-        return f"{'a TIFF' if facts.kind == 'tiff' else 'not the format its name says'}: checked and converted", 0
+        what = {"tiff": "a TIFF", "damaged": "an unusual header"}.get(
+            facts.kind, "not the format its name says"
+        )
+        return f"{what}: checked and converted", 0
     if facts.bits and facts.bits > 8:
         return f"{facts.bits} bits per channel: brought to 8", 0
     if facts.kind == "jpeg" and facts.channels == 4:

@@ -1,0 +1,32 @@
+"""The batch folder of an attempt: links to frames that go in as they are, converted copies of the rest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from dflwrap.frames.names import stem_and_suffix
+
+
+def batch_name(frame_id: int, name: str, *, plain: bool, converted: bool) -> str:
+    """The name of a frame inside the batch folder: its own where that is plain, else a unique one."""
+    if converted:
+        return f"frame-{frame_id:07d}.png"
+    return name if plain else f"frame-{frame_id:07d}{stem_and_suffix(name)[1]}"
+
+
+def link_frame(source: Path, target: Path) -> None:
+    """Make `target` show `source` without copying where the platform allows it.
+
+    Tries a symbolic link (POSIX), a hard link (Windows, where symbolic links need a right that users
+    lack), and at last a copy. The source is only ever read. Raises OSError when none of it works.
+    """
+    source = source.resolve()
+    for way in (os.link, os.symlink) if os.name == "nt" else (os.symlink,):
+        try:
+            way(source, target)
+        except (OSError, NotImplementedError):
+            continue
+        return
+    shutil.copyfile(source, target)

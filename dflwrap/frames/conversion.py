@@ -1,0 +1,110 @@
+"""The parent's side of the decoder child: restarts it when an image kills it, bounds every wait."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+TIMEOUT = 120.0
+"""Seconds for one image; 20000x20000 takes about 30."""
+
+
+class ConversionError(Exception):
+    """An image could not be converted; the text is the evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """Sizes in pixels of the source and of what was written."""
+
+    width: int
+    height: int
+    out_width: int
+    out_height: int
+
+
+class Converter:
+    """Converts images one at a time in a child process that starts on first use."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def convert(self, source: Path, target: Path, max_side: int = 0) -> Converted:
+        """Write `source` to `target` as PNG. Raises ConversionError."""
+        child = self._started()
+        request = {
+            "source": os.fsencode(source).hex(),
+            "target": os.fsencode(target).hex(),
+            "max_side": max_side,
+        }
+        assert child.stdin is not None
+        try:
+            child.stdin.write(json.dumps(request).encode("ascii") + b"\n")
+            child.stdin.flush()
+            line = self._answers.get(timeout=TIMEOUT)
+        except queue.Empty:
+            self.close()
+            raise ConversionError(f"decoding it took more than {TIMEOUT:.0f} s") from None
+        except OSError:
+            line = b""
+        if not line:
+            status = child.wait(timeout=10)
+            self.close()
+            raise ConversionError(f"the decoder died of it (exit status {status})")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise ConversionError(answer["error"])
+        return Converted(answer["width"], answer["height"], answer["out_width"], answer["out_height"])
+
+    def close(self) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.kill()
+        child.wait()
+        if child.stdin:
+            try:
+                child.stdin.close()
+            except OSError:
+                pass
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._child is None or self._child.poll() is not None:
+            self.close()
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "dflwrap.frames.decoder"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+            assert self._child.stdout is not None
+            # A queue of its own per child: an answer of a killed one is never taken for the next's.
+            self._answers = queue.SimpleQueue()
+            threading.Thread(
+                target=_pump, args=(self._child.stdout, self._answers), name="decoder-answers", daemon=True
+            ).start()
+        return self._child
+
+
+def _pump(stream: IO[bytes], answers: queue.SimpleQueue[bytes]) -> None:
+    with stream:
+        for line in stream:
+            answers.put(line)
+    answers.put(b"")

@@ -1,0 +1,94 @@
+"""The child process that decodes images: a broken file may kill it, never the run.
+
+Run as `python -m dflwrap.frames.decoder`. One JSON request a line on stdin, one JSON answer a line on
+stdout; it ends when stdin ends. A request names `source`, `target` (the PNG to write) and `max_side`;
+the answer holds `width` and `height` (of the source), `out_width`, `out_height`, or `error`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+MEMORY_BOUND = 6 * 1024**3
+"""Address space of this process in bytes (POSIX): a bomb that hides its size ends here."""
+
+
+def _bound_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows: OpenCV's own pixel bound has to do
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BOUND, MEMORY_BOUND))
+    except (ValueError, OSError):
+        pass
+
+
+def convert(source: Path, target: Path, max_side: int) -> dict[str, Any]:
+    """Write `source` as an 8-bit, 3-channel PNG; the orientation tag is not applied (DFL's way)."""
+    import cv2
+    import numpy as np
+
+    data = np.fromfile(source, dtype=np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    if image is None:
+        return {"error": "OpenCV cannot decode it"}
+    height, width = image.shape[:2]
+    if image.dtype == np.uint16:
+        image = (image / 257.0 + 0.5).astype(np.uint8)
+    elif image.dtype.kind == "f":
+        image = (np.clip(np.nan_to_num(image), 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+    elif image.dtype != np.uint8:
+        return {"error": f"its pixels are {image.dtype}, which no extractor takes"}
+    if image.ndim == 2:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    elif image.shape[2] == 2:
+        image = cv2.cvtColor(np.ascontiguousarray(image[:, :, 0]), cv2.COLOR_GRAY2BGR)
+    elif image.shape[2] == 1:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    else:
+        image = np.ascontiguousarray(image[:, :, :3])
+    if max_side and max(width, height) > max_side:
+        scale = max_side / max(width, height)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    done, encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not done:
+        return {"error": "OpenCV cannot write it as PNG"}
+    encoded.tofile(target)
+    return {"width": width, "height": height, "out_width": image.shape[1], "out_height": image.shape[0]}
+
+
+def _answer(line: bytes) -> dict[str, Any]:
+    request = json.loads(line)
+    try:
+        return convert(
+            Path(os.fsdecode(bytes.fromhex(request["source"]))),
+            Path(os.fsdecode(bytes.fromhex(request["target"]))),
+            int(request["max_side"]),
+        )
+    except MemoryError:
+        return {"error": "decoding it needs more memory than allowed"}
+    except Exception as error:
+        text = str(error).strip().splitlines()
+        return {"error": f"{type(error).__name__}: {text[-1] if text else ''}"[:300]}
+
+
+def main() -> None:
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**30))
+    os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")
+    _bound_memory()
+    # Decoders write their warnings to stdout's descriptor; the answers keep a descriptor of their own.
+    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)
+    for line in sys.stdin.buffer:
+        answers.write(json.dumps(_answer(line)) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

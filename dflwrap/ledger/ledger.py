@@ -1,0 +1,345 @@
+"""Reading and writing the ledger. Written before acted upon."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dflwrap.common.errors import DflwrapError, NeedsUserError
+from dflwrap.common.events import Event
+from dflwrap.frames.judgement import Entry
+from dflwrap.frames.names import decode, display, encode
+from dflwrap.ledger.records import AttemptRow, Counts, FrameRow, Move, NewFrame, Outcome
+from dflwrap.ledger.schema import TABLES, VERSION, connect
+
+_FRAME_COLUMNS = (
+    "id, raw, name, stem, entry, plain, max_side, outcome, faces, attempt, cause, evidence, failures"
+)
+_ATTEMPT_COLUMNS = (
+    "number, started, ended, extractor, plan, reason, frames, gained, ended_by, exit_status, cause, verdict"
+)
+
+
+class Ledger:
+    """One run's state. All methods raise NeedsUserError ("disk-full") when the disk is full.
+
+    Not covered: two processes writing at once; the run's lock sees to that.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open or create. Raises DflwrapError when the file is damaged or of a newer version."""
+        self.path = path
+        try:
+            self._db = connect(path)
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                with self._transaction():
+                    for statement in TABLES.split(";\n"):
+                        if statement.strip():
+                            self._db.execute(statement)
+                    self._db.execute(f"PRAGMA user_version={VERSION}")
+            elif version != VERSION:
+                raise DflwrapError(
+                    f"The run folder was written by another version of dflwrap: {display(str(path))}. "
+                    "Use that version, or move the run folder away to start anew."
+                )
+            else:
+                self._check()
+        except sqlite3.DatabaseError as error:
+            raise self._told(error) from error
+
+    def _check(self) -> None:
+        answer = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if answer != "ok":
+            raise sqlite3.DatabaseError(answer)
+
+    def _told(self, error: sqlite3.Error) -> DflwrapError:
+        text = str(error)
+        if "full" in text or "disk I/O" in text:
+            return NeedsUserError(
+                "disk-full",
+                f"The ledger cannot be written: {text} ({display(str(self.path))}).",
+                ("Make room on that disk.", "Start the same command again: it goes on where it stopped."),
+            )
+        if "readonly" in text or "unable to open" in text:
+            return NeedsUserError(
+                "output-not-writable",
+                f"The run folder cannot be written: {display(str(self.path.parent))} ({text}).",
+                ("Check the permissions of the output folder.", "Choose another --output-dir."),
+            )
+        if "locked" in text:
+            return NeedsUserError(
+                "file-in-use",
+                f"Another program holds the ledger open: {display(str(self.path))}.",
+                ("Close it (a database viewer, a virus scanner) and start the same command again.",),
+            )
+        return DflwrapError(
+            f"The run's ledger is damaged: {display(str(self.path))} ({text}). Nothing was changed. "
+            "Move the run folder away and start again: the faces in the faceset are kept and adopted."
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise self._told(error) from error
+
+    def _read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._told(error) from error
+
+    def close(self) -> None:
+        self._db.close()
+
+    # -- the run -------------------------------------------------------------------------------
+
+    def get(self, key: str) -> Any:
+        """A value of the run stored by `put`, or None."""
+        rows = self._read("SELECT value FROM run WHERE key = ?", (key,))
+        return json.loads(rows[0][0]) if rows else None
+
+    def put(self, key: str, value: Any) -> None:
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (key, json.dumps(value)))
+
+    # -- frames --------------------------------------------------------------------------------
+
+    def add_frames(self, frames: Iterable[NewFrame]) -> None:
+        """Enter new frames, all or none. The refused ones are quarantined by `settle` afterwards."""
+        rows = [
+            (
+                encode(f.file_name),
+                display(f.file_name),
+                f.stem,
+                f.size,
+                f.mtime_ns,
+                f.entry.value,
+                int(f.plain),
+                f.max_side,
+                f.entry_reason,
+            )
+            for f in frames
+        ]
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO frames (raw, name, stem, size, mtime_ns, entry, plain, max_side, entry_reason)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+
+    def frames(self, where: str = "1", values: Sequence[Any] = ()) -> list[FrameRow]:
+        """Frames in the order of the folder."""
+        query = f"SELECT {_FRAME_COLUMNS} FROM frames WHERE {where} ORDER BY raw"  # noqa: S608
+        return [_frame(row) for row in self._read(query, values)]
+
+    def open_frames(self) -> list[FrameRow]:
+        return self.frames("outcome IS NULL")
+
+    def settle(
+        self,
+        frame: int,
+        outcome: Outcome,
+        *,
+        attempt: int | None = None,
+        cause: str | None = None,
+        evidence: str | None = None,
+    ) -> None:
+        """Give a frame its outcome (other than EXTRACTED: see `settle_moved` and `adopt`)."""
+        self.settle_many([(frame, outcome, attempt, cause, evidence)])
+
+    def settle_many(self, rows: Iterable[tuple[int, Outcome, int | None, str | None, str | None]]) -> None:
+        """`settle` for many frames in one transaction: (frame, outcome, attempt, cause, evidence)."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE frames SET outcome = ?, attempt = ?, cause = ?, evidence = ?, faces = 0"
+                " WHERE id = ? AND outcome IS NULL",
+                [(o.value, a, c, display(e) if e else e, f) for f, o, a, c, e in rows],
+            )
+
+    def reopen(self, where: str, values: Sequence[Any] = ()) -> None:
+        """Take the outcome of frames back (never of extracted ones)."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE frames SET outcome = NULL, attempt = NULL, cause = NULL, evidence = NULL"
+                f" WHERE outcome != 'extracted' AND ({where})",
+                values,
+            )
+
+    def count_failure(self, frame: int, cause: str, evidence: str) -> None:
+        """Remember that an attempt failed this frame; it stays open."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE frames SET failures = failures + 1, cause = ?, evidence = ?"
+                " WHERE id = ? AND outcome IS NULL",
+                (cause, display(evidence), frame),
+            )
+
+    def prepare_anew(self, frame: int, reason: str, max_side: int) -> None:
+        """Let a frame enter its next attempt as a converted copy."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE frames SET entry = 'convert', plain = 0, entry_reason = ?, max_side = ? WHERE id = ?",
+                (reason, max_side, frame),
+            )
+
+    def adopt(self, faces: Iterable[tuple[int, str]]) -> None:
+        """Enter faces that lay in the faceset already: (frame, file name); their frames are extracted."""
+        with self._transaction():
+            for frame, name in faces:
+                self._db.execute("INSERT OR IGNORE INTO faces VALUES (?, ?)", (name, frame))
+                self._db.execute(
+                    "UPDATE frames SET outcome = 'extracted', faces ="
+                    " (SELECT count(*) FROM faces WHERE frame = frames.id),"
+                    " evidence = 'found in the faceset' WHERE id = ? AND (outcome IS NULL OR attempt IS NULL)",
+                    (frame,),
+                )
+
+    # -- moves ---------------------------------------------------------------------------------
+
+    def journal(self, moves: Sequence[Move]) -> None:
+        """Write down moves before they are made."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO moves (source, target, frame, attempt) VALUES (?, ?, ?, ?)",
+                [(m.source, m.target, m.frame, m.attempt) for m in moves],
+            )
+
+    def pending_moves(self) -> list[Move]:
+        rows = self._read("SELECT source, target, frame, attempt FROM moves ORDER BY frame, target")
+        return [Move(*row) for row in rows]
+
+    def settle_moved(self, frames: Sequence[int]) -> None:
+        """All journalled moves of these frames are made: the frames are extracted."""
+        with self._transaction():
+            for frame in frames:
+                rows = self._db.execute(
+                    "SELECT target, attempt FROM moves WHERE frame = ?", (frame,)
+                ).fetchall()
+                names = [target for target, _ in rows if not target.startswith("debug/")]
+                self._db.executemany("INSERT INTO faces VALUES (?, ?)", [(name, frame) for name in names])
+                self._db.execute(
+                    "UPDATE frames SET outcome = ?, faces = ?, attempt = ?, cause = NULL, evidence = NULL"
+                    " WHERE id = ?",
+                    ("extracted" if names else "no_face", len(names), rows[0][1] if rows else None, frame),
+                )
+                self._db.execute("DELETE FROM moves WHERE frame = ?", (frame,))
+
+    def forget_moves(self, frame: int) -> None:
+        """Journalled moves of this frame will not be made."""
+        with self._transaction():
+            self._db.execute("DELETE FROM moves WHERE frame = ?", (frame,))
+
+    def face_names(self) -> set[str]:
+        return {row[0] for row in self._read("SELECT name FROM faces")}
+
+    # -- attempts ------------------------------------------------------------------------------
+
+    def next_attempt(self) -> int:
+        return int(self._read("SELECT coalesce(max(number), 0) + 1 FROM attempts")[0][0])
+
+    def begin_attempt(
+        self, number: int, extractor: str, plan: dict[str, Any], reason: str, frames: int
+    ) -> None:
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO attempts (number, started, extractor, plan, reason, frames)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (number, time.time(), extractor, json.dumps(plan), reason, frames),
+            )
+
+    def end_attempt(
+        self,
+        number: int,
+        *,
+        gained: int,
+        ended_by: str,
+        exit_status: int | None,
+        cause: str | None,
+        verdict: dict[str, Any] | None,
+    ) -> None:
+        with self._transaction():
+            self._db.execute(
+                "UPDATE attempts SET ended = ?, gained = ?, ended_by = ?, exit_status = ?, cause = ?, verdict = ?"
+                " WHERE number = ?",
+                (time.time(), gained, ended_by, exit_status, cause, json.dumps(verdict), number),
+            )
+
+    def attempts(self) -> list[AttemptRow]:
+        rows = self._read(f"SELECT {_ATTEMPT_COLUMNS} FROM attempts ORDER BY number")  # noqa: S608
+        return [AttemptRow(*row) for row in rows]
+
+    def decide(self, attempt: int | None, sentence: str) -> None:
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO decisions (time, attempt, sentence) VALUES (?, ?, ?)",
+                (time.time(), attempt, sentence),
+            )
+
+    def decisions(self) -> list[tuple[float, int | None, str]]:
+        return self._read("SELECT time, attempt, sentence FROM decisions ORDER BY id")
+
+    def add_events(self, attempt: int, events: Iterable[Event]) -> None:
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO events (attempt, time, kind, body) VALUES (?, ?, ?, ?)",
+                [(attempt, e.time, e.kind.value, e.to_json()[:65536]) for e in events],
+            )
+
+    def add_sample(self, attempt: int | None, moment: float, body: dict[str, Any]) -> None:
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO samples (attempt, time, body) VALUES (?, ?, ?)",
+                (attempt, moment, json.dumps(body)),
+            )
+
+    # -- totals --------------------------------------------------------------------------------
+
+    def counts(self) -> Counts:
+        rows = self._read("SELECT outcome, count(*), coalesce(sum(faces), 0) FROM frames GROUP BY outcome")
+        by: dict[str | None, int] = {outcome: number for outcome, number, _ in rows}
+        of: Callable[[str | None], int] = lambda outcome: by.get(outcome, 0)  # noqa: E731
+        return Counts(
+            total=sum(by.values()),
+            extracted=of("extracted"),
+            no_face=of("no_face"),
+            quarantined=of("quarantined"),
+            not_attempted=of("not_attempted"),
+            open=of(None),
+            faces=sum(faces for _, _, faces in rows),
+        )
+
+
+def _frame(row: tuple[Any, ...]) -> FrameRow:
+    frame, raw, name, stem, entry, plain, max_side, outcome, faces, attempt, cause, evidence, failures = row
+    return FrameRow(
+        frame,
+        decode(raw),
+        name,
+        stem,
+        Entry(entry),
+        bool(plain),
+        max_side,
+        Outcome(outcome) if outcome else None,
+        faces,
+        attempt,
+        cause,
+        evidence,
+        failures,
+    )

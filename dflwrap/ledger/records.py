@@ -1,0 +1,92 @@
+"""Rows of the ledger as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dflwrap.frames.judgement import Entry
+
+
+class Outcome(StrEnum):
+    """The one proven state in which every frame ends."""
+
+    EXTRACTED = "extracted"
+    NO_FACE = "no_face"
+    QUARANTINED = "quarantined"
+    NOT_ATTEMPTED = "not_attempted"
+
+
+@dataclass(frozen=True, slots=True)
+class NewFrame:
+    """A frame about to enter the ledger."""
+
+    file_name: str
+    stem: str
+    size: int
+    mtime_ns: int
+    entry: Entry
+    plain: bool
+    max_side: int
+    entry_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRow:
+    id: int
+    file_name: str
+    """As the file system has it."""
+    name: str
+    """Safe to show."""
+    stem: str
+    entry: Entry
+    plain: bool
+    max_side: int
+    outcome: Outcome | None
+    faces: int
+    attempt: int | None
+    cause: str | None
+    evidence: str | None
+    failures: int
+    """How often an attempt ended on this frame or failed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A journalled move of one file into the faceset (or its debug folder)."""
+
+    source: str
+    """Relative to the run folder."""
+    target: str
+    """A file name in the faceset; "debug/<name>" for a debug picture."""
+    frame: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    number: int
+    started: float
+    ended: float | None
+    extractor: str
+    plan: str
+    reason: str
+    frames: int
+    gained: int | None
+    ended_by: str | None
+    exit_status: int | None
+    cause: str | None
+    verdict: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Frames by outcome. `open` frames have none yet."""
+
+    total: int
+    extracted: int
+    no_face: int
+    quarantined: int
+    not_attempted: int
+    open: int
+    faces: int

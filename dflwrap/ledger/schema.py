@@ -1,0 +1,97 @@
+"""Tables of the ledger, and how its file is opened."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+import psutil
+
+VERSION = 1
+
+TABLES = """
+CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE frames (
+    id INTEGER PRIMARY KEY,
+    raw BLOB NOT NULL UNIQUE,          -- the file name's bytes
+    name TEXT NOT NULL,                -- the same, safe to show
+    stem TEXT NOT NULL UNIQUE,         -- faces are <stem>_<index>.jpg
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    entry TEXT NOT NULL,               -- link | convert | refuse
+    plain INTEGER NOT NULL,
+    max_side INTEGER NOT NULL,
+    entry_reason TEXT NOT NULL,
+    outcome TEXT CHECK (outcome IN ('extracted', 'no_face', 'quarantined', 'not_attempted')),
+    faces INTEGER NOT NULL DEFAULT 0,
+    attempt INTEGER,                   -- the attempt that decided it; NULL for preflight and adopted faces
+    cause TEXT,
+    evidence TEXT,
+    failures INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX frames_open ON frames (id) WHERE outcome IS NULL;
+CREATE TABLE faces (name TEXT PRIMARY KEY, frame INTEGER NOT NULL REFERENCES frames (id)) WITHOUT ROWID;
+CREATE TABLE moves (
+    target TEXT PRIMARY KEY,           -- name in the faceset, or debug/<name>
+    source TEXT NOT NULL,              -- relative to the run folder
+    frame INTEGER NOT NULL REFERENCES frames (id),
+    attempt INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE attempts (
+    number INTEGER PRIMARY KEY,
+    started REAL NOT NULL,
+    ended REAL,
+    extractor TEXT NOT NULL,
+    plan TEXT NOT NULL,                -- JSON
+    reason TEXT NOT NULL,              -- the decision that led to it, one sentence
+    frames INTEGER NOT NULL,
+    gained INTEGER,
+    ended_by TEXT,
+    exit_status INTEGER,
+    cause TEXT,
+    verdict TEXT                       -- JSON
+);
+CREATE TABLE decisions (id INTEGER PRIMARY KEY, time REAL NOT NULL, attempt INTEGER, sentence TEXT NOT NULL);
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY, attempt INTEGER NOT NULL, time REAL NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL
+);
+CREATE TABLE samples (id INTEGER PRIMARY KEY, attempt INTEGER, time REAL NOT NULL, body TEXT NOT NULL);
+"""
+
+_NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb", "smbfs", "smb2", "smb3", "9p", "fuse.sshfs"})
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open (or create) the ledger file with full durability.
+
+    WAL needs shared memory between processes, which network shares lack: there the rollback journal is
+    used. Raises sqlite3.Error.
+    """
+    connection = sqlite3.connect(path, isolation_level=None, timeout=10.0, check_same_thread=False)
+    try:
+        mode = "DELETE" if _on_network_share(path) else "WAL"
+        connection.execute(f"PRAGMA journal_mode={mode}").fetchone()
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _on_network_share(path: Path) -> bool:
+    resolved = str(path.resolve())
+    if os.name == "nt" and resolved.startswith("\\\\"):
+        return True
+    best, kind = "", ""
+    try:
+        for partition in psutil.disk_partitions(all=True):
+            mount = partition.mountpoint.rstrip(os.sep) + os.sep
+            if resolved.startswith(mount) and len(mount) > len(best):
+                best, kind = mount, partition.fstype.lower()
+                if "remote" in partition.opts.split(","):
+                    kind = "cifs"
+    except OSError:
+        return False
+    return kind in _NETWORK_FILE_SYSTEMS
