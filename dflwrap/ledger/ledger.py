@@ -161,7 +161,7 @@ class Ledger:
         cause: str | None = None,
         evidence: str | None = None,
     ) -> None:
-        """Give a frame its outcome (other than EXTRACTED: see `settle_moved` and `adopt`)."""
+        """Give a frame its outcome (other than EXTRACTED: see `settle_promoted` and `adopt`)."""
         self.settle_many([(frame, outcome, attempt, cause, evidence)])
 
     def settle_many(self, rows: Iterable[tuple[int, Outcome, int | None, str | None, str | None]]) -> None:
@@ -207,7 +207,8 @@ class Ledger:
                 self._db.execute(
                     "UPDATE frames SET outcome = 'extracted', faces ="
                     " (SELECT count(*) FROM faces WHERE frame = frames.id),"
-                    " evidence = 'found in the faceset' WHERE id = ? AND (outcome IS NULL OR attempt IS NULL)",
+                    " evidence = 'found in the faceset'"
+                    " WHERE id = ? AND (outcome IS NULL OR attempt IS NULL)",
                     (frame,),
                 )
 
@@ -225,19 +226,18 @@ class Ledger:
         rows = self._read("SELECT source, target, frame, attempt FROM moves ORDER BY frame, target")
         return [Move(*row) for row in rows]
 
-    def settle_moved(self, frames: Sequence[int]) -> None:
-        """All journalled moves of these frames are made: the frames are extracted."""
+    def settle_promoted(self, frames: Sequence[int], attempt: int) -> None:
+        """All journalled moves of these frames are made: they are extracted, or `no_face` without any."""
         with self._transaction():
             for frame in frames:
-                rows = self._db.execute(
-                    "SELECT target, attempt FROM moves WHERE frame = ?", (frame,)
-                ).fetchall()
-                names = [target for target, _ in rows if not target.startswith("debug/")]
+                rows = self._db.execute("SELECT target FROM moves WHERE frame = ?", (frame,)).fetchall()
+                names = [target for (target,) in rows if not target.startswith("debug/")]
                 self._db.executemany("INSERT INTO faces VALUES (?, ?)", [(name, frame) for name in names])
+                outcome = Outcome.EXTRACTED if names else Outcome.NO_FACE
                 self._db.execute(
                     "UPDATE frames SET outcome = ?, faces = ?, attempt = ?, cause = NULL, evidence = NULL"
                     " WHERE id = ?",
-                    ("extracted" if names else "no_face", len(names), rows[0][1] if rows else None, frame),
+                    (outcome.value, len(names), attempt, frame),
                 )
                 self._db.execute("DELETE FROM moves WHERE frame = ?", (frame,))
 
@@ -276,8 +276,8 @@ class Ledger:
     ) -> None:
         with self._transaction():
             self._db.execute(
-                "UPDATE attempts SET ended = ?, gained = ?, ended_by = ?, exit_status = ?, cause = ?, verdict = ?"
-                " WHERE number = ?",
+                "UPDATE attempts SET ended = ?, gained = ?, ended_by = ?, exit_status = ?, cause = ?,"
+                " verdict = ? WHERE number = ?",
                 (time.time(), gained, ended_by, exit_status, cause, json.dumps(verdict), number),
             )
 

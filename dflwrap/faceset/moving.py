@@ -1,0 +1,83 @@
+"""Moving a file so that nothing is ever overwritten and nothing is half there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
+
+_PART = ".dflwrap-part"
+
+
+class _HeldOpenError(PermissionError):
+    """Windows: another program (a virus scanner) holds the file for a moment."""
+
+
+def _renamed(source: Path, target: Path) -> None:
+    try:
+        source.rename(target)
+    except FileExistsError:
+        raise
+    except PermissionError as error:
+        if os.name == "nt" and not target.exists():
+            raise _HeldOpenError(*error.args) from error
+        raise
+
+
+_rename_patiently = retry(
+    retry=retry_if_exception_type(_HeldOpenError),
+    wait=wait_exponential(multiplier=0.05, max=1.0),
+    stop=stop_after_delay(10.0),
+    reraise=True,
+)(_renamed)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Force the file's bytes to the disk, so that a power cut after its move leaves it whole."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
+def flush_folder(folder: Path) -> None:
+    """Force the folder's entries to the disk (POSIX; Windows does it with the file)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def move_without_overwriting(source: Path, target: Path) -> None:
+    """Atomically give `source` the name `target`. Raises FileExistsError, or another OSError.
+
+    POSIX: a hard link and an unlink, since rename replaces what is there; a crash between the two leaves
+    one file under both names. Where links are unknown (exFAT) a look and a rename. Between file systems
+    the bytes are copied to a temporary name beside the target first.
+    """
+    if os.name == "nt":
+        _rename_patiently(source, target)
+        return
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:
+        if os.path.lexists(target):
+            raise FileExistsError(f"exists already: {target}") from None
+        if source.stat().st_dev != target.parent.stat().st_dev:
+            _copy_across(source, target)
+        else:
+            source.rename(target)
+            return
+    source.unlink()
+
+
+def _copy_across(source: Path, target: Path) -> None:
+    part = target.with_name(target.name + _PART)
+    shutil.copyfile(source, part)
+    flush_to_disk(part)
+    part.rename(target)

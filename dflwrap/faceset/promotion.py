@@ -1,0 +1,224 @@
+"""Moving finished faces from an attempt's private output into the user's faceset.
+
+The order is what makes it safe: verified -> flushed to the disk -> journalled -> moved -> settled. A
+crash after any step is mended by `repair` on the next start. Nothing in the faceset is ever replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dflwrap.common.errors import DflwrapError
+from dflwrap.faceset.errors import FaceFileError, NotWholeError
+from dflwrap.faceset.metadata import FaceMetadata, rewrite, scale_source
+from dflwrap.faceset.moving import flush_folder, flush_to_disk, move_without_overwriting
+from dflwrap.faceset.verify import verify_face
+from dflwrap.ledger.ledger import Ledger
+from dflwrap.ledger.records import FrameRow, Move
+
+DEBUG_PREFIX = "debug/"
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedFrame:
+    """A frame that an extractor says it has finished."""
+
+    frame: FrameRow
+    batch_name: str
+    faces: tuple[str, ...]
+    """File names in the private output folder, as claimed."""
+    scale: tuple[float, float] = (1.0, 1.0)
+    """Original pixels per pixel of what the extractor saw, x and y."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A finished frame whose faces are not what was claimed; nothing of it was moved."""
+
+    frame: FrameRow
+    reason: str
+
+
+class Promoter:
+    """Promotes faces for one run. Single-threaded, as the ledger is."""
+
+    def __init__(self, ledger: Ledger, run_folder: Path, faceset: Path, image_size: int) -> None:
+        self._ledger = ledger
+        self._run_folder = run_folder
+        self._faceset = faceset
+        self._debug = faceset.with_name(faceset.name + "_debug")
+        self._image_size = image_size
+
+    def promote(
+        self, finished: Sequence[FinishedFrame], output: Path, attempt: int, *, keep_debug: bool
+    ) -> list[Refused]:
+        """Verify and move the faces of finished frames; frames without a face become `no_face`.
+
+        Raises NeedsUserError when the faceset or the ledger cannot be written.
+        """
+        refused: list[Refused] = []
+        moves: list[Move] = []
+        frames: list[int] = []
+        for item in finished:
+            try:
+                ready = self._ready(item, output)
+            except FaceFileError as error:
+                refused.append(Refused(item.frame, str(error)))
+                continue
+            frames.append(item.frame.id)
+            moves += [self._move(path, name, item.frame.id, attempt) for path, name in ready]
+            if keep_debug:
+                moves += self._debug_move(item, output, attempt)
+        if not frames:
+            return refused
+        self._ledger.journal(moves)
+        self._make(moves)
+        self._ledger.settle_promoted(frames, attempt)
+        return refused
+
+    def _ready(self, item: FinishedFrame, output: Path) -> list[tuple[Path, str]]:
+        """Verified files with the names they get; rewritten in place where the metadata must change."""
+        stem = os.path.splitext(item.batch_name)[0]  # noqa: PTH122
+        pattern = re.compile(re.escape(stem) + r"_(\d{1,6})\.jpg")
+        ready = []
+        for name in item.faces:
+            match = pattern.fullmatch(name)
+            if match is None:
+                raise NotWholeError(f"the extractor names a face that is not of this frame: {name[:200]!r}")
+            path = output / name
+            if path.is_symlink():
+                raise NotWholeError(f"the face is a link, not a file: {name!r}")
+            metadata = verify_face(path, self._image_size)
+            if metadata.source_filename != item.batch_name:
+                raise NotWholeError(f"the face says it is from {metadata.source_filename[:200]!r}")
+            wanted = _as_of_the_users_frame(metadata, item)
+            if wanted != metadata:
+                _rewrite_file(path, wanted)
+            flush_to_disk(path)
+            ready.append((path, f"{item.frame.stem}_{match[1]}.jpg"))
+        return ready
+
+    def _move(self, path: Path, target: str, frame: int, attempt: int) -> Move:
+        return Move(path.relative_to(self._run_folder).as_posix(), target, frame, attempt)
+
+    def _debug_move(self, item: FinishedFrame, output: Path, attempt: int) -> list[Move]:
+        stem = os.path.splitext(item.batch_name)[0]  # noqa: PTH122
+        path = output.with_name(output.name + "_debug") / f"{stem}.jpg"
+        target = f"{item.frame.stem}.jpg"
+        if not path.is_file() or os.path.lexists(self._debug / target):
+            return []
+        return [self._move(path, DEBUG_PREFIX + target, item.frame.id, attempt)]
+
+    def target_path(self, target: str) -> Path:
+        if target.startswith(DEBUG_PREFIX):
+            return self._debug / target.removeprefix(DEBUG_PREFIX)
+        return self._faceset / target
+
+    def _make(self, moves: Iterable[Move]) -> None:
+        folders = set()
+        for move in moves:
+            target = self.target_path(move.target)
+            try:
+                if move.target.startswith(DEBUG_PREFIX):
+                    self._debug.mkdir(exist_ok=True)
+                move_without_overwriting(self._run_folder / move.source, target)
+            except OSError as error:
+                raise cannot_write(target, error) from error
+            folders.add(target.parent)
+        for folder in folders:
+            flush_folder(folder)
+
+    def repair(self) -> None:
+        """Finish, or take back, the moves that a crash interrupted."""
+        by_frame: dict[int, list[Move]] = {}
+        for move in self._ledger.pending_moves():
+            by_frame.setdefault(move.frame, []).append(move)
+        for frame, moves in by_frame.items():
+            if self._finish(moves):
+                self._ledger.settle_promoted([frame], moves[0].attempt)
+            else:
+                self._take_back(moves)
+                self._ledger.forget_moves(frame)
+
+    def _finish(self, moves: list[Move]) -> bool:
+        """True when every file of the frame is in its place (or has now been put there)."""
+        todo = []
+        for move in moves:
+            source, target = self._run_folder / move.source, self.target_path(move.target)
+            if source.exists():
+                if not target.exists():
+                    todo.append(move)
+                elif target.samefile(source):
+                    source.unlink()  # the crash fell between link and unlink: the file has both names
+                else:
+                    return False
+            elif not target.exists():
+                return False
+        for move in todo:
+            if not move.target.startswith(DEBUG_PREFIX):
+                try:
+                    verify_face(self._run_folder / move.source, self._image_size)
+                except FaceFileError:
+                    return False
+        self._make(todo)
+        return True
+
+    def _take_back(self, moves: list[Move]) -> None:
+        """Put faces of an incomplete frame aside (never delete), so that it can be extracted anew."""
+        for move in moves:
+            source, target = self._run_folder / move.source, self.target_path(move.target)
+            if target.exists() and not source.exists():
+                set_aside(target, self._run_folder)
+
+
+def set_aside(path: Path, run_folder: Path) -> Path:
+    """Move a file of the faceset into `<run folder>/set_aside/`, under a free name."""
+    folder = run_folder / "set_aside"
+    folder.mkdir(exist_ok=True)
+    number, target = 0, folder / path.name
+    while True:
+        try:
+            move_without_overwriting(path, target)
+        except FileExistsError:
+            number += 1
+            target = folder / f"{path.stem}.{number}{path.suffix}"
+            continue
+        except OSError as error:
+            raise cannot_write(target, error) from error
+        return target
+
+
+def cannot_write(target: Path, error: OSError) -> DflwrapError:
+    """The exception that tells the user why `target` could not be written."""
+    import errno
+
+    from dflwrap.common.errors import NeedsUserError
+    from dflwrap.frames.names import display
+
+    shown = display(str(target))
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        steps = ("Make room on that disk.", "Start the same command again: it goes on where it stopped.")
+        return NeedsUserError("disk-full", f"The disk is full: {shown}.", steps)
+    if isinstance(error, FileExistsError):
+        steps = ("Move that file away, or start again with --on-conflict set-aside.",)
+        return NeedsUserError("file-in-use", f"A file of that name appeared during the run: {shown}.", steps)
+    steps = ("Check that the folder exists and may be written.", "Start the same command again.")
+    return NeedsUserError("output-not-writable", f"Cannot write {shown}: {error.strerror or error}.", steps)
+
+
+def _as_of_the_users_frame(metadata: FaceMetadata, item: FinishedFrame) -> FaceMetadata:
+    if item.scale != (1.0, 1.0):
+        metadata = scale_source(metadata, *item.scale)
+    if metadata.source_filename != item.frame.file_name:
+        metadata = replace(metadata, source_filename=item.frame.file_name)
+    return metadata
+
+
+def _rewrite_file(path: Path, wanted: FaceMetadata) -> None:
+    part = path.with_name(path.name + ".rewritten")
+    part.write_bytes(rewrite(path.read_bytes(), lambda _: wanted))
+    part.replace(path)
