@@ -1,0 +1,320 @@
+"""The metadata DeepFaceLab keeps in a face JPEG: a pickled dict in the APP15 segment.
+
+Read as data (`pickle_data`), never unpickled. Written so that DeepFaceLab's Python 3.6 with numpy 1.19
+loads it: protocol 3, nothing but dicts, lists, strings and numbers.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from dflwrap.faceset.errors import BrokenMetadataError, FaceFileError, MetadataTooLargeError
+from dflwrap.faceset.jpeg import (
+    APP0,
+    APP15,
+    MAX_SEGMENT_PAYLOAD,
+    IncompleteJpegError,
+    Segment,
+    header_segments,
+)
+from dflwrap.faceset.pickle_data import Array, load_data
+
+Points = tuple[tuple[float, float], ...]
+Matrix = tuple[tuple[float, ...], ...]
+
+FACE_TYPES = frozenset(
+    {
+        "half_face",
+        "midfull_face",
+        "full_face",
+        "full_face_no_align",
+        "whole_face",
+        "head",
+        "head_no_align",
+        "mark_only",
+    }
+)
+DEFAULT_FACE_TYPE = "full_face"
+"""What DeepFaceLab takes a face for that does not say its type."""
+
+_CORE_KEYS = (
+    "face_type",
+    "landmarks",
+    "source_filename",
+    "source_rect",
+    "source_landmarks",
+    "image_to_face_mat",
+)
+_HEADER_BYTES = 128 * 1024
+"""Enough for a DeepFaceLab header (tables and two full segments) without reading the picture."""
+MAX_FILE_BYTES = 256 * 1024 * 1024
+"""Larger files are no aligned faces; they are not read into memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceMetadata:
+    """One face: where it lies in its frame, and how it was aligned.
+
+    Lengths are pixels; "frame" is the source image, "face" the aligned JPEG. A key that the file does
+    not hold is None.
+    """
+
+    face_type: str = DEFAULT_FACE_TYPE
+    landmarks: Points | None = None
+    """68 (x, y) in the face."""
+    source_filename: str | None = None
+    """File name of the frame, with its suffix."""
+    source_rect: tuple[float, ...] | None = None
+    """Left, top, right, bottom of the detector's rectangle in the frame."""
+    source_landmarks: Points | None = None
+    """68 (x, y) in the frame."""
+    image_to_face_mat: Matrix | None = None
+    """2 x 3 affine matrix, frame -> face. None for mark_only."""
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of later steps (seg_ie_polys, xseg_mask, ...). Opaque: arrays are stand-ins."""
+    origin: bytes | None = field(default=None, repr=False, compare=False)
+    """The pickle this was read from: what keeps opaque extras exactly as they were on rewriting."""
+
+
+def read_metadata(path: Path) -> FaceMetadata | None:
+    """The metadata of a face file; None for a JPEG without any.
+
+    Reads the header only. Raises `TornFaceError` (no JPEG, or cut short in its header),
+    `HostileMetadataError`, `BrokenMetadataError`, and OSError as the file system does.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEADER_BYTES)
+        try:
+            return parse_metadata(head)
+        except IncompleteJpegError:
+            if len(head) < _HEADER_BYTES:
+                raise
+        head += file.read(MAX_FILE_BYTES)
+    return parse_metadata(head)
+
+
+def parse_metadata(jpeg: bytes) -> FaceMetadata | None:
+    """As `read_metadata`, of a JPEG (or its first bytes) in memory."""
+    return metadata_in(jpeg, header_segments(jpeg))
+
+
+def metadata_in(jpeg: bytes, segments: tuple[Segment, ...]) -> FaceMetadata | None:
+    """As `parse_metadata`, with the segments already found."""
+    found = None
+    for segment in segments:
+        if segment.marker == APP15:
+            # DeepFaceLab loads every APP15 and keeps the last: each is checked, the last counts.
+            found = _parse_payload(segment.payload(jpeg))
+    return found
+
+
+def _parse_payload(payload: bytes) -> FaceMetadata:
+    values, _ = load_data(payload)
+    if not isinstance(values, dict):
+        raise BrokenMetadataError("the face metadata is not a dictionary")
+    face_type = values.get("face_type", DEFAULT_FACE_TYPE)
+    source_filename = values.get("source_filename")
+    if not isinstance(face_type, str) or not isinstance(source_filename, str | None):
+        raise BrokenMetadataError("the face metadata holds a name that is no text")
+    return FaceMetadata(
+        face_type=face_type,
+        landmarks=_pairs(values.get("landmarks"), "landmarks"),
+        source_filename=source_filename,
+        source_rect=_numbers(values.get("source_rect"), 4, "source_rect"),
+        source_landmarks=_pairs(values.get("source_landmarks"), "source_landmarks"),
+        image_to_face_mat=_matrix(values.get("image_to_face_mat")),
+        extras={str(key): value for key, value in values.items() if key not in _CORE_KEYS},
+        origin=payload,
+    )
+
+
+def _numbers(value: Any, count: int, name: str) -> tuple[float, ...] | None:
+    if isinstance(value, Array):
+        value = value.values()
+    if value is None:
+        return None
+    if isinstance(value, list | tuple) and len(value) == count:
+        try:
+            numbers = tuple(float(v) for v in value if isinstance(v, int | float))
+        except OverflowError:
+            numbers = ()
+        if len(numbers) == count:
+            return numbers
+    raise BrokenMetadataError(f"the face metadata's {name} is not what DeepFaceLab writes")
+
+
+def _pairs(value: Any, name: str) -> Points | None:
+    if isinstance(value, Array):
+        value = value.values()
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or len(value) != 68:
+        raise BrokenMetadataError(f"the face metadata's {name} are not 68 points")
+    points = []
+    for item in value:
+        pair = _numbers(item, 2, name)
+        if pair is None:
+            raise BrokenMetadataError(f"the face metadata's {name} are not 68 points")
+        points.append((pair[0], pair[1]))
+    return tuple(points)
+
+
+def _matrix(value: Any) -> Matrix | None:
+    if isinstance(value, Array):
+        value = value.values()
+    if value is None:
+        return None
+    if isinstance(value, list | tuple) and len(value) == 2:
+        rows = [_numbers(row, 3, "image_to_face_mat") for row in value]
+        if rows[0] is not None and rows[1] is not None:
+            return (rows[0], rows[1])
+    raise BrokenMetadataError("the face metadata's image_to_face_mat is not a 2 x 3 matrix")
+
+
+def _plain(metadata: FaceMetadata) -> dict[str, Any]:
+    """The core keys as lists and floats; None is left out, as DeepFaceLab does."""
+    values: dict[str, Any] = {
+        "face_type": metadata.face_type,
+        "landmarks": _lists(metadata.landmarks),
+        "source_filename": metadata.source_filename,
+        "source_rect": None if metadata.source_rect is None else [float(v) for v in metadata.source_rect],
+        "source_landmarks": _lists(metadata.source_landmarks),
+        "image_to_face_mat": _lists(metadata.image_to_face_mat),
+    }
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _lists(rows: Sequence[Sequence[float]] | None) -> list[list[float]] | None:
+    return None if rows is None else [[float(value) for value in row] for row in rows]
+
+
+_PLAIN_TYPES = (str, bytes, int, float, bool, type(None))
+
+
+def _check_plain(value: Any) -> None:
+    if type(value) in _PLAIN_TYPES:
+        return
+    if type(value) is list or type(value) is tuple:
+        for item in value:
+            _check_plain(item)
+    elif type(value) is dict:
+        for key, item in value.items():
+            _check_plain(key)
+            _check_plain(item)
+    else:
+        raise BrokenMetadataError(f"{type(value).__name__} objects cannot be written into face metadata")
+
+
+def dump_payload(metadata: FaceMetadata) -> bytes:
+    """The pickle for `metadata`, as DeepFaceLab's Python 3.6 loads it.
+
+    What was read from a file keeps that file's pickle, and the keys that differ are set again at its
+    end: so nothing of the extras is touched, whatever it is. Raises `MetadataTooLargeError`.
+    """
+    if metadata.origin is not None:
+        payload = _override(metadata.origin, _changes(metadata))
+    else:
+        _check_plain(metadata.extras)
+        payload = pickle.dumps({**_plain(metadata), **metadata.extras}, protocol=3)
+    if len(payload) > MAX_SEGMENT_PAYLOAD:
+        raise MetadataTooLargeError(
+            f"the face metadata takes {len(payload):,} bytes; a JPEG segment holds {MAX_SEGMENT_PAYLOAD:,}"
+        )
+    return payload
+
+
+def _changes(metadata: FaceMetadata) -> dict[str, Any]:
+    before = _plain(_parse_payload(metadata.origin or b""))
+    return {key: value for key, value in _plain(metadata).items() if before.get(key) != value}
+
+
+def _override(payload: bytes, changes: Mapping[str, Any]) -> bytes:
+    """`payload` with `changes` set in its dictionary: appended before STOP, all else left as it is."""
+    if not changes:
+        return payload
+    _, stop = load_data(payload)
+    body = payload[:stop]
+    if payload[1] >= 4:
+        body = _without_frames(body)
+    additions = b"".join(_item_opcodes(key) + _item_opcodes(value) + b"s" for key, value in changes.items())
+    return body + additions + b"."
+
+
+def _item_opcodes(value: Any) -> bytes:
+    """Opcodes that push a string, a number or a list of them, without use of the memo."""
+    if isinstance(value, str):
+        raw = value.encode("utf-8", "surrogatepass")
+        return b"X" + len(raw).to_bytes(4, "little") + raw
+    if isinstance(value, float):
+        return pickle.dumps(value, protocol=3)[2:-1]
+    return b"](" + b"".join(_item_opcodes(item) for item in value) + b"e"
+
+
+def _without_frames(body: bytes) -> bytes:
+    """`body` less its FRAME opcodes, whose lengths would no longer fit (framing is optional)."""
+    import pickletools  # only for facesets written by Python >= 3.8
+
+    frames = [
+        position
+        for opcode, _, position in pickletools.genops(body + b".")
+        if opcode.name == "FRAME" and position is not None
+    ]
+    for position in reversed(frames):
+        body = body[:position] + body[position + 9 :]
+    return body
+
+
+def write_metadata(jpeg: bytes, metadata: FaceMetadata) -> bytes:
+    """`jpeg` with `metadata` as its only APP15 segment, right after its last APPn segment.
+
+    Raises `TornFaceError` for what is no JPEG, `MetadataTooLargeError`.
+    """
+    payload = dump_payload(metadata)
+    segments = header_segments(jpeg)
+    kept = [segment for segment in segments if segment.marker != APP15]
+    last_app = max((i for i, segment in enumerate(kept) if APP0 <= segment.marker <= APP15), default=-1)
+    own = b"\xff\xef" + (len(payload) + 2).to_bytes(2, "big") + payload
+    parts = [jpeg[segment.start : segment.end] for segment in kept]
+    parts.insert(last_app + 1, own)
+    return b"".join((jpeg[:2], *parts, jpeg[segments[-1].end :]))
+
+
+def rewrite(jpeg: bytes, transform: Callable[[FaceMetadata], FaceMetadata]) -> bytes:
+    """`jpeg` with its metadata mapped; opaque extras and the picture stay as they are, byte by byte.
+
+    Raises `BrokenMetadataError` where there is no metadata, and what `parse_metadata` raises.
+    """
+    metadata = parse_metadata(jpeg)
+    if metadata is None:
+        raise BrokenMetadataError("the face has no metadata")
+    return write_metadata(jpeg, transform(metadata))
+
+
+def replace_source_filename(jpeg: bytes, new_name: str) -> bytes:
+    """`jpeg` with another `source_filename`; all other keys untouched. Raises as `rewrite`."""
+    return rewrite(jpeg, lambda metadata: replace(metadata, source_filename=new_name))
+
+
+def scale_source(metadata: FaceMetadata, factor_x: float, factor_y: float) -> FaceMetadata:
+    """The same face, its frame coordinates times the factors.
+
+    For a frame that was scaled on its way in: the factors are original size / prepared size, and the
+    result refers to the original frame. `source_rect` and `source_landmarks` are multiplied, the
+    linear part of `image_to_face_mat` is divided; the face itself does not change.
+    Raises FaceFileError for factors that are not positive and finite.
+    """
+    if not all(math.isfinite(factor) and factor > 0 for factor in (factor_x, factor_y)):
+        raise FaceFileError("the scale of a frame must be a positive number")
+    rect, points, matrix = metadata.source_rect, metadata.source_landmarks, metadata.image_to_face_mat
+    if rect is not None:
+        rect = tuple(value * factor for value, factor in zip(rect, (factor_x, factor_y) * 2, strict=True))
+    if points is not None:
+        points = tuple((x * factor_x, y * factor_y) for x, y in points)
+    if matrix is not None:
+        matrix = tuple((row[0] / factor_x, row[1] / factor_y, row[2]) for row in matrix)
+    return replace(metadata, source_rect=rect, source_landmarks=points, image_to_face_mat=matrix)
