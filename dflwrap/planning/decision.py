@@ -1,0 +1,110 @@
+"""What the policy answers: a closed set of decisions, each with the sentence that is journalled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dflwrap.common.plan import Plan
+from dflwrap.common.rungs import Rung
+
+
+@dataclass(frozen=True, slots=True)
+class AllOpen:
+    """All open frames, in the ledger's order, at most `plan.batch_size` per attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bisect:
+    """Search the frames of the failed batch with `dflwrap.planning.bisect.Bisection`."""
+
+    suspect: str | None = None
+
+
+FrameScope = AllOpen | Bisect
+
+
+@dataclass(frozen=True, slots=True)
+class NextPlan:
+    """Start another attempt."""
+
+    plan: Plan
+    rungs: tuple[Rung, ...]
+    """What changed; the record of the failed attempt gets these as its `answer`."""
+    sentence: str
+    frames: FrameScope = AllOpen()
+    extractor: str | None = None
+    """Name of the extractor to change to; None = the same."""
+    excluded: tuple[int, ...] = ()
+    """GPUs to leave out from now on in this run; add them to `RunContext.excluded`."""
+    pause: float = 0.0
+    """Seconds to let pass first (what is transient gets time to pass)."""
+
+
+@dataclass(frozen=True, slots=True)
+class VramCondition:
+    """At least `free` bytes free on GPU `device`."""
+
+    device: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
+class DiskCondition:
+    """At least `free` bytes free in the folder of this role ("output", "temp")."""
+
+    role: str
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait until the condition holds, looking at growing intervals, then go on with `then`."""
+
+    until: VramCondition | DiskCondition
+    bound: float
+    """Seconds after which `otherwise` is done instead."""
+    first: float
+    """Seconds to the first look; the interval doubles up to `longest`."""
+    longest: float
+    then: NextPlan
+    otherwise: NextPlan | Stop
+    rungs: tuple[Rung, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the run; the open frames stay `not_attempted` with this cause."""
+
+    cause: str
+    sentence: str
+    steps: tuple[str, ...] = ()
+    rungs: tuple[Rung, ...] = (Rung.USER,)
+
+
+@dataclass(frozen=True, slots=True)
+class RepairFrame:
+    """Prepare each of these frames anew and try each once more, alone; the others go on meanwhile."""
+
+    frames: tuple[str, ...]
+    cause: str
+    sentence: str
+    plan: Plan
+    """One worker, one frame."""
+    rungs: tuple[Rung, ...] = (Rung.REPAIR_FRAME,)
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """These frames are out, with cause and evidence; then go on with `then`."""
+
+    frames: tuple[str, ...]
+    cause: str
+    evidence: tuple[str, ...]
+    """Like "stderr.log:214: Segmentation fault"."""
+    sentence: str
+    then: NextPlan | RepairFrame
+    rungs: tuple[Rung, ...] = (Rung.QUARANTINE_FRAME,)
+
+
+Decision = NextPlan | Wait | Stop | RepairFrame | Quarantine

@@ -1,0 +1,154 @@
+"""What the policy is told: attempts so far, telemetry in short, and what the run may use.
+
+Plain frozen data. All memory figures are bytes, all times seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from dflwrap.common.plan import Plan
+from dflwrap.common.rungs import Rung
+
+GIB = 1024**3
+
+
+class OnGpuFailure(StrEnum):
+    """`--on-gpu-failure`: what may take over when the GPU cannot do it."""
+
+    CPU = "cpu"
+    """The same extractor on the CPU."""
+    BUILTIN = "builtin"
+    """The built-in extractor, also when the extractor cannot run on this machine at all."""
+    STOP = "stop"
+    """Nothing: stop and say why."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt as the policy sees it. In a history, the last record is the attempt just ended."""
+
+    number: int
+    plan: Plan
+    cause: str | None
+    """Id of the verdict's primary cause; "unknown" if diagnosis found none; None if it was healthy."""
+    fingerprint: str = ""
+    """See `dflwrap.planning.fingerprint`."""
+    frames_given: int = 0
+    frames_gained: int = 0
+    """Frames that got an outcome (`extracted` or `no_face`) in this attempt."""
+    suspects: tuple[str, ...] = ()
+    """Frames in work when the attempt (or a worker of it) failed, the likeliest first."""
+    seconds: float = 0.0
+    worker: str | None = None
+    """Label of the worker that was lost, e.g. "GPU0.1"."""
+    device: int | None = None
+    """Index of the GPU of that worker, where known."""
+    answer: tuple[Rung, ...] = ()
+    """The rungs that answered this attempt; empty for the one to be decided on."""
+
+    @property
+    def healthy(self) -> bool:
+        return self.cause is None
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignProcess:
+    """A process that is not ours and holds video memory."""
+
+    pid: int
+    name: str
+    used: int | None
+    """None where the platform does not tell (NVML on Windows WDDM)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSummary:
+    """One GPU over one attempt. None: not measured."""
+
+    index: int
+    name: str = ""
+    total: int = 0
+    free_before: int | None = None
+    """Free when the recorder started, before the extractor took anything."""
+    free_min: int | None = None
+    free_last: int | None = None
+    """The last sample: at the death of the attempt if it died, else now."""
+    ours_peak: int | None = None
+    """Most memory that the extractor's processes held together."""
+    temperature_max: int | None = None
+    """Degrees Celsius."""
+    throttled: tuple[str, ...] = ()
+    """Reasons seen, e.g. "sw_thermal_slowdown"; idle and the application's own clock setting left out."""
+    xids: tuple[int, ...] = ()
+    lost: bool = False
+    """The driver said that the device is gone."""
+    foreign: tuple[ForeignProcess, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetrySummary:
+    """The samples of one attempt, condensed. Everything is optional: no GPU, no driver, no rights."""
+
+    devices: tuple[DeviceSummary, ...] = ()
+    ram_total: int | None = None
+    ram_available_before: int | None = None
+    ram_available_min: int | None = None
+    worker_rss_peak: int | None = None
+    """Largest resident set of one process of the extractor's tree."""
+    cpu_percent_mean: float | None = None
+    """CPU of the process tree; 100 = one core."""
+    disk_free: dict[str, int] = field(default_factory=dict)
+    """Last free space by role ("input", "output", "temp")."""
+
+    def device(self, index: int) -> DeviceSummary | None:
+        return next((device for device in self.devices if device.index == index), None)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """A GPU that is present."""
+
+    index: int
+    name: str
+    total_memory: int
+    drives_display: bool = False
+
+
+def _every_plan_field() -> frozenset[str]:
+    return frozenset(
+        ("devices", "workers", "batch_size", "weights_on_cpu", "max_side", "threads", "startup_timeout")
+        + ("frame_timeout", "env")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What the run may use, and what it knows besides the failure."""
+
+    widest: Plan
+    """The plan the run started with (`fit`): climbing back up ends here."""
+    devices: tuple[DeviceInfo, ...] = ()
+    cores: int = 1
+    ram_total: int = 0
+    on_gpu_failure: OnGpuFailure = OnGpuFailure.CPU
+    extractor: str = "deepfacelab"
+    builtin_available: bool = False
+    honours: frozenset[str] = field(default_factory=_every_plan_field)
+    """Names of the plan's fields that the extractor honours; other rungs are skipped."""
+    may_wait: bool = False
+    """The user allows waiting for things that only people change (room on the disk)."""
+    open_frames: int = 0
+    longest_side: int = 0
+    """Longest side among the open frames, pixels; 0 = unknown."""
+    black_box: bool = False
+    """No per-frame events: suspects are guesses, poison is found by bisection."""
+    excluded: frozenset[int] = frozenset()
+    """GPUs not to be used again in this run (`NextPlan.excluded`, gathered by the supervisor)."""
+    worker_peak: int | None = None
+    """Measured video memory of one worker; None = not measured yet."""
+
+    def usable(self) -> tuple[int, ...]:
+        """Indices of the GPUs that are present and not excluded."""
+        return tuple(d.index for d in self.devices if d.index not in self.excluded)
