@@ -6,17 +6,19 @@ crash after any step is mended by `repair` on the next start. Nothing in the fac
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dflwrap.common.errors import DflwrapError
+from dflwrap.common.errors import NeedsUserError
 from dflwrap.faceset.errors import FaceFileError, NotWholeError
 from dflwrap.faceset.metadata import FaceMetadata, rewrite, scale_source
 from dflwrap.faceset.moving import flush_folder, flush_to_disk, move_without_overwriting
 from dflwrap.faceset.verify import verify_face
+from dflwrap.frames.names import display
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, Move
 
@@ -94,7 +96,7 @@ class Promoter:
                 raise NotWholeError(f"the face is a link, not a file: {name!r}")
             metadata = verify_face(path, self._image_size)
             if metadata.source_filename != item.batch_name:
-                raise NotWholeError(f"the face says it is from {metadata.source_filename[:200]!r}")
+                raise NotWholeError(f"the face says it is from {str(metadata.source_filename)[:200]!r}")
             wanted = _as_of_the_users_frame(metadata, item)
             if wanted != metadata:
                 _rewrite_file(path, wanted)
@@ -192,14 +194,10 @@ def set_aside(path: Path, run_folder: Path) -> Path:
         return target
 
 
-def cannot_write(target: Path, error: OSError) -> DflwrapError:
+def cannot_write(target: Path, error: OSError) -> NeedsUserError:
     """The exception that tells the user why `target` could not be written."""
-    import errno
-
-    from dflwrap.common.errors import NeedsUserError
-    from dflwrap.frames.names import display
-
     shown = display(str(target))
+    steps: tuple[str, ...]
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         steps = ("Make room on that disk.", "Start the same command again: it goes on where it stopped.")
         return NeedsUserError("disk-full", f"The disk is full: {shown}.", steps)

@@ -177,7 +177,7 @@ class Ledger:
         """Take the outcome of frames back (never of extracted ones)."""
         with self._transaction():
             self._db.execute(
-                "UPDATE frames SET outcome = NULL, attempt = NULL, cause = NULL, evidence = NULL"
+                "UPDATE frames SET outcome = NULL, attempt = NULL, cause = NULL, evidence = NULL"  # noqa: S608
                 f" WHERE outcome != 'extracted' AND ({where})",
                 values,
             )

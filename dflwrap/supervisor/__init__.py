@@ -1,0 +1,1 @@
+"""The loop: inventory, attempts, events, verdicts, decisions, until no frame is open."""

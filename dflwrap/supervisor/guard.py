@@ -1,0 +1,129 @@
+"""POSIX: the process between dflwrap and the extractor that leaves nobody behind.
+
+Run as `python -P -m dflwrap.supervisor.guard CONTROL STATUS -- ARGV...` in a session of its own, with the
+extractor's environment and working folder as JSON on stdin (an argument would show it to every user, and
+its PYTHONPATH is not for this process). CONTROL is
+the read end of a pipe whose write end only dflwrap holds: when dflwrap ends, however it ends, the pipe
+closes and every descendant is killed. On Linux the guard is also a subreaper (a detached grandchild
+stays its descendant), it gets SIGKILLed children should it die itself, and is told when dflwrap dies.
+
+Bytes on CONTROL: T = SIGTERM to the extractor's main process, K = kill the tree. On STATUS the exit
+status of the main process is written as text (negative = signal), once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+SWEEP_BOUND = 5.0
+"""Seconds spent on killing descendants; a process in an uninterruptible wait cannot be killed."""
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def _die_with_guard() -> None:
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def kill_descendants() -> None:
+    """SIGKILL every descendant of this process until none is left, within SWEEP_BOUND."""
+    me = psutil.Process()
+    deadline = time.monotonic() + SWEEP_BOUND
+    while time.monotonic() < deadline:
+        alive = []
+        for child in me.children(recursive=True):
+            try:
+                if child.status() != psutil.STATUS_ZOMBIE:
+                    alive.append(child)
+                    child.kill()
+            except psutil.Error:
+                continue
+        _reap()
+        if not alive:
+            return
+        psutil.wait_procs(alive, timeout=0.2)
+
+
+def _reap() -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def _wait(child: subprocess.Popen[bytes], control: int) -> int | None:
+    """The status of the main process; None when dflwrap ended or asked for the kill."""
+    while True:
+        # Only the main child is waited for here: its status must not be lost to a general reap.
+        status = child.poll()
+        if status is not None:
+            return status
+        ready, _, _ = select.select([control], [], [], 0.05)
+        if not ready:
+            continue
+        order = os.read(control, 1)
+        if order == b"T":
+            child.terminate()
+        else:
+            return None
+
+
+def _on_terminate(*_: object) -> None:
+    kill_descendants()
+    os._exit(143)
+
+
+def main() -> int:
+    control, status = int(sys.argv[1]), int(sys.argv[2])
+    argv = sys.argv[4:]
+    launch = json.load(sys.stdin.buffer)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    # The control pipe is what counts; SIGTERM is for whoever finds this process by hand.
+    signal.signal(signal.SIGTERM, _on_terminate)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            env=launch["env"],
+            cwd=launch["cwd"],
+            process_group=0,
+            # Safe here: this process has one thread.
+            preexec_fn=_die_with_guard,
+            restore_signals=True,
+        )
+    except OSError as error:
+        os.write(status, f"failed {error.strerror or error}".encode())
+        return 127
+    os.close(1)
+    os.close(2)
+    code = _wait(child, control)
+    if code is None:
+        child.kill()
+        try:
+            code = child.wait(SWEEP_BOUND)
+        except subprocess.TimeoutExpired:
+            code = -int(signal.SIGKILL)
+    kill_descendants()
+    os.write(status, str(code).encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""Is the extractor alive? Phases, signs of life, and bounds that are learned where they can be.
+
+Told apart: slow (CPU burns, kernels are compiled into the CUDA cache, files grow), deadlocked (no sign
+of life), stopped (a process in the stopped state), spinning (CPU burns but nothing comes of it).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from dflwrap.common.events import Event, EventKind
+from dflwrap.supervisor.tree import Vitals
+
+QUIET_BOUND = 240.0
+"""Seconds without any sign of life (no event, CPU, I/O, cache growth): deadlocked. DFL's own watchdog is
+120 s, and what it would have said must come first in black-box mode."""
+STOPPED_BOUND = 15.0
+"""Seconds in the stopped state: long enough for a debugger's or a shell's short stop."""
+SPIN_FACTOR = 20.0
+"""Steady phase: this many times the slowest frame so far (at least MIN_STEADY_BOUND)."""
+MIN_STEADY_BOUND = 60.0
+FINISH_BOUND = 150.0
+"""After the last frame; DFL waits up to 120 s for its workers there."""
+CPU_SIGN = 0.05
+"""Seconds of CPU time that count as a sign of life: idle polling loops burn less between two looks."""
+
+
+class Phase(StrEnum):
+    STARTING = "start-up"
+    FIRST_FRAME = "first frame"
+    STEADY = "steady"
+    FINISHING = "finishing"
+
+
+class Symptom(StrEnum):
+    DEADLOCKED = "deadlocked"
+    STOPPED = "stopped"
+    SPINNING = "spinning"
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """Why the attempt has to be ended."""
+
+    symptom: Symptom
+    phase: Phase
+    seconds: float
+    """Without the sign that was missed."""
+
+    @property
+    def sentence(self) -> str:
+        what = {
+            Symptom.DEADLOCKED: "no sign of life (no output, no CPU time, no file grows)",
+            Symptom.STOPPED: "a process of the extractor is stopped (SIGSTOP, a debugger)",
+            Symptom.SPINNING: "it uses the CPU but finishes nothing",
+        }[self.symptom]
+        return f"{what} for {self.seconds:.0f} s in the phase {self.phase.value}"
+
+
+class Liveness:
+    """Fed with events, bytes of output and vitals; asked for a judgement. Pure but for the cache folder."""
+
+    def __init__(
+        self,
+        now: float,
+        total: int,
+        *,
+        startup_timeout: float,
+        frame_timeout: float,
+        cache_folder: Path | None = None,
+    ) -> None:
+        self.phase = Phase.STARTING
+        self._startup_timeout = startup_timeout
+        self._frame_timeout = frame_timeout
+        self._total = total
+        self._finished = 0
+        self._slowest = 0.0
+        self._started: dict[str, float] = {}
+        self._cache = cache_folder
+        self._cache_size = -1
+        self._cpu = 0.0
+        self._io = 0
+        self._output = 0
+        self._last_sign = now
+        self._last_progress = now
+        self._stopped_since: float | None = None
+
+    def event(self, event: Event, now: float) -> None:
+        self._last_sign = now
+        kind, frame = event.kind, event.frame or ""
+        if kind in (EventKind.FRAME_STARTED, EventKind.FRAME_DONE, EventKind.FRAME_FAILED):
+            if self.phase is Phase.STARTING:
+                self._enter(Phase.FIRST_FRAME, now)
+            if kind is EventKind.FRAME_STARTED:
+                self._started[frame] = now
+            else:
+                began = self._started.pop(frame, self._last_progress)
+                if self.phase is Phase.STEADY:  # the first frame pays for kernels and autotuning
+                    self._slowest = max(self._slowest, now - began)
+                self._enter(Phase.STEADY, now)
+                self._finished += 1
+                if self._finished >= self._total:
+                    self._enter(Phase.FINISHING, now)
+        elif kind in (EventKind.WORKER_STARTED, EventKind.WORKER_REPLACED, EventKind.WORKER_LOST):
+            self._last_progress = now
+        elif kind is EventKind.FINISHED:
+            self._enter(Phase.FINISHING, now)
+
+    def _enter(self, phase: Phase, now: float) -> None:
+        self.phase = phase
+        self._last_progress = now
+
+    def look(self, vitals: Vitals, output_bytes: int, now: float) -> None:
+        """Take in the tree's vitals and the number of bytes it has printed so far."""
+        if (
+            abs(vitals.cpu_seconds - self._cpu) >= CPU_SIGN
+            or vitals.io_bytes != self._io
+            or output_bytes != self._output
+        ):
+            self._last_sign = now
+        self._cpu, self._io, self._output = vitals.cpu_seconds, vitals.io_bytes, output_bytes
+        if vitals.stopped:
+            self._stopped_since = self._stopped_since if self._stopped_since is not None else now
+        else:
+            self._stopped_since = None
+
+    def judge(self, now: float) -> Dead | None:
+        if self._stopped_since is not None and now - self._stopped_since > STOPPED_BOUND:
+            return Dead(Symptom.STOPPED, self.phase, now - self._stopped_since)
+        if now - self._last_sign > QUIET_BOUND and not self._cache_grew(now):
+            return Dead(Symptom.DEADLOCKED, self.phase, now - self._last_sign)
+        if now - self._last_progress > self.bound() and not self._cache_grew(now):
+            return Dead(Symptom.SPINNING, self.phase, now - self._last_progress)
+        return None
+
+    def bound(self) -> float:
+        """Seconds that may pass without progress in the present phase."""
+        if self.phase in (Phase.STARTING, Phase.FIRST_FRAME):
+            return self._startup_timeout
+        if self.phase is Phase.FINISHING:
+            return FINISH_BOUND
+        if self._slowest:
+            return min(self._frame_timeout, max(MIN_STEADY_BOUND, SPIN_FACTOR * self._slowest))
+        return self._frame_timeout
+
+    def _cache_grew(self, now: float) -> bool:
+        """Kernels are being compiled: silence is not a hang while the CUDA cache folder grows."""
+        if self._cache is None:
+            return False
+        size = folder_size(self._cache)
+        grew = self._cache_size >= 0 and size > self._cache_size
+        if grew:
+            self._last_sign = self._last_progress = now
+        self._cache_size = size
+        return grew
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes in a folder tree; what vanishes meanwhile counts nothing."""
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(root, name)).st_size  # noqa: PTH118
+            except OSError:
+                continue
+    return total

@@ -1,0 +1,161 @@
+"""The extractor's output: copied to the attempt's log files, cut into lines, both bounded."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from pathlib import Path
+from typing import IO, NamedTuple
+
+MAX_LINE = 64 * 1024
+"""Longer lines are passed on in pieces of this many bytes."""
+HEAD_BYTES = 16 * 1024 * 1024
+TAIL_BYTES = 16 * 1024 * 1024
+"""A log file keeps its first HEAD_BYTES and about its last TAIL_BYTES; what lies between is dropped."""
+MAX_QUEUED = 20_000
+"""Lines waiting for the supervisor; a flood beyond that is logged but not passed on."""
+
+
+class Line(NamedTuple):
+    stream: str
+    """"stdout" or "stderr"."""
+    text: bytes
+    ended: bool
+    """False: no line end yet, but nothing came for a while (a prompt?)."""
+
+
+class BoundedLog:
+    """A log file that a flood cannot make larger than HEAD_BYTES + 2 * TAIL_BYTES."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._tail_paths = (path.with_suffix(".tail1.log"), path.with_suffix(".tail2.log"))
+        self._file: IO[bytes] = path.open("wb")
+        self._room = HEAD_BYTES
+        self._turns = 0
+        self.failed = False
+
+    def write(self, data: bytes) -> None:
+        """Never raises: a full disk must not stop the pipe from being drained."""
+        try:
+            self._write(data)
+        except OSError:
+            self.failed = True
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            if self._room <= 0:
+                self._turn()
+            part, data = data[: self._room], data[self._room :]
+            self._file.write(part)
+            self._room -= len(part)
+        self._file.flush()
+
+    def _turn(self) -> None:
+        """Go on in the older of the two tail files."""
+        self._file.close()
+        self._file = self._tail_paths[self._turns % 2].open("wb")
+        self._turns += 1
+        self._room = TAIL_BYTES
+
+    def close(self) -> None:
+        """Join head and tails into one file."""
+        try:
+            self._file.close()
+            if self._turns:
+                self._join()
+        except OSError:
+            self.failed = True
+
+    def _join(self) -> None:
+        newest = (self._turns - 1) % 2
+        tails = [self._tail_paths[newest]]
+        if self._turns > 1:
+            tails.insert(0, self._tail_paths[1 - newest])
+        with self._path.open("ab") as file:
+            if self._turns > 2:
+                file.write(b"\n[dflwrap: the log was longer; what stood here is left out]\n")
+            for tail in tails:
+                with tail.open("rb") as part:
+                    while chunk := part.read(1 << 20):
+                        file.write(chunk)
+                tail.unlink()
+
+
+class StreamPump(threading.Thread):
+    """Drains one pipe until its end, whatever comes through it."""
+
+    def __init__(self, name: str, pipe: IO[bytes], log: Path, lines: queue.Queue[Line]) -> None:
+        super().__init__(name=f"pump-{name}", daemon=True)
+        self._name, self._pipe, self._lines = name, pipe, lines
+        self._log = BoundedLog(log)
+        self._lock = threading.Lock()
+        self._pending = b""
+        self._told = True
+        self.bytes_seen = 0
+
+    def run(self) -> None:
+        try:
+            while chunk := self._pipe.read1(65536):  # type: ignore[attr-defined]
+                self.bytes_seen += len(chunk)
+                self._log.write(chunk)
+                self._cut(chunk)
+        except (OSError, ValueError):
+            pass  # the pipe was closed under us
+        if self._pending:
+            self._pass_on(self._pending, ended=True)
+        self._log.close()
+
+    def _cut(self, chunk: bytes) -> None:
+        with self._lock:
+            pieces = (self._pending + chunk).replace(b"\r", b"\n").split(b"\n")
+            self._pending = pieces.pop()
+            self._told = False
+            if len(self._pending) > MAX_LINE:
+                pieces.append(self._pending)
+                self._pending = b""
+        for piece in pieces:
+            for start in range(0, len(piece), MAX_LINE):
+                self._pass_on(piece[start : start + MAX_LINE], ended=True)
+
+    def _pass_on(self, text: bytes, *, ended: bool) -> None:
+        if text.strip():
+            try:
+                self._lines.put_nowait(Line(self._name, text, ended))
+            except queue.Full:
+                pass
+
+    def quiet(self) -> None:
+        """Called when nothing came for a while: tells once what stands there without a line end."""
+        with self._lock:
+            if self._told or not self._pending:
+                return
+            self._told = True
+            text = self._pending
+        self._pass_on(text, ended=False)
+
+
+class EventTail:
+    """Reads the complete new lines of a growing events file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+        self._pending = b""
+
+    def read(self) -> list[bytes]:
+        if self._file is None:
+            try:
+                self._file = self._path.open("rb")
+            except OSError:
+                return []
+        lines: list[bytes] = []
+        while chunk := self._file.read(1 << 20):
+            pieces = (self._pending + chunk).split(b"\n")
+            self._pending = pieces.pop()[-MAX_LINE * 16 :]
+            lines += pieces
+        return lines
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()

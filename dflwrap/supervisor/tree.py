@@ -1,0 +1,116 @@
+"""A process with all its descendants, as one thing: started, asked to stop, killed, never left behind.
+
+One small interface, `ProcessTree`; `start_tree` gives the platform's implementation.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import IO
+
+import psutil
+
+from dflwrap.common.errors import NeedsUserError
+from dflwrap.extractors.base import Launch
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """Signs of life of a tree at one moment."""
+
+    processes: int
+    cpu_seconds: float
+    """User and system time of the living processes."""
+    io_bytes: int
+    """Bytes read and written by the living processes; 0 where the platform does not tell."""
+    rss: int
+    """Resident memory in bytes, summed."""
+    rss_largest: int
+    stopped: tuple[int, ...]
+    """Ids of processes that are stopped (SIGSTOP)."""
+
+
+class ProcessTree(ABC):
+    """A running extractor with its workers."""
+
+    stdout: IO[bytes]
+    stderr: IO[bytes]
+    pid: int
+    """Of the process whose descendants are the tree."""
+
+    @abstractmethod
+    def poll(self) -> int | None:
+        """The exit status of the main process (negative = signal) once the whole tree is gone."""
+
+    @abstractmethod
+    def ask_to_stop(self) -> None:
+        """Ask the extractor to finish the frames in flight and end."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """End every process of the tree now. Does not wait."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Kill what is left, wait for it (bounded), release handles."""
+
+    def vitals(self) -> Vitals:
+        """Measured now; costs a few milliseconds."""
+        return measure(self._members())
+
+    @abstractmethod
+    def _members(self) -> list[psutil.Process]: ...
+
+
+def measure(members: list[psutil.Process]) -> Vitals:
+    cpu, io, rss, largest, count = 0.0, 0, 0, 0, 0
+    stopped = []
+    for process in members:
+        try:
+            with process.oneshot():
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                times = process.cpu_times()
+                memory = int(process.memory_info().rss)
+                if process.status() == psutil.STATUS_STOPPED:
+                    stopped.append(process.pid)
+                try:
+                    counters = process.io_counters()
+                    io += int(counters.read_bytes + counters.write_bytes)
+                    io += int(getattr(counters, "read_chars", 0) + getattr(counters, "write_chars", 0))
+                except (AttributeError, psutil.Error, OSError):
+                    pass
+        except (psutil.Error, OSError):
+            continue
+        count += 1
+        cpu += times.user + times.system
+        rss += memory
+        largest = max(largest, memory)
+    return Vitals(count, cpu, io, rss, largest, tuple(stopped))
+
+
+def cannot_start(launch: Launch, reason: str) -> NeedsUserError:
+    return NeedsUserError(
+        "module-not-found",
+        f"The extractor's program cannot be started: {launch.argv[0]} ({reason}).",
+        ("Check --dfl-python / --dfl-root.", "Or use the built-in extractor: --extractor builtin."),
+    )
+
+
+def start_tree(launch: Launch) -> ProcessTree:
+    """Start the process. Raises NeedsUserError when its program cannot be executed."""
+    if os.name == "nt":
+        from dflwrap.supervisor.tree_windows import WindowsTree
+
+        return WindowsTree(launch)
+    from dflwrap.supervisor.tree_posix import PosixTree
+
+    return PosixTree(launch)
+
+
+def popen_streams(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    assert process.stdout is not None and process.stderr is not None
+    return process.stdout, process.stderr

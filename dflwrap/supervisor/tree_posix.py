@@ -1,0 +1,108 @@
+"""POSIX: the tree hangs on a guard process in a session of its own (see `guard`)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import psutil
+
+from dflwrap.extractors.base import Launch
+from dflwrap.supervisor.guard import SWEEP_BOUND
+from dflwrap.supervisor.tree import ProcessTree, cannot_start, popen_streams
+
+
+class PosixTree(ProcessTree):
+    """Not covered: a process in an uninterruptible wait (a dead network share) outlives every kill."""
+
+    def __init__(self, launch: Launch) -> None:
+        control_read, self._control = os.pipe()
+        self._status, status_write = os.pipe()
+        os.set_blocking(self._status, False)
+        guard = (sys.executable, "-P", "-m", "dflwrap.supervisor.guard")
+        try:
+            self._guard = subprocess.Popen(
+                [*guard, str(control_read), str(status_write), "--", *launch.argv],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=(control_read, status_write),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise cannot_start(launch, error.strerror or str(error)) from error
+        finally:
+            os.close(control_read)
+            os.close(status_write)
+        self._hand_over(launch)
+        self.pid = self._guard.pid
+        self.stdout, self.stderr = popen_streams(self._guard)
+        self._launch = launch
+        self._code: int | None = None
+
+    def _hand_over(self, launch: Launch) -> None:
+        assert self._guard.stdin is not None
+        try:
+            with self._guard.stdin as stdin:
+                stdin.write(json.dumps({"env": launch.env, "cwd": launch.cwd}).encode())
+        except BrokenPipeError:
+            pass  # the guard died at once: `poll` says so
+
+    def poll(self) -> int | None:
+        if self._code is None and self._guard.poll() is not None:
+            self._code = self._read_status()
+        return self._code
+
+    def _read_status(self) -> int:
+        try:
+            text = os.read(self._status, 4096).decode(errors="replace")
+        except OSError:
+            text = ""
+        if text.startswith("failed "):
+            raise cannot_start(self._launch, text.removeprefix("failed "))
+        try:
+            return int(text)
+        except ValueError:
+            return self._guard.returncode
+
+    def ask_to_stop(self) -> None:
+        self._order(b"T")
+
+    def kill(self) -> None:
+        self._order(b"K")
+
+    def _order(self, order: bytes) -> None:
+        try:
+            os.write(self._control, order)
+        except OSError:
+            pass  # the guard has ended
+
+    def close(self) -> None:
+        if self._guard.poll() is None:
+            members = self._members()
+            self.kill()
+            try:
+                self._guard.wait(SWEEP_BOUND + 2.0)
+            except subprocess.TimeoutExpired:
+                for process in members:
+                    try:
+                        process.kill()
+                    except psutil.Error:
+                        continue
+                self._guard.kill()
+                self._guard.wait()
+        if self._code is None:
+            self._code = self._read_status()
+        for descriptor in (self._control, self._status):
+            try:
+                os.close(descriptor)
+            except OSError:
+                pass
+
+    def _members(self) -> list[psutil.Process]:
+        try:
+            return psutil.Process(self.pid).children(recursive=True)
+        except psutil.Error:
+            return []
