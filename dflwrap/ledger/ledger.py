@@ -149,6 +149,28 @@ class Ledger:
         query = f"SELECT {_FRAME_COLUMNS} FROM frames WHERE {where} ORDER BY raw"  # noqa: S608
         return [_frame(row) for row in self._read(query, values)]
 
+    def sizes(self) -> dict[int, tuple[int, int]]:
+        """Size in bytes and modification time in ns of each frame, as entered."""
+        return {i: (size, mtime) for i, size, mtime in self._read("SELECT id, size, mtime_ns FROM frames")}
+
+    def enter_anew(self, frame: int, new: NewFrame) -> None:
+        """The file of a frame without a result has changed: it is open again, under its new facts."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE frames SET size = ?, mtime_ns = ?, entry = ?, plain = ?, max_side = ?,"
+                " entry_reason = ?, outcome = NULL, attempt = NULL, cause = NULL, evidence = NULL, failures = 0"
+                " WHERE id = ?",
+                (
+                    new.size,
+                    new.mtime_ns,
+                    new.entry.value,
+                    int(new.plain),
+                    new.max_side,
+                    new.entry_reason,
+                    frame,
+                ),
+            )
+
     def open_frames(self) -> list[FrameRow]:
         return self.frames("outcome IS NULL")
 

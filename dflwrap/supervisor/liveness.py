@@ -80,7 +80,7 @@ class Liveness:
         self._slowest = 0.0
         self._started: dict[str, float] = {}
         self._cache = cache_folder
-        self._cache_size = -1
+        self._cache_size = folder_size(cache_folder) if cache_folder else 0
         self._cpu = 0.0
         self._io = 0
         self._output = 0
@@ -151,7 +151,7 @@ class Liveness:
         if self._cache is None:
             return False
         size = folder_size(self._cache)
-        grew = self._cache_size >= 0 and size > self._cache_size
+        grew = size > self._cache_size
         if grew:
             self._last_sign = self._last_progress = now
         self._cache_size = size

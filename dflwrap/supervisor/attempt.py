@@ -1,0 +1,216 @@
+"""One attempt: start the extractor, read everything it says, see that it lives, end it, in bounded time."""
+
+from __future__ import annotations
+
+import json
+import queue
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from dflwrap.common.events import Event, EventKind, parse_event
+from dflwrap.common.plan import AttemptSpec
+from dflwrap.extractors.base import Extractor
+from dflwrap.supervisor.blackbox import OutputWatcher
+from dflwrap.supervisor.control import Control
+from dflwrap.supervisor.liveness import Dead, Liveness, Phase
+from dflwrap.supervisor.streams import EventTail, Line, StreamPump
+from dflwrap.supervisor.tree import ProcessTree, Vitals, start_tree
+
+TICK = 0.1
+"""Seconds between two looks at events and output."""
+VITALS_EVERY = 1.0
+"""Seconds between two measurements of the process tree."""
+PROMPT_BOUND = 10.0
+"""Seconds that an extractor may stand at a prompt which the null device cannot answer."""
+GENTLE_BOUND = 60.0
+"""Seconds for the frames in flight after a gentle stop: a frame takes 2 s on a slow CPU."""
+MAX_ALL_DONE = 20.0
+"""Seconds that an extractor may take to end after every frame has come back; DFL needs 1 to 2 s."""
+
+
+class EndedBy(StrEnum):
+    EXIT = "exit"
+    """It ended by itself; the exit status is its own."""
+    HANG = "hang"
+    PROMPT = "prompt"
+    STOP = "stop"
+    """The user (or a signal) stopped the run."""
+    ALL_DONE = "all done"
+    """Every frame had come back, but it did not end by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptResult:
+    ended_by: EndedBy
+    exit_status: int | None
+    """Of the main process; negative = signal. Proves nothing."""
+    phase: Phase
+    dead: Dead | None
+    finished: bool
+    """The extractor reported its own end."""
+    agent_failed: str | None
+    """Why the agent could not hook this DFL; the attempt was a black box."""
+    prompt: str | None
+    first_open: str | None
+    """Black box: the first frame that did not come back."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who is told what while an attempt runs."""
+
+    events: Callable[[Sequence[Event]], None]
+    line: Callable[[Line], None]
+    vitals: Callable[[ProcessTree, Vitals], None]
+
+
+class Attempt:
+    """Runs one spec. Not reusable.
+
+    Not covered: what the outcomes mean (the run decides), and moving faces.
+    """
+
+    def __init__(
+        self,
+        spec: AttemptSpec,
+        extractor: Extractor,
+        watch: Watch,
+        control: Control,
+        *,
+        black_box: bool,
+        cache_folder: Path | None = None,
+    ) -> None:
+        self._spec, self._extractor, self._watch, self._control = spec, extractor, watch, control
+        self._watcher = OutputWatcher(Path(spec.output_dir), spec.frames) if black_box else None
+        self._black_box = black_box
+        self._lines: queue.Queue[Line] = queue.Queue(maxsize=20_000)
+        self._tail = EventTail(Path(spec.events_path))
+        self._console = extractor.console()
+        self._back: set[str] = set()
+        self._finished = False
+        self._agent_failed: str | None = None
+        self._prompt: tuple[str, float] | None = None
+        self._last_line = time.monotonic()
+        self._all_done_since: float | None = None
+        self._live = Liveness(
+            time.monotonic(),
+            len(spec.frames),
+            startup_timeout=spec.plan.startup_timeout,
+            frame_timeout=spec.plan.frame_timeout,
+            cache_folder=cache_folder,
+        )
+
+    def run(self) -> AttemptResult:
+        """Run to the end. Raises NeedsUserError when the program cannot be started at all."""
+        spec = self._spec
+        folder = Path(spec.folder)
+        plan_text = json.dumps(spec.to_dict(), indent=1, ensure_ascii=True)
+        (folder / "plan.json").write_text(plan_text, encoding="utf-8")
+        Path(spec.events_path).touch()
+        began = time.monotonic()
+        tree = start_tree(self._extractor.launch(spec, black_box=self._black_box))
+        pumps = [
+            StreamPump(name, pipe, folder / f"{name}.log", self._lines)
+            for name, pipe in (("stdout", tree.stdout), ("stderr", tree.stderr))
+        ]
+        for pump in pumps:
+            pump.start()
+        try:
+            ended_by, dead = self._supervise(tree, pumps)
+        finally:
+            tree.close()
+            for pump in pumps:
+                pump.join(10.0)
+        self._take_in()  # what was written between the last look and the end
+        self._tail.close()
+        return AttemptResult(
+            ended_by,
+            tree.poll(),
+            self._live.phase,
+            dead,
+            self._finished,
+            self._agent_failed,
+            self._prompt[0] if self._prompt else None,
+            self._watcher.first_open if self._watcher else None,
+            time.monotonic() - began,
+        )
+
+    def _supervise(self, tree: ProcessTree, pumps: Sequence[StreamPump]) -> tuple[EndedBy, Dead | None]:
+        next_vitals = 0.0
+        stop_since: float | None = None
+        while True:
+            ended = tree.poll() is not None  # before the queues: a dying child's last message is not lost
+            self._take_in()
+            if ended:
+                return (EndedBy.STOP if stop_since is not None else EndedBy.EXIT), None
+            now = time.monotonic()
+            if now >= next_vitals:
+                next_vitals = now + VITALS_EVERY
+                vitals = tree.vitals()
+                self._live.look(vitals, sum(pump.bytes_seen for pump in pumps), now)
+                self._watch.vitals(tree, vitals)
+                if now - self._last_line > VITALS_EVERY:
+                    for pump in pumps:
+                        pump.quiet()
+            if self._control.stopping:
+                if stop_since is None:
+                    stop_since = now
+                    if not self._black_box:
+                        tree.ask_to_stop()
+                if self._black_box or self._control.at_once or now - stop_since > GENTLE_BOUND:
+                    return EndedBy.STOP, None
+            dead = self._live.judge(now)
+            if dead:
+                return EndedBy.HANG, dead
+            if self._prompt and now - self._prompt[1] > PROMPT_BOUND:
+                return EndedBy.PROMPT, None
+            if self._all_done_since is not None and now - self._all_done_since > MAX_ALL_DONE:
+                return EndedBy.ALL_DONE, None
+            time.sleep(TICK)
+
+    def _take_in(self) -> None:
+        events = [event for event in map(parse_event, self._tail.read()) if event]
+        for event in events:
+            if event.kind is EventKind.AGENT_FAILED:
+                self._agent_failed = str(event.data.get("error", ""))[:2000]
+                self._watcher = OutputWatcher(Path(self._spec.output_dir), self._spec.frames)
+        while True:
+            try:
+                line = self._lines.get_nowait()
+            except queue.Empty:
+                break
+            events += self._read_line(line)
+        if self._watcher:
+            events += self._watcher.poll()
+        if events:
+            self._note(events)
+            self._watch.events(events)
+
+    def _read_line(self, line: Line) -> list[Event]:
+        self._last_line = time.monotonic()
+        if line.ended:
+            self._prompt = None
+            self._watch.line(line)
+            events = list(self._console.feed(line.stream, line.text))
+        else:
+            events = list(self._console.idle(line.stream, line.text))
+        for event in events:
+            if event.kind is EventKind.PROMPT:
+                self._prompt = (str(event.data.get("text", "")), time.monotonic())
+        # Outcomes come from the events file or the output folder, never from the console.
+        return [e for e in events if e.kind not in (EventKind.FRAME_DONE, EventKind.FINISHED)]
+
+    def _note(self, events: Sequence[Event]) -> None:
+        now = time.monotonic()
+        for event in events:
+            self._live.event(event, now)
+            if event.kind in (EventKind.FRAME_DONE, EventKind.FRAME_FAILED) and event.frame:
+                self._back.add(event.frame)
+            elif event.kind is EventKind.FINISHED:
+                self._finished = True
+        if self._all_done_since is None and self._back.issuperset(self._spec.frames):
+            self._all_done_since = now

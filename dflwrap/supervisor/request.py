@@ -1,0 +1,40 @@
+"""What is asked of a run, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from dflwrap.common.plan import ExtractOptions
+from dflwrap.planning.types import OnGpuFailure
+
+
+class OnConflict(StrEnum):
+    """What to do with files in the faceset folder whose names are needed."""
+
+    STOP = "stop"
+    SET_ASIDE = "set-aside"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    input_dir: Path
+    output_dir: Path
+    options: ExtractOptions = field(default_factory=ExtractOptions)
+    cpu_only: bool = False
+    gpus: tuple[int, ...] = ()
+    """GPU indices asked for; empty = all that are present."""
+    workers: int | None = None
+    """Per device; None = auto."""
+    batch_size: int | None = None
+    """Frames per attempt; None = auto."""
+    max_side: int = 0
+    min_side: int = 0
+    """Frames with a shorter side are left out, pixels; 0 = none."""
+    on_conflict: OnConflict = OnConflict.STOP
+    on_gpu_failure: OnGpuFailure = OnGpuFailure.CPU
+    retry_quarantined: bool = False
+    may_wait: bool = False
+    startup_timeout: float = 1800.0
+    frame_timeout: float = 300.0
