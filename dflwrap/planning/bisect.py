@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+HOPELESS_AFTER = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Bisection:
@@ -49,6 +51,12 @@ class Bisection:
     def finished(self) -> bool:
         """Every frame is gained or isolated."""
         return not self.suspected and not self.unproven
+
+    @property
+    def hopeless(self) -> bool:
+        """Three frames were isolated and none was gained on the way: it is not the frames. Give up the
+        search and let the policy go on down the ladder."""
+        return len(self.poison) >= HOPELESS_AFTER and not self.gained
 
     def next_batch(self) -> tuple[str, ...]:
         """The frames of the next attempt, in order; empty when finished."""

@@ -108,3 +108,10 @@ class Quarantine:
 
 
 Decision = NextPlan | Wait | Stop | RepairFrame | Quarantine
+
+
+def rungs_of(decision: Decision) -> tuple[Rung, ...]:
+    """All rungs of a decision, with those of what follows it: the `answer` of the attempt's record."""
+    if isinstance(decision, Quarantine) and isinstance(decision.then, RepairFrame):
+        return decision.rungs + decision.then.rungs
+    return decision.rungs

@@ -39,8 +39,8 @@ CRASH: Ladder = (
     R.FRESH_PROCESS,
     R.ONE_WORKER,
     R.EXCLUDE_DEVICE,
-    R.CPU,
     R.BISECT_BATCH,
+    R.CPU,
     R.BUILTIN_EXTRACTOR,
     R.USER,
 )

@@ -5,7 +5,7 @@ Plain frozen data. All memory figures are bytes, all times seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 from dflwrap.common.plan import Plan
@@ -45,12 +45,19 @@ class AttemptRecord:
     """Label of the worker that was lost, e.g. "GPU0.1"."""
     device: int | None = None
     """Index of the GPU of that worker, where known."""
+    alone: bool = False
+    """A repair attempt or a step of a bisection: its plan is not the run's, and its success no recovery."""
     answer: tuple[Rung, ...] = ()
     """The rungs that answered this attempt; empty for the one to be decided on."""
 
     @property
     def healthy(self) -> bool:
         return self.cause is None
+
+    @property
+    def recovered(self) -> bool:
+        """A healthy attempt of the run's own plan: what came before it is over."""
+        return self.healthy and not self.alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,8 @@ class DeviceSummary:
     """The last sample: at the death of the attempt if it died, else now."""
     ours_peak: int | None = None
     """Most memory that the extractor's processes held together."""
+    ours_last: int | None = None
+    """What they held at the last sample."""
     temperature_max: int | None = None
     """Degrees Celsius."""
     throttled: tuple[str, ...] = ()
@@ -116,13 +125,6 @@ class DeviceInfo:
     drives_display: bool = False
 
 
-def _every_plan_field() -> frozenset[str]:
-    return frozenset(
-        ("devices", "workers", "batch_size", "weights_on_cpu", "max_side", "threads", "startup_timeout")
-        + ("frame_timeout", "env")
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class RunContext:
     """What the run may use, and what it knows besides the failure."""
@@ -135,7 +137,7 @@ class RunContext:
     on_gpu_failure: OnGpuFailure = OnGpuFailure.CPU
     extractor: str = "deepfacelab"
     builtin_available: bool = False
-    honours: frozenset[str] = field(default_factory=_every_plan_field)
+    honours: frozenset[str] = frozenset(f.name for f in fields(Plan))
     """Names of the plan's fields that the extractor honours; other rungs are skipped."""
     may_wait: bool = False
     """The user allows waiting for things that only people change (room on the disk)."""

@@ -41,7 +41,9 @@ def batches(draw: st.DrawFn) -> tuple[list[str], set[str]]:
 
 @settings(max_examples=150, deadline=None)
 @given(batches(), st.data())
-def test_any_extractor_isolates_within_the_bound(case: tuple[list[str], set[str]], data: st.DataObject) -> None:
+def test_any_extractor_isolates_within_the_bound(
+    case: tuple[list[str], set[str]], data: st.DataObject
+) -> None:
     """Whatever a failed attempt gains, and whatever nonsense its hints are."""
     frames, poison = case
 

@@ -1,0 +1,134 @@
+"""The way back up: after enough healthy frames a narrowed run goes wider again, one step at a time.
+
+An overnight run should not stay slow because someone played a game at nine. A step that fails costs one
+attempt, so the healthy frames asked for double with each failed climb. Rungs back up have no name of
+their own: `NextPlan.rungs` is empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+from dflwrap.common.plan import Plan
+from dflwrap.planning.decision import NextPlan
+from dflwrap.planning.fit import ASSUMED_GPU_PEAK, PEAK_MARGIN, count, reserve
+from dflwrap.planning.steps import gpus, on_probation
+from dflwrap.planning.types import GIB, AttemptRecord, DeviceSummary, RunContext, TelemetrySummary
+
+CLIMB_AFTER = 250
+"""Healthy frames before the first step up: two minutes at the 2 frames/s of a CPU."""
+MOST_DOUBLINGS = 5
+
+
+def after_success(
+    history: tuple[AttemptRecord, ...],
+    telemetry: TelemetrySummary | None,
+    plan: Plan,
+    context: RunContext,
+) -> NextPlan | None:
+    """A wider plan for the next attempt after the healthy attempt `history[-1]`, or None: go on as it is."""
+    history = tuple(record for record in history if not record.alone)
+    if not history or not history[-1].healthy:
+        return None
+    healthy = _healthy_frames(history)
+    if healthy < CLIMB_AFTER * 2 ** min(MOST_DOUBLINGS, _failed_climbs(history)):
+        return None
+    step = _step(plan, telemetry, context)
+    if step is None:
+        return None
+    wider, words = step
+    same_width = replace(wider, batch_size=0) == replace(context.widest, batch_size=0)
+    wider = replace(wider, batch_size=context.widest.batch_size)
+    if not same_width and _step(wider, None, context) is not None:
+        wider = on_probation(wider, context)
+    sentence = f"attempt {history[-1].number}: {words}: {healthy} frames without a failure"
+    return NextPlan(wider, (), sentence + _free_note(wider, telemetry))
+
+
+def _step(plan: Plan, telemetry: TelemetrySummary | None, context: RunContext) -> tuple[Plan, str] | None:
+    """The next step towards the widest plan that has room, and its words."""
+    wide = context.widest
+    back = tuple(d for d in wide.devices if d in context.usable() and d not in plan.devices)
+    if not plan.devices and back:
+        back = tuple(d for d in back if _room(telemetry, d, 1, context))
+        if not back:
+            return None
+        returned = replace(
+            plan, devices=back, workers=1, threads=wide.threads, weights_on_cpu=wide.weights_on_cpu
+        )
+        return returned, f"CPU -> {gpus(back)}"
+    if plan.weights_on_cpu and not wide.weights_on_cpu:
+        if all(_room(telemetry, d, plan.workers, context) for d in plan.devices):
+            return replace(plan, weights_on_cpu=False), "weights back on the GPU"
+        return None
+    if plan.max_side and plan.max_side != wide.max_side:
+        whole = f"{wide.max_side} px" if wide.max_side else "as they are"
+        return replace(plan, max_side=wide.max_side), f"longest side {plan.max_side} px -> {whole}"
+    most = wide.workers if bool(plan.devices) == bool(wide.devices) else plan.workers
+    if plan.workers < most:
+        workers = min(most, plan.workers * 2)
+        if all(_room(telemetry, d, workers, context) for d in plan.devices):
+            threads = max(1, context.cores // workers) if wide.threads and not plan.devices else wide.threads
+            words = f"{count(plan.workers, 'worker')} -> {workers}"
+            return replace(plan, workers=workers, threads=threads), words
+        return None
+    if back and plan.devices:
+        back = tuple(d for d in back if _room(telemetry, d, plan.workers, context))
+        if back:
+            devices = tuple(sorted(plan.devices + back))
+            return replace(plan, devices=devices), f"{gpus(plan.devices)} -> {gpus(devices)}"
+        return None
+    if plan.batch_size != wide.batch_size:
+        return plan, f"{plan.batch_size} frames per attempt -> {wide.batch_size or 'all'}"
+    return None
+
+
+def _room(telemetry: TelemetrySummary | None, index: int, workers: int, context: RunContext) -> bool:
+    """Whether so many workers fit on this GPU. Not measured: yes; a failed climb costs one attempt."""
+    device = telemetry.device(index) if telemetry is not None else None
+    without_us = None if device is None else _free_without_us(device)
+    if device is None or without_us is None:
+        return True
+    drives_display = any(d.index == index and d.drives_display for d in context.devices)
+    usable = without_us - reserve(device.total, drives_display)
+    each = int(context.worker_peak * PEAK_MARGIN) if context.worker_peak else ASSUMED_GPU_PEAK
+    if workers == 1 and not context.worker_peak:
+        # A small card may hold one worker although it has less than what is assumed of one.
+        each = min(each, int(device.total * 0.8) - reserve(device.total, drives_display))
+    return usable >= workers * each
+
+
+def _free_without_us(device: DeviceSummary) -> int | None:
+    """Memory that would be free now if the extractor held none. Bytes; None if nothing was measured."""
+    if device.free_last is None:
+        return device.free_before
+    if device.ours_last is not None:
+        return device.free_last + device.ours_last
+    return max(device.free_last, device.free_before or 0)
+
+
+def _healthy_frames(history: tuple[AttemptRecord, ...]) -> int:
+    """Frames gained on the present width, since the last failure or change."""
+    frames, now = 0, replace(history[-1].plan, batch_size=0)
+    for record in reversed(history):
+        if not record.healthy or replace(record.plan, batch_size=0) != now:
+            break
+        frames += record.frames_gained
+    return frames
+
+
+def _failed_climbs(history: tuple[AttemptRecord, ...]) -> int:
+    """Wider plans that failed: a healthy attempt followed by a failed one on another width."""
+    return sum(
+        before.healthy
+        and not after.healthy
+        and replace(before.plan, batch_size=0) != replace(after.plan, batch_size=0)
+        for before, after in pairwise(history)
+    )
+
+
+def _free_note(plan: Plan, telemetry: TelemetrySummary | None) -> str:
+    devices = [d for d in (telemetry.devices if telemetry else ()) if d.index in plan.devices]
+    free = [(d, room) for d in devices if (room := _free_without_us(d)) is not None]
+    return "".join(f", GPU {d.index} has {room / GIB:.1f} of {d.total / GIB:.1f} GiB" for d, room in free)

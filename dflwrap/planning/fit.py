@@ -1,0 +1,162 @@
+"""How wide a plan may be: workers per device, TensorFlow's threads, frames per attempt.
+
+Where the figures come from:
+- CPU: on 2 cores with the real DFL, two workers with one TensorFlow thread each gave 18 % (640x360) to 30 %
+  (1920x1080) more frames/s than stock's single worker; two workers with default threads gave less, a third
+  worker added nothing. So: one worker per core, and cores // workers threads each.
+- GPU: users who run several DFL extractions per card report about 5 GB of video memory each and up to twice
+  the speed from two; reports of more than three are rare. So: 5 GiB until the first worker was measured.
+- RAM: a CPU worker held 0.8 GB; a GPU worker maps the CUDA libraries as well, reckoned at 2 GiB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from dflwrap.common.plan import Plan
+from dflwrap.planning.types import GIB
+
+ASSUMED_GPU_PEAK = 5 * GIB
+"""Video memory of one worker until it was measured."""
+ASSUMED_CPU_RAM = 1 * GIB
+ASSUMED_GPU_RAM = 2 * GIB
+PEAK_MARGIN = 1.15
+"""A measured peak of the first frames may be passed by later ones: larger or with more faces."""
+MAX_WORKERS_PER_GPU = 4
+MAX_CPU_WORKERS = 16
+RAM_RESERVE = 1 * GIB
+"""RAM left to the rest of the machine, or a tenth of what is available, whichever is more."""
+DISPLAY_RESERVE = 2 * GIB
+"""Video memory left to the desktop on a card that drives a display; a quarter of the card if less."""
+CARD_RESERVE = GIB // 2
+"""Video memory left alone on other cards: the driver's own needs move by some hundred MiB."""
+BLACK_BOX_BATCH = 500
+"""Frames per attempt once a black-box run has failed: at 2 frames/s a restart (12 s) costs about 5 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuRoom:
+    """What a GPU offers now. Bytes."""
+
+    index: int
+    total: int
+    free: int
+    drives_display: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A width and the reason for it."""
+
+    workers: int
+    threads: int
+    limit: str
+    """What keeps it from being wider: "cores", "ram", "vram", "most" or "asked"."""
+    sentence: str
+
+
+def reserve(total: int, drives_display: bool) -> int:
+    """Video memory (bytes) of a card of `total` bytes that is never planned for."""
+    return min(DISPLAY_RESERVE, total // 4) if drives_display else min(CARD_RESERVE, total // 8)
+
+
+def usable_ram(available: int) -> int:
+    """RAM (bytes) that workers may take together, of `available` bytes."""
+    return max(0, available - max(RAM_RESERVE, available // 10))
+
+
+def fit_cpu(cores: int, ram_available: int | None = None, worker_ram: int | None = None) -> Fit:
+    """Workers and threads for the CPU. cores: those this process may use."""
+    cores = max(1, cores)
+    limits = {"cores": cores, "most": MAX_CPU_WORKERS}
+    if ram_available is not None:
+        limits["ram"] = usable_ram(ram_available) // (worker_ram or ASSUMED_CPU_RAM)
+    limit = min(limits, key=lambda name: limits[name])
+    workers = max(1, limits[limit])
+    threads = max(1, cores // workers)
+    sentence = (
+        f"CPU: {count(workers, 'worker')} with {count(threads, 'thread')} each on {count(cores, 'core')}"
+    )
+    if limit == "ram" and ram_available is not None:
+        sentence += f", limited by {ram_available / GIB:.1f} GiB of free RAM"
+    return Fit(workers, threads, limit, sentence)
+
+
+def fit_gpu(
+    rooms: tuple[GpuRoom, ...],
+    cores: int,
+    ram_available: int | None = None,
+    worker_vram: int | None = None,
+    worker_ram: int | None = None,
+) -> Fit:
+    """Workers per device, the same on each of `rooms`: the fullest card decides.
+
+    worker_vram: measured peak of one worker in bytes, None before the first measurement.
+    Raises ValueError if `rooms` is empty.
+    """
+    if not rooms:
+        raise ValueError("no GPU to fit a plan on")
+    each = int(worker_vram * PEAK_MARGIN) if worker_vram else ASSUMED_GPU_PEAK
+    by_card = {
+        room.index: max(0, room.free - reserve(room.total, room.drives_display)) // each for room in rooms
+    }
+    fullest = min(rooms, key=lambda room: by_card[room.index])
+    limits = {
+        "vram": by_card[fullest.index],
+        "cores": max(1, cores) // len(rooms),
+        "most": MAX_WORKERS_PER_GPU,
+    }
+    if ram_available is not None:
+        limits["ram"] = usable_ram(ram_available) // (worker_ram or ASSUMED_GPU_RAM) // len(rooms)
+    limit = min(limits, key=lambda name: limits[name])
+    workers = max(1, limits[limit])
+    known = "measured" if worker_vram else "assumed"
+    sentence = (
+        f"GPU: {count(workers, 'worker')} per card; GPU {fullest.index} has {fullest.free / GIB:.1f} of "
+        f"{fullest.total / GIB:.1f} GiB free, {each / GIB:.1f} GiB per worker ({known}), limited by {limit}"
+    )
+    return Fit(workers, 0, limit, sentence)
+
+
+def fit_workers(
+    plan: Plan,
+    *,
+    cores: int,
+    rooms: tuple[GpuRoom, ...] = (),
+    ram_available: int | None = None,
+    worker_vram: int | None = None,
+    worker_ram: int | None = None,
+    asked: int | None = None,
+) -> tuple[Plan, Fit]:
+    """The plan with the workers and threads that fit its devices (`--workers auto`), or those asked for.
+
+    rooms: the GPUs present; those that `plan.devices` names count. If none of them can be read, one worker.
+    """
+    if not plan.devices:
+        fit = fit_cpu(cores, ram_available, worker_ram)
+        if asked is not None:
+            threads = max(1, cores // asked)
+            fit = Fit(asked, threads, "asked", f"CPU: {count(asked, 'worker')}, as asked")
+    elif asked is not None:
+        fit = Fit(asked, 0, "asked", f"GPU: {count(asked, 'worker')} per card, as asked")
+    elif mine := tuple(room for room in rooms if room.index in plan.devices):
+        fit = fit_gpu(mine, cores, ram_available, worker_vram, worker_ram)
+    else:
+        fit = Fit(1, 0, "vram", "GPU: 1 worker per card; free video memory cannot be read here")
+    return replace(plan, workers=fit.workers, threads=fit.threads), fit
+
+
+def fit_batch(open_frames: int, *, black_box: bool, failed_before: bool) -> int:
+    """`--batch-size auto`: all open frames (0), or a bounded number where a failure loses what it holds.
+
+    Starting an attempt costs 10 to 12 s, so a run without failures has one. With events per frame a failure
+    loses nothing that was finished; in black-box mode it may, and a smaller batch is searched faster.
+    """
+    if black_box and failed_before and open_frames > BLACK_BOX_BATCH:
+        return BLACK_BOX_BATCH
+    return 0
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 worker", "2 workers"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

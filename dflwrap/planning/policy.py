@@ -1,0 +1,322 @@
+"""The policy: a failed attempt in, the next step out. Pure; the table is `ladder`, the changes are `steps`.
+
+Three counts decide when enough is enough:
+- a rung is taken once per episode (twice if its row names it twice). An episode ends with a healthy attempt;
+  for rungs that change nothing (`REFILLED`) also with `REFILL_FRAMES` gained since.
+- the same failure (fingerprint) on the same plan without a frame gained is seen at most `SAME_FAILURE`
+  times in a row: rungs that would only repeat it are passed over.
+- `BARREN_ATTEMPTS` in a row without a frame gained, whatever their causes, end the run. Any frame refills it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from dflwrap.common.plan import Plan
+from dflwrap.common.rungs import Rung
+from dflwrap.common.verdict import Cause, Verdict
+from dflwrap.planning.decision import (
+    Bisect,
+    Decision,
+    DiskCondition,
+    NextPlan,
+    Quarantine,
+    RepairFrame,
+    Stop,
+    VramCondition,
+    Wait,
+)
+from dflwrap.planning.fingerprint import UNKNOWN_CAUSE
+from dflwrap.planning.ladder import (
+    ENVIRONMENT_FIXES,
+    FRAME_FIRST,
+    POISON,
+    SICK_EXTRACTOR,
+    UNKNOWN,
+    Ladder,
+    ladder_for,
+)
+from dflwrap.planning.reasons import evidence_lines, reason, sick_device
+from dflwrap.planning.steps import REPEATABLE, STEPS, Change, Situation, Skip, on_probation
+from dflwrap.planning.types import GIB, AttemptRecord, RunContext, TelemetrySummary
+
+SAME_FAILURE = 3
+"""So often the same failure may meet the same plan without a frame gained."""
+BARREN_ATTEMPTS = 12
+"""Attempts in a row without a frame gained: the longest row has 9 rungs, and failures change on the way."""
+REFILL_FRAMES = 50
+REFILLED = frozenset(
+    {Rung.SAME_AGAIN, Rung.FRESH_PROCESS, Rung.WAIT_FOR_DISK, Rung.PATIENCE, Rung.BISECT_BATCH}
+)
+SICK_AFTER = 3
+"""Different frames that fail alike with none gained: the extractor is sick, not the frames."""
+
+VRAM_BOUND = 180.0
+"""Seconds. A killed worker's memory is back within a few seconds; another program may hold it all night, and
+then a narrower plan now is worth more than a wide one later (the run widens again by itself)."""
+VRAM_SLACK = GIB // 4
+"""Free memory need not come back to the last MiB: the desktop moves by some hundred MiB."""
+DISK_BOUND = 24 * 3600.0
+DISK_ROOM = 2 * GIB
+TRANSIENT_PAUSE = 5.0
+DRIVER_PAUSE = 30.0
+"""A driver that was reset answers again after some seconds."""
+
+_NARROWING = frozenset(STEPS) - {Rung.PATIENCE}
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    verdict: Verdict
+    cause: Cause | None
+    history: tuple[AttemptRecord, ...]
+    telemetry: TelemetrySummary | None
+    plan: Plan
+    context: RunContext
+
+    @property
+    def record(self) -> AttemptRecord:
+        return self.history[-1]
+
+    @property
+    def id(self) -> str:
+        return self.cause.id if self.cause is not None else UNKNOWN_CAUSE
+
+    @property
+    def category(self) -> str:
+        return self.cause.category if self.cause is not None else "unknown"
+
+    def says(self, change: str) -> str:
+        because = reason(self.cause, self.record, self.telemetry)
+        return f"attempt {self.record.number}: {change}: {because}"
+
+
+def decide(
+    verdict: Verdict,
+    history: tuple[AttemptRecord, ...],
+    telemetry: TelemetrySummary | None,
+    plan: Plan,
+    context: RunContext,
+) -> Decision:
+    """The answer to the failed attempt `history[-1]`, which ran under `plan`.
+
+    After an attempt that ran a frame alone, the answer builds on the plan that the run had before it.
+    Raises ValueError if `history` is empty: there is nothing to answer.
+    """
+    if not history:
+        raise ValueError("the policy answers an attempt, and the history holds none")
+    plan = next((record.plan for record in reversed(history) if not record.alone), plan)
+    case = _Case(verdict, verdict.primary, history, telemetry, plan, context)
+    device = sick_device(case.record, telemetry)
+    if device != case.record.device:
+        case = replace(case, history=(*history[:-1], replace(case.record, device=device)))
+    row = _row(case)
+    if row is POISON:
+        return _poison(case)
+    if _barren(history) >= BARREN_ATTEMPTS:
+        return _stop(case, f"{BARREN_ATTEMPTS} attempts in a row gained no frame")
+    return _walk(case, row, 0, ())
+
+
+def _row(case: _Case) -> Ladder:
+    if case.cause is None:
+        return UNKNOWN
+    row = ladder_for(case.id, case.category, case.cause.remedies)
+    if case.id in FRAME_FIRST and case.record.suspects:
+        row = POISON
+    if row is POISON:
+        if not case.record.suspects:
+            return UNKNOWN
+        if case.category != "input-image" and _sick(case):
+            return SICK_EXTRACTOR
+    return row
+
+
+def _walk(case: _Case, row: Ladder, start: int, notes: tuple[str, ...]) -> Decision:
+    """Take the first rung of the row, from `start` on, that was not used up and changes something."""
+    used = _used(case.history)
+    stuck = _same_failures(case.history) >= SAME_FAILURE
+    for position in range(start, len(row)):
+        rung = row[position]
+        allowed = row[: position + 1].count(rung)
+        if rung not in REPEATABLE and used.count(rung) >= allowed:
+            continue
+        answer: Decision | Skip
+        if rung is Rung.USER:
+            return _stop(case, "nothing is left to try" if position else "", notes)
+        if rung in STEPS:
+            answer = _change(case, rung, notes)
+        elif rung is Rung.WAIT_FOR_VRAM:
+            answer = _wait_for_vram(case, row, position)
+        elif rung is Rung.WAIT_FOR_DISK:
+            answer = _wait_for_disk(case)
+        elif rung is Rung.BISECT_BATCH:
+            answer = _bisect(case)
+        elif stuck:
+            continue
+        else:
+            answer = _again(case, rung)
+        if not isinstance(answer, Skip):
+            return answer
+        notes = (*notes, answer.why) if answer.why else notes
+    return _stop(case, "nothing is left to try", notes)
+
+
+def _change(case: _Case, rung: Rung, notes: tuple[str, ...]) -> NextPlan | Skip:
+    context = case.context
+    if rung is Rung.SMALLER_BATCH and case.record.frames_given == 1:
+        return Skip()
+    situation = Situation(case.plan, context, case.category, _failed_devices(case.history), case.record)
+    result = STEPS[rung](situation)
+    if not isinstance(result, Change):
+        return result
+    plan = on_probation(result.plan, context) if rung in _NARROWING and not result.extractor else result.plan
+    words = "; ".join((*notes, result.words))
+    return NextPlan(plan, (rung,), case.says(words), extractor=result.extractor, excluded=result.excluded)
+
+
+def _again(case: _Case, rung: Rung) -> NextPlan:
+    fixes = ENVIRONMENT_FIXES.get(case.id, {})
+    plan = replace(case.plan, env={**case.plan.env, **fixes}) if fixes else case.plan
+    if fixes:
+        words = "once more with " + ", ".join(f"{name}={value}" for name, value in fixes.items())
+    elif rung is Rung.FRESH_PROCESS:
+        words = "the same plan in a fresh process"
+    else:
+        words = "the same once more"
+    pause = DRIVER_PAUSE if case.category == "gpu-driver" else TRANSIENT_PAUSE
+    return NextPlan(plan, (rung,), case.says(words), pause=pause)
+
+
+def _bisect(case: _Case) -> Decision | Skip:
+    """Search the batch; where the frame is named already (agent, or one frame left), no search is needed."""
+    left = case.record.frames_given - case.record.frames_gained
+    if case.record.suspects and (left <= 1 or not case.context.black_box) and not _sick(case):
+        return _poison(case)
+    if left < 2:
+        return Skip("nothing is left to halve")
+    plan = replace(case.plan, workers=1, devices=case.plan.devices[:1])
+    suspect = case.record.suspects[0] if case.record.suspects else None
+    words = f"the {left} frames left of the batch are halved until the one that breaks it stands alone"
+    return NextPlan(plan, (Rung.BISECT_BATCH,), case.says(words), frames=Bisect(suspect))
+
+
+def _wait_for_vram(case: _Case, row: Ladder, position: int) -> Wait | Skip:
+    """Until free memory is back at what it was before the attempt. Bounded; then the next rung is taken."""
+    device = None
+    if case.telemetry is not None:
+        known = [d for d in case.telemetry.devices if d.index in case.plan.devices]
+        known = [d for d in known if d.free_before is not None and d.free_min is not None]
+        mine = [d for d in known if d.index == case.record.device] or known
+        device = max(mine, key=lambda d: (d.free_before or 0) - (d.free_min or 0), default=None)
+    if device is None or device.free_before is None:
+        return Skip(
+            "" if not case.plan.devices else "free video memory cannot be read here, so no waiting for it"
+        )
+    wanted = max(0, device.free_before - VRAM_SLACK)
+    sentence = case.says(f"waiting until GPU {device.index} has {wanted / GIB:.1f} GiB free again")
+    then = NextPlan(case.plan, (Rung.WAIT_FOR_VRAM,), sentence)
+    note = f"no {wanted / GIB:.1f} GiB free after {VRAM_BOUND / 60:.0f} min"
+    otherwise = _walk(case, row, position + 1, (note,))
+    if not isinstance(otherwise, NextPlan | Stop):
+        otherwise = then
+    condition = VramCondition(device.index, wanted)
+    return Wait(condition, VRAM_BOUND, 1.0, 15.0, then, otherwise, (Rung.WAIT_FOR_VRAM,), sentence)
+
+
+def _wait_for_disk(case: _Case) -> Wait | Skip:
+    if not case.context.may_wait:
+        return Skip()
+    stop = _stop(case, f"no room after {DISK_BOUND / 3600:.0f} h of waiting")
+    sentence = case.says(f"waiting until the output disk has {DISK_ROOM / GIB:.0f} GiB free")
+    then = NextPlan(case.plan, (Rung.WAIT_FOR_DISK,), sentence)
+    condition = DiskCondition("output", DISK_ROOM)
+    return Wait(condition, DISK_BOUND, 5.0, 60.0, then, stop, (Rung.WAIT_FOR_DISK,), sentence)
+
+
+def _poison(case: _Case) -> Decision:
+    """Repair each suspect and try it alone; those that failed so before are quarantined."""
+    before = {
+        frame
+        for record in case.history[:-1]
+        if Rung.REPAIR_FRAME in record.answer
+        for frame in record.suspects
+    }
+    suspects = case.record.suspects
+    again = tuple(frame for frame in suspects if frame in before)
+    new = tuple(frame for frame in suspects if frame not in before)
+    alone = replace(case.plan, workers=1, devices=case.plan.devices[:1], batch_size=1)
+    repair = None
+    if new:
+        words = f"{_names(new)} prepared anew and tried once more, alone"
+        repair = RepairFrame(new, case.id, case.says(words), alone)
+        if not again:
+            return repair
+    sentence = case.says(f"{_names(again)} quarantined after a second failure, repaired and alone")
+    evidence = evidence_lines(case.cause) if case.cause is not None else ()
+    go_on = repair or NextPlan(case.plan, (Rung.QUARANTINE_FRAME,), sentence)
+    return Quarantine(again, case.id, evidence, sentence, go_on)
+
+
+def _stop(case: _Case, why: str, notes: tuple[str, ...] = ()) -> Stop:
+    words = "stopped" + (f", {why}" if why else "")
+    if notes:
+        words += " (" + "; ".join(notes) + ")"
+    return Stop(case.id, case.says(words), case.cause.steps if case.cause is not None else ())
+
+
+def _sick(case: _Case) -> bool:
+    """Frame after frame fails alike and none is gained: not the frames."""
+    seen: set[str] = set()
+    for record in reversed(case.history):
+        if record.healthy or record.frames_gained or record.cause != case.id:
+            break
+        seen.update(record.suspects)
+    return len(seen) >= SICK_AFTER
+
+
+def _used(history: tuple[AttemptRecord, ...]) -> list[Rung]:
+    """The rungs of this episode: answers to the failures before the last one, as far as they still count."""
+    used: list[Rung] = []
+    gained = history[-1].frames_gained
+    for record in reversed(history[:-1]):
+        if record.recovered:
+            break
+        used += [rung for rung in record.answer if not (rung in REFILLED and gained >= REFILL_FRAMES)]
+        gained += record.frames_gained
+    return used
+
+
+def _failed_devices(history: tuple[AttemptRecord, ...]) -> frozenset[int]:
+    failed: set[int] = set()
+    for record in reversed(history):
+        if record.recovered:
+            break
+        if record.device is not None:
+            failed.add(record.device)
+        elif len(record.plan.devices) == 1:
+            failed.update(record.plan.devices)
+    return frozenset(failed)
+
+
+def _same_failures(history: tuple[AttemptRecord, ...]) -> int:
+    last, number = history[-1], 0
+    for record in reversed(history):
+        same = record.fingerprint == last.fingerprint and record.plan == last.plan
+        if record.healthy or record.frames_gained or not same:
+            break
+        number += 1
+    return number
+
+
+def _barren(history: tuple[AttemptRecord, ...]) -> int:
+    number = 0
+    for record in reversed(history):
+        if record.frames_gained or record.healthy:
+            break
+        number += 1
+    return number
+
+
+def _names(frames: tuple[str, ...]) -> str:
+    return frames[0] if len(frames) == 1 else f"{len(frames)} frames ({frames[0]} and others)"
