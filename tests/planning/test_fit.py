@@ -1,0 +1,144 @@
+"""As wide as it fits, never wider; what was measured is remembered."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dflwrap.common.plan import Plan
+from dflwrap.planning.fit import (
+    BLACK_BOX_BATCH,
+    MAX_WORKERS_PER_GPU,
+    GpuRoom,
+    fit_batch,
+    fit_cpu,
+    fit_gpu,
+    fit_workers,
+    reserve,
+)
+from dflwrap.planning.store import Peak, PeakKey, PeakStore
+from dflwrap.planning.types import GIB
+
+
+def room(total: float, free: float, display: bool = False, index: int = 0) -> GpuRoom:
+    return GpuRoom(index, int(total * GIB), int(free * GIB), display)
+
+
+@pytest.mark.parametrize(
+    ("cores", "workers", "threads"), [(1, 1, 1), (2, 2, 1), (8, 8, 1), (16, 16, 1), (64, 16, 4)]
+)
+def test_the_cpu_gets_a_worker_per_core_with_its_share_of_threads(
+    cores: int, workers: int, threads: int
+) -> None:
+    fit = fit_cpu(cores)
+    assert (fit.workers, fit.threads) == (workers, threads)
+
+
+def test_little_ram_means_fewer_workers_with_more_threads() -> None:
+    fit = fit_cpu(8, ram_available=3 * GIB, worker_ram=GIB)
+    assert (fit.workers, fit.threads, fit.limit) == (2, 4, "ram")
+    assert "3.0 GiB of free RAM" in fit.sentence
+
+
+def test_a_measured_peak_replaces_the_assumption() -> None:
+    card = room(12, 11.5)
+    assert fit_gpu((card,), cores=16).workers == 2
+    measured = fit_gpu((card,), cores=16, worker_vram=int(2.5 * GIB))
+    assert measured.workers == 3
+    assert "measured" in measured.sentence
+
+
+def test_a_display_card_keeps_its_reserve() -> None:
+    peak = int(2.5 * GIB)
+    assert fit_gpu((room(8, 7.5),), 16, worker_vram=peak).workers == 2
+    assert fit_gpu((room(8, 7.5, display=True),), 16, worker_vram=peak).workers == 1
+
+
+def test_the_fullest_card_decides() -> None:
+    fit = fit_gpu((room(24, 23), room(24, 7, index=1)), cores=32)
+    assert fit.workers == 1 and "GPU 1 has 7.0" in fit.sentence
+
+
+def test_cores_and_ram_bound_gpu_workers_too() -> None:
+    assert fit_gpu((room(80, 79),), cores=2).workers == 2
+    assert fit_gpu((room(80, 79),), cores=64, ram_available=5 * GIB).limit == "ram"
+
+
+@given(
+    total=st.integers(1, 96),
+    share=st.floats(0, 1),
+    peak=st.integers(1, 24 * 1024),
+    display=st.booleans(),
+    cores=st.integers(1, 128),
+)
+def test_the_plan_never_takes_what_is_not_there(
+    total: int, share: float, peak: int, display: bool, cores: int
+) -> None:
+    card = room(total, total * share, display)
+    worker = peak * 1024**2
+    fit = fit_gpu((card,), cores, worker_vram=worker)
+    assert 1 <= fit.workers <= min(max(1, cores), MAX_WORKERS_PER_GPU)
+    if fit.workers > 1:
+        assert fit.workers * worker <= card.free - reserve(card.total, display)
+
+
+def test_what_the_user_asked_for_is_taken_as_it_is() -> None:
+    plan, fit = fit_workers(Plan(devices=(0,)), cores=2, rooms=(room(4, 1),), asked=3)
+    assert plan.workers == 3 and fit.limit == "asked"
+    plan, _ = fit_workers(Plan(), cores=4, asked=2)
+    assert (plan.workers, plan.threads) == (2, 2)
+
+
+def test_a_card_that_cannot_be_read_gets_one_worker() -> None:
+    plan, fit = fit_workers(Plan(devices=(0,)), cores=8)
+    assert plan.workers == 1 and "cannot be read" in fit.sentence
+
+
+def test_a_run_without_failures_has_one_attempt() -> None:
+    assert fit_batch(100_000, black_box=False, failed_before=True) == 0
+    assert fit_batch(100_000, black_box=True, failed_before=False) == 0
+    assert fit_batch(100_000, black_box=True, failed_before=True) == BLACK_BOX_BATCH
+    assert fit_batch(100, black_box=True, failed_before=True) == 0
+
+
+KEY = PeakKey("Card 0", "550.1", "deepfacelab 46fc239", 1920)
+
+
+def test_peaks_are_remembered_per_size_and_only_grow(tmp_path: Path) -> None:
+    store = PeakStore(tmp_path / "deep" / "peaks.json")
+    assert store.get(KEY) is None
+    assert store.remember(KEY, Peak(vram=3 * GIB))
+    assert store.remember(KEY, Peak(vram=2 * GIB, ram=GIB))
+    again = PeakStore(store.path)
+    assert again.get(KEY) == Peak(3 * GIB, GIB)
+    assert again.get(PeakKey("Card 0", "550.1", "deepfacelab 46fc239", 1700)) == Peak(3 * GIB, GIB)
+    assert again.get(PeakKey("Card 0", "550.1", "deepfacelab 46fc239", 3840)) is None
+    assert [p.name for p in store.path.parent.iterdir()] == ["peaks.json"], "no temporary file is left"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"\xff\xfe", b'{"version": 9, "peaks": {}}', b'{"version": 1, "peaks": [1]}'],
+)
+def test_a_corrupted_store_is_read_as_empty_and_written_anew(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "peaks.json"
+    path.write_bytes(content)
+    store = PeakStore(path)
+    assert store.get(KEY) is None
+    assert store.remember(KEY, Peak(vram=GIB))
+    assert store.get(KEY) == Peak(vram=GIB)
+
+
+def test_nonsense_in_an_entry_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "peaks.json"
+    path.write_text(json.dumps({"version": 1, "peaks": {KEY.text(): {"vram": "much", "ram": -5}}}))
+    assert PeakStore(path).get(KEY) == Peak()
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert PeakStore(tmp_path / "file" / "peaks.json").remember(KEY, Peak(vram=1)) is False
