@@ -71,6 +71,8 @@ class Promoter:
             except FaceFileError as error:
                 refused.append(Refused(item.frame, str(error)))
                 continue
+            except OSError as error:
+                raise cannot_write(output, error) from error
             frames.append(item.frame.id)
             moves += [self._move(path, name, item.frame.id, attempt) for path, name in ready]
             if keep_debug:
@@ -87,6 +89,7 @@ class Promoter:
         stem = os.path.splitext(item.batch_name)[0]  # noqa: PTH122
         pattern = re.compile(re.escape(stem) + r"_(\d{1,6})\.jpg")
         ready = []
+        indices: set[int] = set()
         for name in item.faces:
             match = pattern.fullmatch(name)
             if match is None:
@@ -101,7 +104,12 @@ class Promoter:
             if wanted != metadata:
                 _rewrite_file(path, wanted)
             flush_to_disk(path)
+            indices.add(int(match[1]))
             ready.append((path, f"{item.frame.stem}_{match[1]}.jpg"))
+        if indices != set(range(len(item.faces))):
+            raise NotWholeError("the extractor's list of its faces has gaps or repeats")
+        if (output / f"{stem}_{len(indices)}.jpg").exists():
+            raise NotWholeError("there are more faces of it than the extractor says")
         return ready
 
     def _move(self, path: Path, target: str, frame: int, attempt: int) -> Move:

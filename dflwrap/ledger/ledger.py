@@ -122,7 +122,7 @@ class Ledger:
     # -- frames --------------------------------------------------------------------------------
 
     def add_frames(self, frames: Iterable[NewFrame]) -> None:
-        """Enter new frames, all or none. The refused ones are quarantined by `settle` afterwards."""
+        """Enter new frames, all or none; the refused ones are quarantined from the start."""
         rows = [
             (
                 encode(f.file_name),
@@ -134,13 +134,14 @@ class Ledger:
                 int(f.plain),
                 f.max_side,
                 f.entry_reason,
+                *_refusal(f),
             )
             for f in frames
         ]
         with self._transaction():
             self._db.executemany(
-                "INSERT INTO frames (raw, name, stem, size, mtime_ns, entry, plain, max_side, entry_reason)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO frames (raw, name, stem, size, mtime_ns, entry, plain, max_side, entry_reason,"
+                " outcome, cause, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
 
@@ -154,11 +155,11 @@ class Ledger:
         return {i: (size, mtime) for i, size, mtime in self._read("SELECT id, size, mtime_ns FROM frames")}
 
     def enter_anew(self, frame: int, new: NewFrame) -> None:
-        """The file of a frame without a result has changed: it is open again, under its new facts."""
+        """The file of a frame without a result has changed: it is judged by its new facts."""
         with self._transaction():
             self._db.execute(
                 "UPDATE frames SET size = ?, mtime_ns = ?, entry = ?, plain = ?, max_side = ?,"
-                " entry_reason = ?, outcome = NULL, attempt = NULL, cause = NULL, evidence = NULL, failures = 0"
+                " entry_reason = ?, outcome = ?, cause = ?, evidence = ?, attempt = NULL, failures = 0"
                 " WHERE id = ?",
                 (
                     new.size,
@@ -167,6 +168,7 @@ class Ledger:
                     int(new.plain),
                     new.max_side,
                     new.entry_reason,
+                    *_refusal(new),
                     frame,
                 ),
             )
@@ -346,6 +348,13 @@ class Ledger:
             open=of(None),
             faces=sum(faces for _, _, faces in rows),
         )
+
+
+def _refusal(frame: NewFrame) -> tuple[str | None, str | None, str | None]:
+    """Outcome, cause and evidence that a frame enters with."""
+    if frame.entry is Entry.REFUSE:
+        return Outcome.QUARANTINED.value, frame.cause, display(frame.entry_reason)
+    return None, None, None
 
 
 def _frame(row: tuple[Any, ...]) -> FrameRow:

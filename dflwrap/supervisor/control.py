@@ -25,6 +25,11 @@ class Control:
     def at_once(self) -> bool:
         return self._now.is_set()
 
+    @property
+    def stop_event(self) -> threading.Event:
+        """Set once a stop was requested: for waits that take an event."""
+        return self._gentle
+
     def pause(self, seconds: float) -> bool:
         """Wait; True when a stop was requested meanwhile."""
         return self._gentle.wait(seconds)

@@ -14,7 +14,7 @@ from dflwrap.faceset.metadata import metadata_in
 from dflwrap.faceset.promotion import set_aside
 from dflwrap.faceset.verify import verify_bytes
 from dflwrap.frames.inventory import FrameEntry, Inventory, take_inventory
-from dflwrap.frames.judgement import Entry, Judgement, judge
+from dflwrap.frames.judgement import Judgement, judge
 from dflwrap.frames.names import case_key, display, stem_and_suffix
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, NewFrame, Outcome
@@ -82,7 +82,6 @@ def _enter(request: RunRequest, ledger: Ledger, intake: Intake) -> None:
     sizes = ledger.sizes()
     stems = {case_key(row.stem) for row in known.values()}
     new: list[NewFrame] = []
-    refused: dict[str, Judgement] = {}
     for entry in intake.inventory.frames:
         row = known.get(entry.name)
         if row is not None:
@@ -94,14 +93,12 @@ def _enter(request: RunRequest, ledger: Ledger, intake: Intake) -> None:
         stems.add(case_key(stem))
         if stem != stem_and_suffix(entry.name)[0]:
             intake.notices.append(
-                f"{display(entry.name)}: another frame has the same stem; its faces are named {display(stem)}_N.jpg"
+                f"{display(entry.name)}: another frame has the same stem; "
+                f"its faces are named {display(stem)}_N.jpg"
             )
         new.append(_new_frame(entry, stem, judgement))
-        if judgement.entry is Entry.REFUSE:
-            refused[entry.name] = judgement
     if new:
         ledger.add_frames(new)
-    _quarantine_refused(ledger, refused)
     if request.retry_quarantined:
         ledger.reopen("outcome = 'quarantined' AND entry != 'refuse'")
 
@@ -116,6 +113,7 @@ def _new_frame(entry: FrameEntry, stem: str, judgement: Judgement) -> NewFrame:
         judgement.plain_name,
         judgement.max_side,
         judgement.reason,
+        judgement.cause,
     )
 
 
@@ -128,22 +126,11 @@ def _unique_stem(name: str, taken: set[str]) -> str:
     return candidate
 
 
-def _quarantine_refused(ledger: Ledger, refused: dict[str, Judgement]) -> None:
-    rows = [row for row in ledger.open_frames() if row.file_name in refused]
-    ledger.settle_many(
-        (row.id, Outcome.QUARANTINED, None, refused[row.file_name].cause, refused[row.file_name].reason)
-        for row in rows
-    )
-
-
 def _changed(request: RunRequest, ledger: Ledger, intake: Intake, row: FrameRow, entry: FrameEntry) -> None:
     if row.outcome in (Outcome.EXTRACTED, Outcome.NO_FACE):
         intake.notices.append(f"{row.name}: the file has changed since it was looked at; its result is kept")
         return
-    judgement = judge(request.input_dir, entry)
-    ledger.enter_anew(row.id, _new_frame(entry, row.stem, judgement))
-    if judgement.entry is Entry.REFUSE:
-        ledger.settle(row.id, Outcome.QUARANTINED, cause=judgement.cause, evidence=judgement.reason)
+    ledger.enter_anew(row.id, _new_frame(entry, row.stem, judge(request.input_dir, entry)))
 
 
 def _account_for_missing(ledger: Ledger, intake: Intake) -> None:
@@ -259,7 +246,7 @@ def _conflict_text(output: Path, conflicts: list[str]) -> str:
     shown = ", ".join(display(name) for name in conflicts[:3])
     more = f" and {len(conflicts) - 3} more" if len(conflicts) > 3 else ""
     return (
-        f"Names that the new faces need are taken in {display(str(output))}: {shown}{more}. Nothing was started. "
-        "Move these files away, choose another --output-dir, or start with --on-conflict set-aside "
-        "(they are moved into the run folder)."
+        f"Names that the new faces need are taken in {display(str(output))}: {shown}{more}. "
+        "Nothing was started. Move these files away, choose another --output-dir, "
+        "or start with --on-conflict set-aside (they are moved into the run folder)."
     )

@@ -1,0 +1,1 @@
+"""The run as JSON (and later HTML), from the ledger alone."""

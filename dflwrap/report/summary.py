@@ -1,0 +1,96 @@
+"""`report.json`: what became of every frame, and of every attempt. Built from the ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dflwrap import __version__
+from dflwrap.ledger.ledger import Ledger
+from dflwrap.ledger.records import FrameRow
+
+SCHEMA_VERSION = 1
+
+
+def build_report(
+    ledger: Ledger, *, state: str, stop: dict[str, Any] | None, ignored: Sequence[dict[str, str]]
+) -> dict[str, Any]:
+    """The report as plain data.
+
+    state: "complete" | "quarantined" | "stopped" | "interrupted". `frames` adds up in every state: frames
+    that are still open count as not attempted, with the reason.
+    """
+    counts = ledger.counts()
+    reason = {"stopped": "the run stopped before it", "interrupted": "the run was interrupted before it"}
+    open_frames = ledger.open_frames()
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run": {
+            "dflwrap": __version__,
+            "state": state,
+            "input_dir": ledger.get("input_dir"),
+            "output_dir": ledger.get("output_dir"),
+            "options": ledger.get("options"),
+            "extractor": ledger.get("extractor"),
+            "stop": stop,
+        },
+        "frames": {
+            "total": counts.total,
+            "extracted": counts.extracted,
+            "no_face": counts.no_face,
+            "quarantined": counts.quarantined,
+            "not_attempted": counts.not_attempted + counts.open,
+        },
+        "faces": counts.faces,
+        "no_face": [row.name for row in ledger.frames("outcome = 'no_face'")],
+        "quarantined": [_attention(row) for row in ledger.frames("outcome = 'quarantined'")],
+        "not_attempted": [
+            *(_attention(row) for row in ledger.frames("outcome = 'not_attempted'")),
+            *(
+                {
+                    "frame": row.name,
+                    "cause": row.cause or (stop or {}).get("cause") or "not-reached",
+                    "evidence": row.evidence or reason.get(state, "the run did not reach it"),
+                }
+                for row in open_frames
+            ),
+        ],
+        "ignored": list(ignored),
+        "attempts": [
+            {
+                "number": a.number,
+                "extractor": a.extractor,
+                "plan": json.loads(a.plan),
+                "reason": a.reason,
+                "started": a.started,
+                "ended": a.ended,
+                "frames": a.frames,
+                "gained": a.gained,
+                "ended_by": a.ended_by,
+                "exit_status": a.exit_status,
+                "cause": a.cause,
+            }
+            for a in ledger.attempts()
+        ],
+        "decisions": [
+            {"time": moment, "attempt": attempt, "sentence": sentence}
+            for moment, attempt, sentence in ledger.decisions()
+        ],
+    }
+
+
+def _attention(row: FrameRow) -> dict[str, str]:
+    return {"frame": row.name, "cause": row.cause or "unknown", "evidence": row.evidence or ""}
+
+
+def write_report(path: Path, report: dict[str, Any]) -> None:
+    """Replace the report atomically. Raises OSError."""
+    part = path.with_suffix(".json.part")
+    with part.open("w", encoding="utf-8") as file:
+        json.dump(report, file, indent=1, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

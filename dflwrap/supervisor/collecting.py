@@ -1,0 +1,116 @@
+"""From an attempt's events to outcomes: promotes what is finished, keeps what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dflwrap.common.events import Event, EventKind
+from dflwrap.faceset.promotion import FinishedFrame, Promoter
+from dflwrap.ledger.ledger import Ledger
+from dflwrap.ledger.records import FrameRow, Outcome
+from dflwrap.supervisor.batching import Batch
+
+KEPT_EVENTS = frozenset(
+    {
+        EventKind.EXTRACTOR_STARTED,
+        EventKind.AGENT_FAILED,
+        EventKind.WORKER_STARTED,
+        EventKind.WORKER_LOST,
+        EventKind.WORKER_REPLACED,
+        EventKind.FRAME_FAILED,
+        EventKind.PROMPT,
+        EventKind.FINISHED,
+    }
+)
+"""Events that go into the ledger; the others are in the attempt's events.jsonl and in the frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A frame that the attempt failed."""
+
+    frame: FrameRow
+    kind: str
+    """"exception", "landmarks", "unreadable", "worker_lost" or "not_whole"."""
+    error: str
+    traceback: str = ""
+
+
+@dataclass(slots=True)
+class Collector:
+    """Takes one attempt's events. Events of frames that are not (or no longer) its own prove nothing."""
+
+    ledger: Ledger
+    promoter: Promoter
+    batch: Batch
+    attempt: int
+    output: Path
+    keep_debug: bool
+    gained: set[int] = field(default_factory=set)
+    failures: dict[int, Failure] = field(default_factory=dict)
+    in_work: dict[str, str] = field(default_factory=dict)
+    """Worker -> frame that it has in hand."""
+    lost_worker: str | None = None
+
+    def take(self, events: Sequence[Event]) -> None:
+        kept = [event for event in events if event.kind in KEPT_EVENTS]
+        if kept:
+            self.ledger.add_events(self.attempt, kept)
+        finished: list[FinishedFrame] = []
+        for event in events:
+            row = self.batch.frames.get(event.frame) if event.frame is not None else None
+            if event.kind is EventKind.WORKER_LOST:
+                self.lost_worker = event.worker
+            if row is None or row.id in self.gained:
+                continue
+            if event.kind is EventKind.FRAME_STARTED:
+                self.in_work[event.worker or ""] = event.frame or ""
+            elif event.kind is EventKind.FRAME_FAILED:
+                self._failed(row, event)
+            elif event.kind is EventKind.FRAME_DONE:
+                self._back(event)
+                self._done(row, event, finished)
+        self._promote(finished)
+
+    def _back(self, event: Event) -> None:
+        if self.in_work.get(event.worker or "") == event.frame:
+            del self.in_work[event.worker or ""]
+
+    def _failed(self, row: FrameRow, event: Event) -> None:
+        self._back(event)
+        error = str(event.data.get("error", ""))[:2000] or "no message"
+        traceback = str(event.data.get("traceback", ""))[:20000]
+        self.failures[row.id] = Failure(row, str(event.data.get("kind", "exception")), error, traceback)
+
+    def _done(self, row: FrameRow, event: Event, finished: list[FinishedFrame]) -> None:
+        faces = event.data.get("faces")
+        if not isinstance(faces, list) or not all(isinstance(face, str) for face in faces):
+            self.failures[row.id] = Failure(row, "not_whole", "the extractor's report of it is not readable")
+            return
+        if event.data.get("looked") is False:
+            self.ledger.settle(
+                row.id,
+                Outcome.QUARANTINED,
+                attempt=self.attempt,
+                cause="image-too-small",
+                evidence="the detector did not look at it",
+            )
+            self.gained.add(row.id)
+            return
+        name = event.frame or ""
+        scale = self.batch.scales.get(name, (1.0, 1.0))
+        finished.append(FinishedFrame(row, name, tuple(faces), scale))
+        self.gained.add(row.id)  # a second report of the same frame, in the same breath, counts once
+
+    def _promote(self, finished: list[FinishedFrame]) -> None:
+        if not finished:
+            return
+        refused = self.promoter.promote(finished, self.output, self.attempt, keep_debug=self.keep_debug)
+        for bad in refused:
+            self.gained.discard(bad.frame.id)
+            self.failures[bad.frame.id] = Failure(bad.frame, "not_whole", bad.reason)
+        for item in finished:
+            if item.frame.id in self.gained:
+                self.failures.pop(item.frame.id, None)

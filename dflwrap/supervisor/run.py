@@ -1,0 +1,220 @@
+"""One run from request to report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from dflwrap.common.errors import DflwrapError, ExitCode, NeedsUserError
+from dflwrap.common.plan import AttemptSpec, Plan
+from dflwrap.extractors.base import Extractor
+from dflwrap.faceset.promotion import Promoter, cannot_write
+from dflwrap.frames.names import display
+from dflwrap.ledger.ledger import Ledger
+from dflwrap.planning.decision import Stop
+from dflwrap.planning.fit import fit_workers
+from dflwrap.planning.types import DeviceInfo, RunContext
+from dflwrap.report.quarantine import lay_out
+from dflwrap.report.summary import build_report, write_report
+from dflwrap.supervisor.control import Control
+from dflwrap.supervisor.intake import take_in
+from dflwrap.supervisor.loop import Ended, Loop, Settings
+from dflwrap.supervisor.observing import Observer
+from dflwrap.supervisor.progress import Reporter, RunState
+from dflwrap.supervisor.request import RunRequest
+from dflwrap.supervisor.runfolder import RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    exit_code: ExitCode
+    report: dict[str, Any]
+    stop: Stop | None
+    nothing_to_do: bool
+    """The run had finished before."""
+
+
+def run_extraction(
+    request: RunRequest,
+    extractors: Sequence[Extractor],
+    reporter: Reporter,
+    control: Control,
+    state: RunState,
+) -> RunResult:
+    """Run to an end state. `extractors`: the chosen one first, then those that may take over.
+
+    Raises DflwrapError for what is wrong before anything starts.
+    """
+    _check_folders(request)
+    folder = RunFolder(request.output_dir)
+    folder.lock()
+    try:
+        ledger = Ledger(folder.database)
+        try:
+            return _Run(request, extractors, reporter, control, state, folder, ledger).run()
+        finally:
+            ledger.close()
+    finally:
+        folder.unlock()
+
+
+def _check_folders(request: RunRequest) -> None:
+    source, output = request.input_dir, request.output_dir
+    if not source.is_dir():
+        raise DflwrapError(
+            f"The input folder does not exist: {display(str(source))}. "
+            "Give the folder that holds the frames with --input-dir."
+        )
+    if source == output:
+        raise DflwrapError("Input and output are the same folder. Give another one with --output-dir.")
+
+
+class _Run:
+    def __init__(
+        self,
+        request: RunRequest,
+        extractors: Sequence[Extractor],
+        reporter: Reporter,
+        control: Control,
+        state: RunState,
+        folder: RunFolder,
+        ledger: Ledger,
+    ) -> None:
+        self._request, self._extractors, self._reporter = request, extractors, reporter
+        self._control, self._state, self._folder, self._ledger = control, state, folder, ledger
+        self._ignored: list[dict[str, str]] = []
+
+    def run(self) -> RunResult:
+        promoter = Promoter(
+            self._ledger, self._folder.path, self._request.output_dir, self._request.options.image_size
+        )
+        self._request.output_dir.mkdir(parents=True, exist_ok=True)
+        promoter.repair()
+        self._folder.clear_work()
+        intake = take_in(self._request, self._ledger, self._folder)
+        self._ignored = [{"name": display(i.name), "reason": i.reason} for i in intake.inventory.ignored]
+        for notice in intake.notices:
+            self._reporter.notice(notice)
+        for item in self._ignored:
+            self._reporter.notice(f"{item['name']}: not a frame: {item['reason']}")
+        self._state.counts = self._ledger.counts()
+        if not self._state.counts.open:
+            return self._end(Ended(), nothing_to_do=bool(self._ledger.attempts()))
+        for row in self._ledger.frames("outcome = 'quarantined' AND attempt IS NULL"):
+            self._reporter.notice(f"{row.name}: quarantined: {row.evidence}")
+        try:
+            return self._end(self._loop(promoter).run())
+        except NeedsUserError as error:
+            return self._end(Ended(stop=Stop(error.cause, str(error), error.steps)))
+
+    def _loop(self, promoter: Promoter) -> Loop:
+        request, chosen = self._request, self._extractors[0]
+        devices = _devices(request)
+        plan, sentence = _first_plan(request, devices)
+        self._ledger.put("extractor", asdict(chosen.info()))
+        self._ledger.decide(None, f"first plan: {sentence}")
+        self._reporter.notice(sentence)
+        context = RunContext(
+            widest=plan,
+            devices=devices,
+            cores=_cores(),
+            ram_total=int(psutil.virtual_memory().total),
+            on_gpu_failure=request.on_gpu_failure,
+            extractor=chosen.info().name,
+            builtin_available=any(e.info().name == "builtin" for e in self._extractors),
+            honours=chosen.honours,
+            may_wait=request.may_wait,
+        )
+        folders = {"input": request.input_dir, "output": request.output_dir}
+        settings = Settings(
+            request.input_dir,
+            self._folder,
+            {e.info().name: e for e in self._extractors},
+            context,
+            request.options.output_debug,
+        )
+        template = AttemptSpec(0, plan, request.options, "", "", "", "", ())
+        return Loop(
+            settings,
+            template,
+            self._ledger,
+            promoter,
+            Observer(self._ledger, folders),
+            self._reporter,
+            self._control,
+            self._state,
+            chosen.info().name,
+            plan,
+        )
+
+    def _end(self, ended: Ended, nothing_to_do: bool = False) -> RunResult:
+        counts = self._ledger.counts()
+        if ended.stop:
+            code, name = ExitCode.NEEDS_USER, "stopped"
+        elif ended.interrupted:
+            code, name = ExitCode.INTERRUPTED, "interrupted"
+        elif counts.quarantined or counts.not_attempted or counts.open:
+            code, name = ExitCode.QUARANTINED, "quarantined"
+        else:
+            code, name = ExitCode.COMPLETE, "complete"
+        stop = None
+        if ended.stop:
+            stop = {
+                "cause": ended.stop.cause,
+                "sentence": ended.stop.sentence,
+                "steps": list(ended.stop.steps),
+            }
+        report = build_report(self._ledger, state=name, stop=stop, ignored=self._ignored)
+        try:
+            lay_out(
+                self._folder.quarantine,
+                self._request.input_dir,
+                self._ledger.frames("outcome = 'quarantined'"),
+            )
+            write_report(self._folder.report, report)
+        except OSError as error:
+            if ended.stop is None:
+                told = cannot_write(self._folder.report, error)
+                return RunResult(
+                    ExitCode.NEEDS_USER, report, Stop(told.cause, str(told), told.steps), nothing_to_do
+                )
+        self._state.counts = counts
+        self._state.stage = "finished"
+        self._reporter.changed(self._state)
+        return RunResult(code, report, ended.stop, nothing_to_do)
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def _devices(request: RunRequest) -> tuple[DeviceInfo, ...]:
+    """The GPUs that may be used: those asked for. Their names and sizes come from telemetry, if at all."""
+    if request.cpu_only:
+        return ()
+    return tuple(DeviceInfo(index, f"GPU {index}", 0) for index in request.gpus)
+
+
+def _first_plan(request: RunRequest, devices: tuple[DeviceInfo, ...]) -> tuple[Plan, str]:
+    plan = Plan(
+        devices=tuple(device.index for device in devices),
+        batch_size=request.batch_size or 0,
+        max_side=request.max_side,
+        startup_timeout=request.startup_timeout,
+        frame_timeout=request.frame_timeout,
+    )
+    available = int(psutil.virtual_memory().available)
+    plan, fit = fit_workers(plan, cores=_cores(), ram_available=available, asked=request.workers)
+    return plan, fit.sentence
+
+
+def run_folder_of(output_dir: Path) -> Path:
+    return RunFolder(output_dir).path
