@@ -1,0 +1,5 @@
+"""The worker pool."""
+
+from .SubprocessorBase import Subprocessor
+
+__all__ = ["Subprocessor"]

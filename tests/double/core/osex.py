@@ -1,0 +1,8 @@
+"""Lowers this process's priority, as DeepFaceLab does."""
+
+import os
+
+
+def set_process_lowest_prio():
+    if hasattr(os, "nice"):
+        os.nice(20)
