@@ -86,17 +86,25 @@ class Observer:
     def wait(self, step: Wait, control: Control) -> bool:
         """Wait until the condition holds. False when the bound passed or the user stopped the run."""
         until = step.until
-        pace = {"bound": step.bound, "first": step.first, "longest": step.longest}
         match until:
             case VramCondition():
-                read = self._vram_reader(until.device)
-                waited = wait_for_vram(read, until.free, stop=control.stop_event, **pace)
+                device = until.device
+                waited = wait_for_vram(
+                    lambda: self._gpu.free_memory(device) if self._gpu else None,
+                    until.free,
+                    bound=step.bound,
+                    first=step.first,
+                    longest=step.longest,
+                    stop=control.stop_event,
+                )
             case DiskCondition():
                 role = until.role
                 waited = wait_for_disk(
-                    lambda: self._disk_free().get(role), until.free, stop=control.stop_event, **pace
+                    lambda: self._disk_free().get(role),
+                    until.free,
+                    bound=step.bound,
+                    first=step.first,
+                    longest=step.longest,
+                    stop=control.stop_event,
                 )
         return waited.met
-
-    def _vram_reader(self, device: int):  # type: ignore[no-untyped-def]
-        return lambda: self._gpu.free_memory(device) if self._gpu else None

@@ -1,0 +1,6 @@
+"""`python -m dflwrap`."""
+
+from dflwrap.cli.main import run
+
+if __name__ == "__main__":
+    run()

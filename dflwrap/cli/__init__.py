@@ -1,0 +1,1 @@
+"""The command line: one file per command; parsing, wording, exit codes."""

@@ -1,0 +1,120 @@
+"""Drawing a run: a live display on a terminal, plain timestamped lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from dflwrap.supervisor.progress import Reporter, RunState
+
+PLAIN_EVERY = 10.0
+"""Seconds between two progress lines without a terminal."""
+
+
+@contextmanager
+def make_reporter(state: RunState, stream: IO[str]) -> Iterator[Reporter]:
+    """The reporter that fits `stream`; the live display ends with the block."""
+    console = Console(file=stream, highlight=False)
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield PlainReporter(stream)
+        return
+    live = Live(console=console, refresh_per_second=4, transient=True, get_renderable=lambda: draw(state))
+    with live:
+        yield LiveReporter(live)
+
+
+class PlainReporter:
+    """Timestamped lines: for logs, pipes and schedulers."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._last = 0.0
+        self._said = ""
+
+    def notice(self, text: str) -> None:
+        self._print(text)
+
+    def changed(self, state: RunState) -> None:
+        now = time.monotonic()
+        if now - self._last < PLAIN_EVERY or state.stage not in ("extracting", "repairing"):
+            return
+        text = progress_text(state)
+        if text != self._said:
+            self._last, self._said = now, text
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        try:
+            self._stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            pass  # a closed terminal or pipe: the run goes on, the report has it all
+
+
+class LiveReporter:
+    """Notices scroll above a display that is redrawn."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    def notice(self, text: str) -> None:
+        try:
+            self._live.console.print(Text(f"{time.strftime('%H:%M:%S')} {text}"))
+        except OSError:
+            pass
+
+    def changed(self, state: RunState) -> None:
+        """The display asks for the state itself, four times a second."""
+
+
+def draw(state: RunState) -> RenderableType:
+    counts = state.counts
+    head = Table.grid(padding=(0, 2))
+    head.add_row(
+        Text(state.stage, style="bold"),
+        ProgressBar(total=max(1, counts.total), completed=state.done, width=40),
+        Text(f"{state.done}/{counts.total}"),
+        Text(_pace(state)),
+    )
+    outcomes = Text(
+        f"extracted {counts.extracted}   no face {counts.no_face}   quarantined {counts.quarantined}"
+        f"   not attempted {counts.not_attempted}   faces {counts.faces}"
+    )
+    parts: list[RenderableType] = [head, outcomes]
+    if state.plan is not None:
+        plan = state.plan
+        where = "CPU" if not plan.devices else "GPU " + ",".join(map(str, plan.devices))
+        width = f"{plan.workers} worker{'s' if plan.workers != 1 else ''}"
+        parts.append(Text(f"attempt {state.attempt}: {state.extractor}, {where}, {width}", style="cyan"))
+    parts += [Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in state.lines]
+    return Group(*parts)
+
+
+def progress_text(state: RunState) -> str:
+    counts = state.counts
+    return (
+        f"{state.done}/{counts.total} frames, {counts.faces} faces, {counts.no_face} without a face, "
+        f"{counts.quarantined} quarantined {_pace(state)}".rstrip()
+    )
+
+
+def _pace(state: RunState) -> str:
+    rate, left = state.rate(), state.seconds_left()
+    if rate is None or left is None:
+        return ""
+    speed = f"{rate:.1f} frames/s" if rate >= 1 else f"{1 / rate:.1f} s/frame"
+    return f"{speed}, {_duration(left)} left"
+
+
+def _duration(seconds: float) -> str:
+    whole = int(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {whole % 60:02d} s"

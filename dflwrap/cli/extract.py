@@ -1,0 +1,185 @@
+"""`dflwrap extract`: in place of DeepFaceLab's own extract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dflwrap.common.errors import DflwrapError
+
+if TYPE_CHECKING:
+    from dflwrap.supervisor.request import RunRequest
+
+_EXIT_CODES = """Exit codes:
+
+0 every frame extracted or without a face; 1 finished, some frames quarantined;
+2 bad usage or input, nothing started; 3 stopped, needs you (the cause is the last line on stderr);
+4 interrupted, the same command goes on; 5 a fault of dflwrap itself."""
+
+_DFL = "As DeepFaceLab's own extract"
+_RUN = "The run"
+_DEVICES = "Devices and width"
+_FRAMES = "Frames"
+
+
+def register(app: typer.Typer) -> None:
+    app.command("extract", epilog=_EXIT_CODES)(extract)
+
+
+def extract(
+    input_dir: Annotated[
+        Path, typer.Option("--input-dir", help="Folder with the frames.", rich_help_panel=_DFL)
+    ],
+    output_dir: Annotated[
+        Path, typer.Option("--output-dir", help="Folder of the faceset.", rich_help_panel=_DFL)
+    ],
+    detector: Annotated[str, typer.Option(help="s3fd, the automatic one.", rich_help_panel=_DFL)] = "s3fd",
+    face_type: Annotated[
+        str, typer.Option(help="half_face, full_face, whole_face, head, mark_only.", rich_help_panel=_DFL)
+    ] = "whole_face",
+    max_faces_from_image: Annotated[
+        int, typer.Option(min=0, help="Largest faces kept per frame; 0 = all.", rich_help_panel=_DFL)
+    ] = 0,
+    image_size: Annotated[
+        int | None,
+        typer.Option(
+            min=64, max=4096, help="Side of a face in pixels.  [512; 768 for head]", rich_help_panel=_DFL
+        ),
+    ] = None,
+    jpeg_quality: Annotated[int, typer.Option(min=1, max=100, rich_help_panel=_DFL)] = 90,
+    output_debug: Annotated[
+        bool,
+        typer.Option(
+            "--output-debug/--no-output-debug",
+            help="Also write <output>_debug pictures.",
+            rich_help_panel=_DFL,
+        ),
+    ] = False,
+    cpu_only: Annotated[bool, typer.Option("--cpu-only", help="Use no GPU.", rich_help_panel=_DFL)] = False,
+    force_gpu_idxs: Annotated[
+        str | None, typer.Option(help='GPUs to use, such as "0" or "0,1".', rich_help_panel=_DFL)
+    ] = None,
+    manual_fix: Annotated[bool, typer.Option("--manual-fix", hidden=True)] = False,
+    extractor: Annotated[
+        str, typer.Option(help="auto, dfl, or builtin (no DeepFaceLab needed).", rich_help_panel=_RUN)
+    ] = "auto",
+    dfl_root: Annotated[
+        Path | None, typer.Option(help="Folder of the DeepFaceLab install.", rich_help_panel=_RUN)
+    ] = None,
+    dfl_python: Annotated[
+        Path | None, typer.Option(help="The Python that runs DeepFaceLab.", rich_help_panel=_RUN)
+    ] = None,
+    workers: Annotated[
+        str, typer.Option(help="Workers per device, or auto.", rich_help_panel=_DEVICES)
+    ] = "auto",
+    batch_size: Annotated[
+        str, typer.Option(help="Frames per attempt, or auto.", rich_help_panel=_DEVICES)
+    ] = "auto",
+    on_gpu_failure: Annotated[
+        str, typer.Option(help="What may take over: cpu, builtin, stop.", rich_help_panel=_DEVICES)
+    ] = "cpu",
+    max_side: Annotated[
+        int,
+        typer.Option(min=0, help="Downscale larger frames on their way in; 0 = no.", rich_help_panel=_FRAMES),
+    ] = 0,
+    retry_quarantined: Annotated[
+        bool,
+        typer.Option(
+            "--retry-quarantined", help="Try quarantined frames once more.", rich_help_panel=_FRAMES
+        ),
+    ] = False,
+    on_conflict: Annotated[
+        str,
+        typer.Option(
+            help="When names in the faceset are taken: stop, or set-aside into the run folder.",
+            rich_help_panel=_RUN,
+        ),
+    ] = "stop",
+    wait_for_disk: Annotated[
+        bool,
+        typer.Option(
+            "--wait-for-disk", help="A full disk: wait for room, do not stop.", rich_help_panel=_RUN
+        ),
+    ] = False,
+    frame_timeout: Annotated[
+        float, typer.Option(min=5, help="Seconds without progress before a hang.", rich_help_panel=_RUN)
+    ] = 300.0,
+    startup_timeout: Annotated[
+        float,
+        typer.Option(min=10, help="The same, until the first frame is done.", rich_help_panel=_RUN),
+    ] = 1800.0,
+    json_output: Annotated[
+        bool,
+        typer.Option("--json", help="One JSON object on stdout, all else on stderr.", rich_help_panel=_RUN),
+    ] = False,
+) -> None:
+    """Extract faces from a folder of frames, and account for every frame.
+
+    Takes the flags of DeepFaceLab's extract. The same command again goes on where it stopped.
+    """
+    if detector == "manual" or manual_fix:
+        raise DflwrapError(
+            "Manual extraction needs a person at the screen: use DeepFaceLab's own script for it. "
+            "dflwrap runs --detector s3fd."
+        )
+    from dflwrap.cli.running import run_and_tell
+    from dflwrap.common.plan import ExtractOptions
+
+    options = ExtractOptions(
+        detector=_one_of("--detector", detector, ("s3fd",)),
+        face_type=_one_of(
+            "--face-type", face_type, ("half_face", "full_face", "whole_face", "head", "mark_only")
+        ),
+        max_faces_from_image=max_faces_from_image,
+        image_size=image_size or (768 if face_type == "head" else 512),
+        jpeg_quality=jpeg_quality,
+        output_debug=output_debug,
+    )
+    from dflwrap.planning.types import OnGpuFailure
+    from dflwrap.supervisor.request import OnConflict, RunRequest
+
+    request: RunRequest = RunRequest(
+        input_dir=Path(input_dir).absolute(),
+        output_dir=Path(output_dir).absolute(),
+        options=options,
+        cpu_only=cpu_only,
+        gpus=_gpus(force_gpu_idxs),
+        workers=_number("--workers", workers),
+        batch_size=_number("--batch-size", batch_size),
+        max_side=max_side,
+        on_conflict=OnConflict(_one_of("--on-conflict", on_conflict, tuple(OnConflict))),
+        on_gpu_failure=OnGpuFailure(_one_of("--on-gpu-failure", on_gpu_failure, tuple(OnGpuFailure))),
+        retry_quarantined=retry_quarantined,
+        may_wait=wait_for_disk,
+        frame_timeout=frame_timeout,
+        startup_timeout=startup_timeout,
+    )
+    kind = _one_of("--extractor", extractor, ("auto", "dfl", "builtin"))
+    raise typer.Exit(run_and_tell(request, kind, dfl_root, dfl_python, as_json=json_output))
+
+
+def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise DflwrapError(f"{option} {value!r} is not known. Choose one of: {', '.join(allowed)}.")
+    return value
+
+
+def _number(option: str, value: str) -> int | None:
+    if value == "auto":
+        return None
+    if value.isdigit() and 0 < int(value) <= 1_000_000:
+        return int(value)
+    raise DflwrapError(f'{option} {value!r} is not a number. Give a whole number from 1, or "auto".')
+
+
+def _gpus(value: str | None) -> tuple[int, ...]:
+    if value is None:
+        return ()
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    if not parts or not all(part.isdigit() for part in parts):
+        raise DflwrapError(
+            f'--force-gpu-idxs {value!r} is not a list of GPU numbers. Write for example "0,1".'
+        )
+    return tuple(dict.fromkeys(int(part) for part in parts))

@@ -1,0 +1,65 @@
+"""Running an extraction for a person: signals, the display, the last words, the exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from dflwrap.cli.display import make_reporter
+from dflwrap.cli.summary import print_summary
+from dflwrap.common.errors import ExitCode
+from dflwrap.extractors.choosing import choose_extractors
+from dflwrap.frames.names import display
+from dflwrap.supervisor.control import Control
+from dflwrap.supervisor.progress import RunState
+from dflwrap.supervisor.request import RunRequest
+from dflwrap.supervisor.run import RunResult, run_extraction
+
+
+def run_and_tell(
+    request: RunRequest, kind: str, dfl_root: Path | None, dfl_python: Path | None, *, as_json: bool
+) -> int:
+    """Run; the exit code."""
+    chosen = choose_extractors(
+        kind, dfl_root=dfl_root, dfl_python=dfl_python, environ=os.environ, cwd=Path.cwd()
+    )
+    control = Control()
+    state = RunState()
+    _install_signals(control)
+    # With --json, stdout holds one object and nothing else.
+    with make_reporter(state, sys.stderr if as_json else sys.stdout) as reporter:
+        reporter.notice(f"extractor: {chosen[0].info().why}")
+        result = run_extraction(request, chosen, reporter, control, state)
+    print_summary(result, request, sys.stderr if as_json else sys.stdout)
+    if as_json:
+        sys.stdout.write(json.dumps(result.report, ensure_ascii=True) + "\n")
+        sys.stdout.flush()
+    _last_words(result)
+    return int(result.exit_code)
+
+
+def _install_signals(control: Control) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        control.request_stop()
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
+        try:
+            signal.signal(number, stop)
+        except (OSError, ValueError):
+            continue
+
+
+def _last_words(result: RunResult) -> None:
+    """On stderr: for exit code 3 the steps, and the cause id as the last line."""
+    if result.exit_code is ExitCode.NEEDS_USER and result.stop:
+        print(f"dflwrap: {display(result.stop.sentence)}", file=sys.stderr)
+        for step in result.stop.steps:
+            print(f"  - {step}", file=sys.stderr)
+        print(result.stop.cause, file=sys.stderr)
+    elif result.exit_code is ExitCode.INTERRUPTED:
+        print("dflwrap: interrupted; the same command goes on where it stopped.", file=sys.stderr)

@@ -1,0 +1,51 @@
+"""The short table at the end of a run."""
+
+from __future__ import annotations
+
+from typing import IO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dflwrap.supervisor.request import RunRequest
+from dflwrap.supervisor.run import RunResult, run_folder_of
+
+SHOWN = 10
+"""Frames named per outcome; the report has them all."""
+
+
+def print_summary(result: RunResult, request: RunRequest, stream: IO[str]) -> None:
+    console = Console(file=stream, highlight=False, soft_wrap=True)
+    frames = result.report["frames"]
+    if result.nothing_to_do:
+        console.print(Text("This run has finished already; nothing was done."))
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_row("frames", str(frames["total"]))
+    for key, words in (
+        ("extracted", "  extracted"),
+        ("no_face", "  no face"),
+        ("quarantined", "  quarantined"),
+        ("not_attempted", "  not attempted"),
+    ):
+        table.add_row(words, str(frames[key]))
+    table.add_row("faces", str(result.report["faces"]))
+    console.print(table)
+    for key, words in (("quarantined", "Quarantined"), ("not_attempted", "Not attempted")):
+        rows = result.report[key]
+        if not rows:
+            continue
+        console.print(Text(f"{words}:"))
+        for row in rows[:SHOWN]:
+            console.print(
+                Text(
+                    f"  {row['frame']}: {row['evidence'].splitlines()[0] if row['evidence'] else ''}"
+                    f" [{row['cause']}]"
+                )
+            )
+        if len(rows) > SHOWN:
+            console.print(Text(f"  and {len(rows) - SHOWN} more: see the report"))
+    console.print(Text(f"Faceset:    {request.output_dir}"))
+    console.print(Text(f"Run folder: {run_folder_of(request.output_dir)}"))

@@ -1,0 +1,65 @@
+"""The built-in extractor behind the contract."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from dflwrap import __version__
+from dflwrap.common.events import EVENTS_ENV
+from dflwrap.common.plan import AttemptSpec
+from dflwrap.extractors.base import ConsoleReader, Extractor, ExtractorInfo, Launch
+from dflwrap.extractors.deepfacelab.console import DflConsole
+
+
+class BuiltinExtractor(Extractor):
+    """Runs `python -m dflwrap.extractors.builtin` in this interpreter's environment."""
+
+    honours = frozenset({"workers", "threads", "batch_size", "max_side", "startup_timeout", "frame_timeout"})
+    reports_frames = True
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def info(self) -> ExtractorInfo:
+        try:
+            tensorflow = version("tensorflow")
+        except PackageNotFoundError:
+            tensorflow = "missing"
+        return ExtractorInfo(
+            "builtin", f"{__version__}, TensorFlow {tensorflow}", sys.executable, __file__, self._why
+        )
+
+    def launch(self, spec: AttemptSpec, *, black_box: bool = False) -> Launch:
+        options, plan = spec.options, spec.plan
+        debug = options.output_debug or black_box
+        argv = (
+            sys.executable,
+            "-P",
+            "-m",
+            "dflwrap.extractors.builtin",
+            "extract",
+            *("--input-dir", spec.input_dir, "--output-dir", spec.output_dir),
+            *("--detector", options.detector, "--face-type", options.face_type),
+            *("--max-faces-from-image", str(options.max_faces_from_image)),
+            *("--image-size", str(options.image_size), "--jpeg-quality", str(options.jpeg_quality)),
+            "--output-debug" if debug else "--no-output-debug",
+            "--cpu-only",
+            *("--workers", str(plan.workers)),
+            *(("--threads", str(plan.threads)) if plan.threads else ()),
+        )
+        env = {
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONIOENCODING": "utf-8:backslashreplace",
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+            **plan.env,
+        }
+        env.pop(EVENTS_ENV, None)
+        if not black_box:
+            env[EVENTS_ENV] = spec.events_path
+        return Launch(argv, env)
+
+    def console(self) -> ConsoleReader:
+        return DflConsole()

