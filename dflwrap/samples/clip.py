@@ -37,7 +37,7 @@ class Clip:
                 (self._shot(ASTRONAUT, index, left, 2), self._shot(HOPPER, index, width - left, 3))
             )
         light = 0.85 + 0.3 * self._wave(index, 37, 6)
-        return np.clip(picture.astype(np.float32) * light + 8, 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(picture.astype(np.float32) * light + 8, 0, 255), np.uint8)
 
     def _wave(self, index: int, period: float, phase: int) -> float:
         return math.sin(2 * math.pi * index / period + float(self._phase[phase % 8]))

@@ -1,0 +1,120 @@
+"""The 68 landmarks of one face: MediaPipe's FaceMesh on an upright crop."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dflwrap.extractors.builtin.detector import Candidate, Floats, Frame
+from dflwrap.extractors.builtin.models import MESH_FILE, Model
+
+INPUT_SIZE = 192
+CROP_SCALE = 1.5
+"""Side of the crop in longer sides of the face's box: what FaceMesh was trained on."""
+MIN_PRESENCE = 0.5
+"""MediaPipe's threshold below which a mesh is not a face."""
+
+# The points of the mesh that stand where the 68-point scheme (300-W) has its own.
+POINTS_68 = (
+    127, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 356,  # jaw
+    70, 63, 105, 66, 107, 336, 296, 334, 293, 300,  # brows
+    168, 197, 5, 4, 75, 97, 2, 326, 305,  # nose
+    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,  # eyes
+    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181,  # lips, outside
+    78, 82, 13, 312, 308, 317, 14, 87,  # lips, inside
+)  # fmt: skip
+_EYE_CORNERS = (33, 263)
+
+
+@dataclass(frozen=True, slots=True)
+class MeshFace:
+    """A face as FaceMesh sees it, in pixels of the frame."""
+
+    presence: float
+    landmarks: Floats
+    """68 x 2."""
+    rect: tuple[float, float, float, float]
+    """Left, top, right, bottom of the whole mesh."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A turned square of the frame: its centre, its side (pixels) and its roll (radians)."""
+
+    centre: tuple[float, float]
+    side: float
+    roll: float
+
+    def to_frame(self) -> Floats:
+        """2 x 3 matrix from the unit square into the frame."""
+        cosine, sine = math.cos(self.roll) * self.side, math.sin(self.roll) * self.side
+        linear = np.array([[cosine, -sine], [sine, cosine]])
+        return np.column_stack((linear, np.array(self.centre) - linear @ (0.5, 0.5)))
+
+
+class Mesh:
+    """FaceMesh; two looks at a face: at the detector's box, and at where the first look found it."""
+
+    def __init__(self, threads: int) -> None:
+        self._model = Model(MESH_FILE, threads)
+
+    def face(self, frame: Frame, candidate: Candidate) -> MeshFace | None:
+        """The face at `candidate`, or None where FaceMesh sees none. `frame`: BGR."""
+        left, top, right, bottom = candidate.box
+        side = CROP_SCALE * max(right - left, bottom - top)
+        crop = Crop(((left + right) / 2, (top + bottom) / 2), side, candidate.roll)
+        presence, points = self._look(frame, crop)
+        if presence < MIN_PRESENCE:
+            return None
+        second, refined = self._look(frame, _crop_around(points))
+        if second >= MIN_PRESENCE:
+            presence, points = second, refined
+        low, high = points.min(axis=0), points.max(axis=0)
+        rect = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+        return MeshFace(presence, points[list(POINTS_68)], rect)
+
+    def _look(self, frame: Frame, crop: Crop) -> tuple[float, Floats]:
+        """(presence 0..1, 468 x 2 points in the frame)."""
+        if crop.side < 2:
+            return 0.0, np.zeros((468, 2))
+        image = _crop_image(frame, crop)
+        raw_points, raw_presence = self._model(image)
+        presence = 1 / (1 + math.exp(-min(80.0, max(-80.0, float(raw_presence.reshape(-1)[0])))))
+        flat = raw_points.reshape(-1, 3)[:, :2].astype(np.float64) / INPUT_SIZE
+        matrix = crop.to_frame()
+        return presence, flat @ matrix[:, :2].T + matrix[:, 2]
+
+
+def _crop_around(points: Floats) -> Crop:
+    """The upright square FaceMesh is to see, from a mesh: as MediaPipe follows a face in a video."""
+    right_eye, left_eye = points[_EYE_CORNERS[0]], points[_EYE_CORNERS[1]]
+    roll = math.atan2(left_eye[1] - right_eye[1], left_eye[0] - right_eye[0])
+    cosine, sine = math.cos(roll), math.sin(roll)
+    upright = points @ np.array([[cosine, -sine], [sine, cosine]])
+    low, high = upright.min(axis=0), upright.max(axis=0)
+    middle = (low + high) / 2
+    centre = (cosine * middle[0] - sine * middle[1], sine * middle[0] + cosine * middle[1])
+    return Crop((float(centre[0]), float(centre[1])), CROP_SCALE * float((high - low).max()), roll)
+
+
+def _crop_image(frame: Frame, crop: Crop) -> NDArray[np.float32]:
+    """The crop as 192 x 192 RGB in 0..1, without the false patterns of a large face made small."""
+    size = INPUT_SIZE
+    while size * 2 <= crop.side and size < INPUT_SIZE * 4:
+        size *= 2
+    matrix = crop.to_frame()
+    matrix[:, :2] /= size
+    image = cv2.warpAffine(
+        frame,
+        matrix,
+        (size, size),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
+    if size != INPUT_SIZE:
+        image = cv2.resize(image, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_AREA)
+    return np.asarray(image[:, :, ::-1], np.float32) / np.float32(255)

@@ -1,0 +1,59 @@
+"""What the host tells a worker, and what a worker tells the host: plain data that pickles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+PARTIAL_PREFIX = ".part-"
+"""A file being written; the worker's process id follows."""
+
+FailureKind = Literal["exception", "unreadable", "worker_lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """All a worker needs to know, once."""
+
+    input_dir: str
+    output_dir: str
+    debug_dir: str | None
+    face_type: str
+    image_size: int
+    jpeg_quality: int
+    max_faces: int
+    threads: int
+    """Of TensorFlow and OpenCV; 0 = their default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The worker has its models loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartFailed:
+    """The worker cannot work at all."""
+
+    error: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class FrameDone:
+    frame: str
+    faces: tuple[str, ...]
+    rects: tuple[tuple[int, int, int, int], ...]
+    seconds: float
+    looked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFailed:
+    frame: str
+    error: str
+    traceback: str
+    kind: FailureKind
+
+
+Message = Ready | StartFailed | FrameDone | FrameFailed
