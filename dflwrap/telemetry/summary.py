@@ -1,0 +1,97 @@
+"""Samples added up to what the policy looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from dflwrap.planning.types import DeviceSummary, ForeignProcess, TelemetrySummary
+from dflwrap.telemetry.base import DeviceSample, HostSample, Sample
+
+HARMLESS_THROTTLE = frozenset({"gpu_idle", "application_clocks", "display_clocks"})
+
+NameForeign = Callable[[DeviceSample, frozenset[int]], tuple[ForeignProcess, ...]]
+
+
+class Tally:
+    """A running sum; a sample costs some comparisons. Not thread-safe: the recorder holds a lock."""
+
+    def __init__(self) -> None:
+        self._devices: dict[int, DeviceSummary] = {}
+        self._host = TelemetrySummary()
+        self._ours: set[int] = set()
+        self._cpu = (0.0, 0)
+
+    def add(self, sample: Sample, foreign: NameForeign) -> None:
+        """foreign: names the processes of a device that are not ours; asked when free memory is lowest."""
+        self._ours.update(process.pid for process in sample.host.processes)
+        ours = frozenset(self._ours)
+        for device in sample.devices:
+            known = self._devices.get(device.index) or DeviceSummary(device.index, device.name)
+            self._devices[device.index] = _added(known, device, ours, foreign)
+        self._host = _with_host(self._host, sample.host)
+        if sample.host.cpu_percent is not None:
+            total, number = self._cpu
+            self._cpu = (total + sample.host.cpu_percent, number + 1)
+
+    def summary(self) -> TelemetrySummary:
+        total, number = self._cpu
+        return replace(
+            self._host,
+            devices=tuple(self._devices[index] for index in sorted(self._devices)),
+            cpu_percent_mean=total / number if number else None,
+        )
+
+
+def _added(
+    known: DeviceSummary, sample: DeviceSample, ours: frozenset[int], foreign: NameForeign
+) -> DeviceSummary:
+    lowest = sample.free is not None and (known.free_min is None or sample.free <= known.free_min)
+    held = _held(sample, ours)
+    if held is None and known.ours_peak is not None and sample.processes is not None:
+        held = 0 if not any(process.pid in ours for process in sample.processes) else None
+    throttled = {*known.throttled, *(sample.throttle or ())} - HARMLESS_THROTTLE
+    return replace(
+        known,
+        total=sample.total or known.total,
+        free_before=sample.free if known.free_before is None else known.free_before,
+        free_min=sample.free if lowest else known.free_min,
+        free_last=sample.free if sample.free is not None else known.free_last,
+        ours_peak=_most(known.ours_peak, held),
+        ours_last=held,
+        temperature_max=_most(known.temperature_max, sample.temperature),
+        throttled=tuple(sorted(throttled)),
+        xids=known.xids + sample.xids,
+        lost=known.lost or sample.lost,
+        foreign=foreign(sample, ours) if lowest else known.foreign,
+    )
+
+
+def _held(sample: DeviceSample, ours: frozenset[int]) -> int | None:
+    """Memory of our processes; None if the platform does not tell, or while none of them is listed."""
+    mine = [process.used for process in sample.processes or () if process.pid in ours]
+    known = [used for used in mine if used is not None]
+    return sum(known) if mine and len(known) == len(mine) else None
+
+
+def _with_host(known: TelemetrySummary, sample: HostSample) -> TelemetrySummary:
+    available = sample.ram_available
+    largest = max((process.rss for process in sample.processes), default=None)
+    return replace(
+        known,
+        ram_total=sample.ram_total if sample.ram_total is not None else known.ram_total,
+        ram_available_before=available if known.ram_available_before is None else known.ram_available_before,
+        ram_available_min=_least(known.ram_available_min, available),
+        worker_rss_peak=_most(known.worker_rss_peak, largest),
+        disk_free={**known.disk_free, **sample.disk_free},
+    )
+
+
+def _most(a: int | None, b: int | None) -> int | None:
+    known = [figure for figure in (a, b) if figure is not None]
+    return max(known) if known else None
+
+
+def _least(a: int | None, b: int | None) -> int | None:
+    known = [figure for figure in (a, b) if figure is not None]
+    return min(known) if known else None
