@@ -4,7 +4,7 @@
  *   FROM    the tick from which it holds; later lines win. A tick passes with each memory reading of device 0
  *           (reading n is tick n - 1).
  *   DEVICE  index, or - for the library
- *   KEY     count init error total free util mem_util temp power sm_clock mem_clock throttle ecc procs
+ *   KEY     count init init_fails (so often) error needs_inits (fails until initialised so often) total free util mem_util temp power sm_clock mem_clock throttle ecc procs
  *           graphics xid display name; hang (VALUE: the symbol that never comes back)
  *   VALUE   numbers; memory in MiB; procs "PID:MIB,PID:NA"; error and init: an NVML error code
  * A key that no line sets answers NOT_SUPPORTED. Compiled with -DOLD_DRIVER, newer symbols are missing.
@@ -28,6 +28,7 @@ typedef struct { void *device; u64 type, data; unsigned gpu_instance, compute_in
 
 static int readings = 0;
 static int xids_told = 0;
+static int inits = 0;
 static int handles[16];
 
 static int tick(void) { return readings > 0 ? readings - 1 : 0; }
@@ -58,6 +59,7 @@ static void maybe_hang(const char *symbol) {
 
 static int error_of(int device) {
     char value[256];
+    if (look_up(device, "needs_inits", value, sizeof value) && inits < atoi(value)) return 1;
     return look_up(device, "error", value, sizeof value) ? atoi(value) : OK;
 }
 
@@ -79,10 +81,10 @@ static int small_number(void *handle, const char *key, unsigned *out) {
 
 int nvmlInitWithFlags(unsigned flags) {
     char value[256];
-    static int calls = 0;
     (void)flags;
+    inits++;
     maybe_hang("nvmlInit");
-    if (look_up(-1, "init_fails", value, sizeof value) && calls++ < atoi(value)) return 999;
+    if (look_up(-1, "init_fails", value, sizeof value) && inits <= atoi(value)) return 999;
     return look_up(-1, "init", value, sizeof value) ? atoi(value) : OK;
 }
 int nvmlInit_v2(void) { return nvmlInitWithFlags(0); }

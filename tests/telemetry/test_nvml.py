@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Play, run_child
+from nvml_play import MIB, Play, run_child
 
 FULL = """
 0 0 total 8192
@@ -37,8 +37,6 @@ for _ in range(int(sys.argv[1])):
 reader.close()
 print(json.dumps(out))
 """
-
-MIB = 1024**2
 
 
 def test_a_driver_that_tells_everything(play: Play) -> None:
@@ -122,9 +120,8 @@ def test_a_lost_device_is_lost_and_the_other_goes_on(play: Play, code: int) -> N
 
 
 def test_a_driver_that_goes_away_and_comes_back_is_found_again(play: Play) -> None:
-    """All calls fail with UNINITIALIZED from tick 2; after the reader starts NVML anew they work."""
-    script = FULL + "2 0 error 1\n13 0 error 0\n"
-    samples = play(script, SAMPLES, "16")["samples"]
+    """All calls fail with UNINITIALIZED from tick 2 until NVML is initialised a second time."""
+    samples = play(FULL + "2 0 needs_inits 2\n", SAMPLES, "16")["samples"]
     assert samples[1][0]["free"] is None and not samples[1][0]["lost"]
     assert samples[-1][0]["free"] == 7500 * MIB
 
