@@ -1,0 +1,48 @@
+"""What the launcher wants of the agent, read from environment variables (see `Settings`)."""
+# mypy: ignore-errors
+# ruff: noqa: UP, PTH, S, SIM, B
+
+import os
+
+
+def _number(environ, name, default, kind=float):
+    try:
+        return kind(environ.get(name, ""))
+    except ValueError:
+        return default
+
+
+class Settings:
+    """Times are seconds. A missing or unreadable variable takes its default.
+
+    events            DFLWRAP_EVENTS            path of the events file; "" = no events
+    version           DFLWRAP_DFL_VERSION       passed through into `extractor_started`
+    parent            DFLWRAP_PARENT_PID        end when this parent is gone; 0 = the parent at start
+    workers           DFLWRAP_WORKERS           workers per device (CPU: in all); 0 = DeepFaceLab's own choice
+    weights_on_cpu    DFLWRAP_WEIGHTS_ON_CPU    "1": keep the weights in the computer's memory
+    startup_timeout   DFLWRAP_STARTUP_TIMEOUT   1800: no sign of life from a worker that starts, or in its
+                                                first frame. A new GPU may compile kernels for half an hour.
+    frame_timeout     DFLWRAP_FRAME_TIMEOUT     300: no message and no CPU time used, later on
+    spin_timeout      DFLWRAP_SPIN_TIMEOUT      1800: one frame, however busy the worker is
+    enum_timeout      DFLWRAP_ENUM_TIMEOUT      600: listing the devices (imports TensorFlow once)
+    stopped_timeout   DFLWRAP_STOPPED_TIMEOUT   3: a worker in state "stopped"
+    errors_in_row     DFLWRAP_ERRORS_IN_ROW     3: as many failed frames in a row mean the worker is sick
+    deaths_in_row     DFLWRAP_DEATHS_IN_ROW     8: so many workers lost without one frame done end the run
+    spare             DFLWRAP_SPARE             start a second worker while a suspicious frame is tried again
+    """
+
+    def __init__(self, environ=None):
+        env = os.environ if environ is None else environ
+        self.events = env.get("DFLWRAP_EVENTS", "")
+        self.version = env.get("DFLWRAP_DFL_VERSION", "")
+        self.parent = _number(env, "DFLWRAP_PARENT_PID", 0, int)
+        self.workers = _number(env, "DFLWRAP_WORKERS", 0, int)
+        self.weights_on_cpu = env.get("DFLWRAP_WEIGHTS_ON_CPU", "") == "1"
+        self.startup_timeout = _number(env, "DFLWRAP_STARTUP_TIMEOUT", 1800.0)
+        self.frame_timeout = _number(env, "DFLWRAP_FRAME_TIMEOUT", 300.0)
+        self.spin_timeout = _number(env, "DFLWRAP_SPIN_TIMEOUT", 1800.0)
+        self.enum_timeout = _number(env, "DFLWRAP_ENUM_TIMEOUT", 600.0)
+        self.stopped_timeout = _number(env, "DFLWRAP_STOPPED_TIMEOUT", 3.0)
+        self.errors_in_row = max(2, _number(env, "DFLWRAP_ERRORS_IN_ROW", 3, int))
+        self.deaths_in_row = max(2, _number(env, "DFLWRAP_DEATHS_IN_ROW", 8, int))
+        self.spare = env.get("DFLWRAP_SPARE", "1") != "0"

@@ -1,0 +1,118 @@
+"""One place for a worker (`Slot`), and the worker that holds it at the moment (`Member`)."""
+# mypy: ignore-errors
+# ruff: noqa: UP, PTH, S, SIM, B
+
+import threading
+import time
+
+from . import process
+
+STARTING, FREE, BUSY = "starting", "free", "busy"
+LEAST_CPU = 0.02
+"""CPU seconds per second under which a process counts as idle (a sleeping thread pool uses less)."""
+WATCH_EVERY = 0.5
+"""Seconds between two looks at a worker's CPU time and state."""
+
+
+class Member:
+    """A running worker: DeepFaceLab's `Cli` object, with what the host knows of it."""
+
+    def __init__(self, slot, cli, inbox):
+        now = time.monotonic()
+        self.slot, self.cli = slot, cli
+        self.state = STARTING
+        self.frame = None  # the data in work
+        self.frame_since = self.started = self.last_life = self.last_look = now
+        self.frames_done = 0
+        self.good_frames = 0
+        self.held = []  # failures in a row, not yet reported
+        self.start_error = None
+        self.dead_since = None
+        self.reason = None  # why the host killed it
+        self._cpu, _ = process.cpu_and_state(cli.p.pid)
+        self._stopped_since = None
+        self._writer_open = True
+        threading.Thread(target=self._read, args=(inbox,), daemon=True).start()
+
+    @property
+    def pid(self):
+        return self.cli.p.pid
+
+    @property
+    def phase(self):
+        if self.state == STARTING:
+            return "startup"
+        return "steady" if self.frames_done else "first_frame"
+
+    def _read(self, inbox):
+        """Messages to the host's inbox. A message that a dying worker tore apart blocks this thread only."""
+        try:
+            while True:
+                inbox.put((self, self.cli.c2s.get()))
+        except Exception:
+            inbox.put((self, None))
+
+    def alive_signal(self):
+        """A message came: sign of life; and close our copy of its writing end, so that its death is seen."""
+        self.last_life = time.monotonic()
+        if self._writer_open:
+            self._writer_open = False
+            try:
+                self.cli.c2s._writer.close()
+            except (AttributeError, OSError):
+                pass
+
+    def send(self, message):
+        self.cli.s2c.put(message)
+
+    def overdue(self, settings, longest):
+        """Why this worker has to be killed now, or None. `longest`: seconds of the slowest frame so far."""
+        now = time.monotonic()
+        if now - self.last_look < WATCH_EVERY:
+            return None
+        cpu, state = process.cpu_and_state(self.pid)
+        if cpu is not None and self._cpu is not None:
+            if cpu - self._cpu >= LEAST_CPU * (now - self.last_look):
+                self.last_life = now
+        self._cpu, self.last_look = cpu, now
+        if state in ("T", "t"):
+            self._stopped_since = self._stopped_since or now
+            if now - self._stopped_since >= settings.stopped_timeout:
+                return "stopped"
+        else:
+            self._stopped_since = None
+        if self.state == FREE:
+            return None
+        early = self.phase != "steady"
+        idle = settings.startup_timeout if early else settings.frame_timeout
+        if now - max(self.last_life, self.frame_since) > idle:
+            return "hang"
+        spin = max(settings.spin_timeout, 2 * settings.startup_timeout) if early else settings.spin_timeout
+        if not early and longest is not None:
+            spin = min(spin, max(120.0, 40 * longest))
+        return "spin" if now - self.frame_since > spin else None
+
+    def end(self, seconds=5.0):
+        for name in ("s2c", "c2s"):
+            try:
+                getattr(self.cli, name).cancel_join_thread()
+            except (AttributeError, OSError):
+                pass
+        return process.end(self.cli.p, seconds)
+
+
+class Slot:
+    """A device's place for a worker: its recipe, its worker, perhaps a spare one."""
+
+    def __init__(self, label, recipe):
+        self.label = label
+        self.name, self.host_dict, self.client_dict = recipe
+        self.member = None
+        self.spare = None
+        self.start_failures = 0
+        self.started_once = False
+        self.sick = False  # its last worker was replaced for failing on everything
+
+    @property
+    def on_cpu(self):
+        return self.client_dict.get("device_type", "CPU") == "CPU"
