@@ -326,11 +326,12 @@ class Ledger:
                 [(attempt, e.time, e.kind.value, e.to_json()[:65536]) for e in events],
             )
 
-    def add_sample(self, attempt: int | None, moment: float, body: dict[str, Any]) -> None:
+    def add_samples(self, attempt: int | None, samples: Iterable[tuple[float, dict[str, Any]]]) -> None:
+        """Telemetry: (seconds since the epoch, the sample)."""
         with self._transaction():
-            self._db.execute(
+            self._db.executemany(
                 "INSERT INTO samples (attempt, time, body) VALUES (?, ?, ?)",
-                (attempt, moment, json.dumps(body)),
+                [(attempt, moment, json.dumps(body)) for moment, body in samples],
             )
 
     # -- totals --------------------------------------------------------------------------------

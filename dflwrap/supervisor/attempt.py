@@ -17,7 +17,7 @@ from dflwrap.supervisor.blackbox import OutputWatcher
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.liveness import Dead, Liveness, Phase
 from dflwrap.supervisor.streams import EventTail, Line, StreamPump
-from dflwrap.supervisor.tree import ProcessTree, Vitals, start_tree
+from dflwrap.supervisor.tree import ProcessTree, start_tree
 
 TICK = 0.1
 """Seconds between two looks at events and output."""
@@ -65,7 +65,7 @@ class Watch:
 
     events: Callable[[Sequence[Event]], None]
     line: Callable[[Line], None]
-    vitals: Callable[[ProcessTree, Vitals], None]
+    tree: Callable[[ProcessTree], None]
 
 
 class Attempt:
@@ -152,7 +152,7 @@ class Attempt:
                 next_vitals = now + VITALS_EVERY
                 vitals = tree.vitals()
                 self._live.look(vitals, sum(pump.bytes_seen for pump in pumps), now)
-                self._watch.vitals(tree, vitals)
+                self._watch.tree(tree)
                 if now - self._last_line > VITALS_EVERY:
                     for pump in pumps:
                         pump.quiet()

@@ -110,7 +110,8 @@ def _new_frame(entry: FrameEntry, stem: str, judgement: Judgement) -> NewFrame:
         entry.size,
         entry.mtime_ns,
         judgement.entry,
-        judgement.plain_name,
+        # An extractor skips the second frame of a stem: one with a stem of our own needs a name of ours.
+        judgement.plain_name and stem == stem_and_suffix(entry.name)[0],
         judgement.max_side,
         judgement.reason,
         judgement.cause,

@@ -171,7 +171,7 @@ class Loop:
         self._state.attempt, self._state.plan, self._state.extractor = number, plan, name
         self._state.stage = "repairing" if repairing else "extracting"
         self._refresh()
-        watch = Watch(lambda events: self._take(collector, events), self._line, self._observer.vitals)
+        watch = Watch(lambda events: self._take(collector, events), self._line, self._observer.watch)
         attempt = Attempt(
             spec,
             self._extractor,
@@ -255,6 +255,7 @@ class Loop:
                 self._reporter.notice(f"worker {event.worker} was lost{frame} (exit status {status})")
         if gained:
             self._state.settled_here += gained
+            self._observer.steady()
             if self._state.extracting_since is None:
                 self._state.extracting_since = time.monotonic()
         if time.monotonic() - self._redrawn > REDRAW:

@@ -2,109 +2,111 @@
 
 from __future__ import annotations
 
-import shutil
+import queue
 import time
 from pathlib import Path
-from typing import Protocol
-
-import psutil
 
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.planning.decision import DiskCondition, VramCondition, Wait
-from dflwrap.planning.types import TelemetrySummary
+from dflwrap.planning.fit import GpuRoom
+from dflwrap.planning.types import DeviceInfo, TelemetrySummary
 from dflwrap.planning.waiting import wait_for_disk, wait_for_vram
 from dflwrap.supervisor.control import Control
-from dflwrap.supervisor.tree import ProcessTree, Vitals
+from dflwrap.supervisor.tree import ProcessTree
+from dflwrap.telemetry.base import GpuReader, Sample
+from dflwrap.telemetry.host import HostReader, free_space
+from dflwrap.telemetry.recorder import Recorder
 
-SAMPLE_EVERY = 5.0
-"""Seconds between two samples of the process tree that are kept in the ledger."""
-
-
-class GpuReader(Protocol):
-    """The one figure that waiting needs."""
-
-    def free_memory(self, device: int) -> int | None:
-        """Free bytes of a GPU now; None where it cannot be read."""
-        ...
+WRITE_EVERY = 5.0
+"""Seconds between two writes of gathered samples into the ledger: each write is flushed to the disk."""
 
 
 class Observer:
-    """Records vitals of the tree and of the host during attempts; waits for conditions between them."""
+    """One recorder per attempt; samples reach the ledger from the supervisor's own thread."""
 
-    def __init__(self, ledger: Ledger, folders: dict[str, Path], gpu: GpuReader | None = None) -> None:
-        self._ledger = ledger
-        self._folders = folders
-        self._gpu = gpu
+    def __init__(self, ledger: Ledger, folders: dict[str, Path], gpu: GpuReader) -> None:
+        self._ledger, self._folders, self._gpu = ledger, folders, gpu
+        self._samples: queue.SimpleQueue[Sample] = queue.SimpleQueue()
         self._attempt: int | None = None
-        self._next = 0.0
-        self._ram_before: int | None = None
-        self._ram_min: int | None = None
-        self._rss_peak = 0
+        self._recorder: Recorder | None = None
+        self._summary: TelemetrySummary | None = None
+        self._next_write = 0.0
 
-    def begin(self, attempt: int) -> None:
-        self._attempt, self._next, self._rss_peak = attempt, 0.0, 0
-        self._ram_before = self._ram_min = int(psutil.virtual_memory().available)
+    def devices(self) -> tuple[DeviceInfo, ...]:
+        return tuple(DeviceInfo(d.index, d.name, d.total, d.drives_display) for d in self._gpu.describe())
 
-    def end(self) -> None:
-        self._attempt = None
-
-    def vitals(self, tree: ProcessTree, vitals: Vitals) -> None:
-        available = int(psutil.virtual_memory().available)
-        self._ram_min = min(self._ram_min or available, available)
-        self._rss_peak = max(self._rss_peak, vitals.rss_largest)
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + SAMPLE_EVERY
-        body = {
-            "processes": vitals.processes,
-            "cpu_seconds": round(vitals.cpu_seconds, 2),
-            "rss": vitals.rss,
-            "rss_largest": vitals.rss_largest,
-            "ram_available": available,
-            "disk_free": self._disk_free(),
-        }
-        self._ledger.add_sample(self._attempt, time.time(), body)
-
-    def summary(self) -> TelemetrySummary:
-        return TelemetrySummary(
-            ram_total=int(psutil.virtual_memory().total),
-            ram_available_before=self._ram_before,
-            ram_available_min=self._ram_min,
-            worker_rss_peak=self._rss_peak or None,
-            disk_free=self._disk_free(),
+    def rooms(self) -> tuple[GpuRoom, ...]:
+        """Free video memory of each GPU now."""
+        display = {d.index: d.drives_display for d in self._gpu.describe()}
+        return tuple(
+            GpuRoom(s.index, s.total, s.free, display.get(s.index, False))
+            for s in self._gpu.sample()
+            if s.total is not None and s.free is not None
         )
 
-    def _disk_free(self) -> dict[str, int]:
-        free = {}
-        for role, folder in self._folders.items():
-            try:
-                free[role] = shutil.disk_usage(folder).free
-            except OSError:
-                continue
-        return free
+    @property
+    def why_no_gpu(self) -> str | None:
+        return self._gpu.why_not
+
+    def begin(self, attempt: int) -> None:
+        """Start sampling; the first sample shows the machine before the attempt."""
+        self._attempt = attempt
+        self._recorder = Recorder(self._gpu, HostReader(self._folders), self._samples.put)
+        self._recorder.start(first_sample_within=1.0)
+
+    def watch(self, tree: ProcessTree) -> None:
+        """Called about once a second while an attempt runs."""
+        if self._recorder is not None:
+            self._recorder.watch(tree.pid)
+        if time.monotonic() >= self._next_write:
+            self._write()
+
+    def steady(self) -> None:
+        if self._recorder is not None:
+            self._recorder.steady()
+
+    def end(self) -> None:
+        if self._recorder is not None:
+            self._summary = self._recorder.stop()
+            self._recorder = None
+        self._write()
+        self._attempt = None
+
+    def _write(self) -> None:
+        self._next_write = time.monotonic() + WRITE_EVERY
+        samples = []
+        while not self._samples.empty():
+            samples.append(self._samples.get())
+        if samples:
+            self._ledger.add_samples(self._attempt, [(s.time, s.to_dict()) for s in samples])
+
+    def summary(self) -> TelemetrySummary | None:
+        """Of the last attempt."""
+        return self._summary
 
     def wait(self, step: Wait, control: Control) -> bool:
         """Wait until the condition holds. False when the bound passed or the user stopped the run."""
-        until = step.until
-        match until:
-            case VramCondition():
-                device = until.device
+        match step.until:
+            case VramCondition() as vram:
                 waited = wait_for_vram(
-                    lambda: self._gpu.free_memory(device) if self._gpu else None,
-                    until.free,
+                    lambda: self._free_vram(vram.device),
+                    vram.free,
                     bound=step.bound,
                     first=step.first,
                     longest=step.longest,
                     stop=control.stop_event,
                 )
-            case DiskCondition():
-                role = until.role
+            case DiskCondition() as disk:
+                folder = self._folders.get(disk.role)
                 waited = wait_for_disk(
-                    lambda: self._disk_free().get(role),
-                    until.free,
+                    lambda: free_space(folder) if folder else None,
+                    disk.free,
                     bound=step.bound,
                     first=step.first,
                     longest=step.longest,
                     stop=control.stop_event,
                 )
         return waited.met
+
+    def _free_vram(self, device: int) -> int | None:
+        return next((s.free for s in self._gpu.sample() if s.index == device), None)

@@ -28,6 +28,8 @@ from dflwrap.supervisor.observing import Observer
 from dflwrap.supervisor.progress import Reporter, RunState
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.runfolder import RunFolder
+from dflwrap.telemetry.base import GpuReader, NoGpu
+from dflwrap.telemetry.gpu import open_gpu
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,11 @@ def run_extraction(
     try:
         ledger = Ledger(folder.database)
         try:
-            return _Run(request, extractors, reporter, control, state, folder, ledger).run()
+            run = _Run(request, extractors, reporter, control, state, folder, ledger)
+            try:
+                return run.run()
+            finally:
+                run.close()
         finally:
             ledger.close()
     finally:
@@ -88,6 +94,10 @@ class _Run:
         self._request, self._extractors, self._reporter = request, extractors, reporter
         self._control, self._state, self._folder, self._ledger = control, state, folder, ledger
         self._ignored: list[dict[str, str]] = []
+        self._gpu: GpuReader = NoGpu("not looked for: --cpu-only") if request.cpu_only else open_gpu()
+
+    def close(self) -> None:
+        self._gpu.close()
 
     def run(self) -> RunResult:
         promoter = Promoter(
@@ -114,8 +124,12 @@ class _Run:
 
     def _loop(self, promoter: Promoter) -> Loop:
         request, chosen = self._request, self._extractors[0]
-        devices = _devices(request)
-        plan, sentence = _first_plan(request, devices)
+        folders = {"input": request.input_dir, "output": request.output_dir}
+        observer = Observer(self._ledger, folders, self._gpu)
+        if observer.why_no_gpu and not request.cpu_only and "devices" in chosen.honours:
+            self._reporter.notice(f"GPU telemetry: {observer.why_no_gpu}")
+        devices = _devices(request, chosen, observer)
+        plan, sentence = _first_plan(request, chosen, devices, observer)
         self._ledger.put("extractor", asdict(chosen.info()))
         self._ledger.decide(None, f"first plan: {sentence}")
         self._reporter.notice(sentence)
@@ -130,7 +144,6 @@ class _Run:
             honours=chosen.honours,
             may_wait=request.may_wait,
         )
-        folders = {"input": request.input_dir, "output": request.output_dir}
         settings = Settings(
             request.input_dir,
             self._folder,
@@ -144,7 +157,7 @@ class _Run:
             template,
             self._ledger,
             promoter,
-            Observer(self._ledger, folders),
+            observer,
             self._reporter,
             self._control,
             self._state,
@@ -196,14 +209,21 @@ def _cores() -> int:
         return os.cpu_count() or 1
 
 
-def _devices(request: RunRequest) -> tuple[DeviceInfo, ...]:
-    """The GPUs that may be used: those asked for. Their names and sizes come from telemetry, if at all."""
-    if request.cpu_only:
+def _devices(request: RunRequest, extractor: Extractor, observer: Observer) -> tuple[DeviceInfo, ...]:
+    """The GPUs that may be used: those asked for, else all that are seen; none for a CPU extractor."""
+    if request.cpu_only or "devices" not in extractor.honours:
         return ()
-    return tuple(DeviceInfo(index, f"GPU {index}", 0) for index in request.gpus)
+    seen = observer.devices()
+    if not request.gpus:
+        return seen
+    by_index = {device.index: device for device in seen}
+    # A card that NVML does not see (AMD, Intel) may still be asked for by its index.
+    return tuple(by_index.get(index, DeviceInfo(index, f"GPU {index}", 0)) for index in request.gpus)
 
 
-def _first_plan(request: RunRequest, devices: tuple[DeviceInfo, ...]) -> tuple[Plan, str]:
+def _first_plan(
+    request: RunRequest, extractor: Extractor, devices: tuple[DeviceInfo, ...], observer: Observer
+) -> tuple[Plan, str]:
     plan = Plan(
         devices=tuple(device.index for device in devices),
         batch_size=request.batch_size or 0,
@@ -211,8 +231,13 @@ def _first_plan(request: RunRequest, devices: tuple[DeviceInfo, ...]) -> tuple[P
         startup_timeout=request.startup_timeout,
         frame_timeout=request.frame_timeout,
     )
-    available = int(psutil.virtual_memory().available)
-    plan, fit = fit_workers(plan, cores=_cores(), ram_available=available, asked=request.workers)
+    plan, fit = fit_workers(
+        plan,
+        cores=_cores(),
+        rooms=observer.rooms() if devices else (),
+        ram_available=int(psutil.virtual_memory().available),
+        asked=request.workers,
+    )
     return plan, fit.sentence
 
 
