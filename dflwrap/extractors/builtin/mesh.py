@@ -11,24 +11,13 @@ from numpy.typing import NDArray
 
 from dflwrap.extractors.builtin.detector import Candidate, Floats, Frame
 from dflwrap.extractors.builtin.models import MESH_FILE, Model
+from dflwrap.extractors.builtin.scheme68 import LEFT_EYE_CORNER, RIGHT_EYE_CORNER, landmarks_68
 
 INPUT_SIZE = 192
 CROP_SCALE = 1.5
 """Side of the crop in longer sides of the face's box: what FaceMesh was trained on."""
 MIN_PRESENCE = 0.5
 """MediaPipe's threshold below which a mesh is not a face."""
-
-# The points of the mesh that stand where the 68-point scheme (300-W) has its own.
-POINTS_68 = (
-    127, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 356,  # jaw
-    70, 63, 105, 66, 107, 336, 296, 334, 293, 300,  # brows
-    168, 197, 5, 4, 75, 97, 2, 326, 305,  # nose
-    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,  # eyes
-    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181,  # lips, outside
-    78, 82, 13, 312, 308, 317, 14, 87,  # lips, inside
-)  # fmt: skip
-_EYE_CORNERS = (33, 263)
-
 
 @dataclass(frozen=True, slots=True)
 class MeshFace:
@@ -75,7 +64,7 @@ class Mesh:
             presence, points = second, refined
         low, high = points.min(axis=0), points.max(axis=0)
         rect = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-        return MeshFace(presence, points[list(POINTS_68)], rect)
+        return MeshFace(presence, landmarks_68(points), rect)
 
     def _look(self, frame: Frame, crop: Crop) -> tuple[float, Floats]:
         """(presence 0..1, 468 x 2 points in the frame)."""
@@ -91,7 +80,7 @@ class Mesh:
 
 def _crop_around(points: Floats) -> Crop:
     """The upright square FaceMesh is to see, from a mesh: as MediaPipe follows a face in a video."""
-    right_eye, left_eye = points[_EYE_CORNERS[0]], points[_EYE_CORNERS[1]]
+    right_eye, left_eye = points[RIGHT_EYE_CORNER], points[LEFT_EYE_CORNER]
     roll = math.atan2(left_eye[1] - right_eye[1], left_eye[0] - right_eye[0])
     cosine, sine = math.cos(roll), math.sin(roll)
     upright = points @ np.array([[cosine, -sine], [sine, cosine]])
