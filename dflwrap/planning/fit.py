@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from dflwrap.common.plan import Plan
-from dflwrap.planning.types import GIB
+from dflwrap.planning.types import GIB, DeviceInfo, TelemetrySummary
 
 ASSUMED_GPU_PEAK = 5 * GIB
 """Video memory of one worker until it was measured."""
@@ -32,6 +32,9 @@ CARD_RESERVE = GIB // 2
 """Video memory left alone on other cards: the driver's own needs move by some hundred MiB."""
 BLACK_BOX_BATCH = 500
 """Frames per attempt once a black-box run has failed: at 2 frames/s a restart (12 s) costs about 5 %."""
+
+PROBE_FRAMES = 40
+PROBE_WORTH = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,35 @@ def fit_workers(
     else:
         fit = Fit(1, 0, "vram", "GPU: 1 worker per card; free video memory cannot be read here")
     return replace(plan, workers=fit.workers, threads=fit.threads), fit
+
+
+def probe_batch(plan: Plan, open_frames: int, *, measured: bool) -> int:
+    """Frames of a first, short attempt that measures one worker, or 0 where that is not worth its restart.
+
+    Only on a GPU whose figures are not remembered, and in a run so long that the restart (about half a minute
+    with CUDA) is lost in it: the plan that follows may be twice as fast.
+    """
+    if measured or not plan.devices or open_frames < PROBE_WORTH:
+        return 0
+    return PROBE_FRAMES
+
+
+def measured_peak(telemetry: TelemetrySummary | None, plan: Plan) -> int | None:
+    """Video memory (bytes) of one worker of an attempt under `plan`; None if it was not to be seen."""
+    peaks = [] if telemetry is None else [d.ours_peak for d in telemetry.devices if d.index in plan.devices]
+    known = [peak for peak in peaks if peak]
+    return max(known) // max(1, plan.workers) if known else None
+
+
+def rooms_of(devices: tuple[DeviceInfo, ...], telemetry: TelemetrySummary | None) -> tuple[GpuRoom, ...]:
+    """The room on each GPU by the last samples; GPUs without one are left out."""
+    rooms = []
+    for device in devices:
+        summary = None if telemetry is None else telemetry.device(device.index)
+        if summary is not None and summary.free_last is not None:
+            total = summary.total or device.total_memory
+            rooms.append(GpuRoom(device.index, total, summary.free_last, device.drives_display))
+    return tuple(rooms)
 
 
 def fit_batch(open_frames: int, *, black_box: bool, failed_before: bool) -> int:

@@ -5,8 +5,9 @@ Plain frozen data. All memory figures are bytes, all times seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
+from typing import Any, Self
 
 from dflwrap.common.plan import Plan
 from dflwrap.common.rungs import Rung
@@ -49,6 +50,23 @@ class AttemptRecord:
     """A repair attempt or a step of a bisection: its plan is not the run's, and its success no recovery."""
     answer: tuple[Rung, ...] = ()
     """The rungs that answered this attempt; empty for the one to be decided on."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, for the ledger."""
+        data = asdict(self)
+        data["plan"] = self.plan.to_dict()
+        data["answer"] = [rung.value for rung in self.answer]
+        return data
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Rebuild from `to_dict`'s result, also after JSON; unknown keys and rungs are left out."""
+        known = {f.name for f in fields(cls)}
+        kept = {key: value for key, value in data.items() if key in known}
+        kept["plan"] = Plan.from_dict(kept["plan"])
+        kept["suspects"] = tuple(kept.get("suspects", ()))
+        kept["answer"] = tuple(Rung(name) for name in kept.get("answer", ()) if name in set(Rung))
+        return cls(**kept)
 
     @property
     def healthy(self) -> bool:
