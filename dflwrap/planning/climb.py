@@ -14,11 +14,20 @@ from dflwrap.common.plan import Plan
 from dflwrap.planning.decision import NextPlan
 from dflwrap.planning.fit import ASSUMED_GPU_PEAK, PEAK_MARGIN, count, reserve
 from dflwrap.planning.steps import gpus, on_probation
-from dflwrap.planning.types import GIB, AttemptRecord, DeviceSummary, RunContext, TelemetrySummary
+from dflwrap.planning.types import (
+    GIB,
+    AttemptRecord,
+    DeviceSummary,
+    RunContext,
+    TelemetrySummary,
+    with_alone_marked,
+)
 
 CLIMB_AFTER = 250
 """Healthy frames before the first step up: two minutes at the 2 frames/s of a CPU."""
 MOST_DOUBLINGS = 5
+LONGEST_PROBATION = 2400
+"""Frames per attempt while there is no room to go wider: at 2 frames/s a restart (12 s) every 20 minutes."""
 
 
 def after_success(
@@ -28,7 +37,7 @@ def after_success(
     context: RunContext,
 ) -> NextPlan | None:
     """A wider plan for the next attempt after the healthy attempt `history[-1]`, or None: go on as it is."""
-    history = tuple(record for record in history if not record.alone)
+    history = tuple(record for record in with_alone_marked(history, context) if not record.alone)
     if not history or not history[-1].healthy:
         return None
     healthy = _healthy_frames(history)
@@ -36,7 +45,7 @@ def after_success(
         return None
     step = _step(plan, telemetry, context)
     if step is None:
-        return None
+        return _longer_attempts(history[-1], plan)
     wider, words = step
     same_width = replace(wider, batch_size=0) == replace(context.widest, batch_size=0)
     wider = replace(wider, batch_size=context.widest.batch_size)
@@ -44,6 +53,15 @@ def after_success(
         wider = on_probation(wider, context)
     sentence = f"attempt {history[-1].number}: {words}: {healthy} frames without a failure"
     return NextPlan(wider, (), sentence + _free_note(wider, telemetry))
+
+
+def _longer_attempts(record: AttemptRecord, plan: Plan) -> NextPlan | None:
+    """No room yet: ask less often, each start costs."""
+    if not 0 < plan.batch_size < LONGEST_PROBATION:
+        return None
+    longer = min(LONGEST_PROBATION, plan.batch_size * 2)
+    words = f"{plan.batch_size} frames per attempt -> {longer}: no room yet to go wider"
+    return NextPlan(replace(plan, batch_size=longer), (), f"attempt {record.number}: {words}")
 
 
 def _step(plan: Plan, telemetry: TelemetrySummary | None, context: RunContext) -> tuple[Plan, str] | None:

@@ -28,7 +28,7 @@ VRAM: Ladder = (
     R.BUILTIN_EXTRACTOR,
     R.USER,
 )
-HOST_MEMORY: Ladder = (R.HALF_WORKERS, R.ONE_WORKER, R.SMALLER_BATCH, R.SMALLER_INPUT, R.USER)
+HOST_MEMORY: Ladder = (R.HALF_WORKERS, R.ONE_WORKER, R.SMALLER_BATCH, R.SMALLER_INPUT, *NOT_HERE)
 DRIVER: Ladder = (R.FRESH_PROCESS, R.EXCLUDE_DEVICE, R.CPU, R.BUILTIN_EXTRACTOR, R.USER)
 DEAD_DEVICE: Ladder = (R.EXCLUDE_DEVICE, R.CPU, R.BUILTIN_EXTRACTOR, R.USER)
 COMPILING: Ladder = (R.PATIENCE, R.PATIENCE, R.CPU, R.BUILTIN_EXTRACTOR, R.USER)
@@ -62,7 +62,7 @@ BY_CATEGORY: dict[str, Ladder] = {
     "output-io": STOP,
     "antivirus/permission": STOP,
     "worker-crash": CRASH,
-    "prompt/interaction": STOP,
+    "prompt/interaction": (R.SAME_AGAIN, R.USER),
     "hardware": DEAD_DEVICE,
     "quality (few/no faces)": STOP,
     "unknown": UNKNOWN,
@@ -75,7 +75,8 @@ BY_CAUSE: dict[str, Ladder] = {
     # Weights missing after a load that said nothing: either no memory for them, or bad files.
     "weights-not-loaded": (R.WAIT_FOR_VRAM, R.FRESH_PROCESS, R.USER),
     "gpu-oom-benign-allocator-warning": UNKNOWN,
-    "no-capable-gpus-dfl1": NO_GPU_HERE,
+    "no-capable-gpus-dfl1": (R.WAIT_FOR_VRAM, *NO_GPU_HERE),
+    "gpu-busy": (R.FRESH_PROCESS, R.OTHER_DEVICE, *NO_GPU_HERE),
     "tf-hang-after-oom": VRAM,
     "shm-semaphore-exhausted": STOP,
     # What a new process can cure: a CUDA context that broke, a driver that came back.
@@ -107,7 +108,9 @@ BY_CAUSE: dict[str, Ladder] = {
     "disk-full": (R.WAIT_FOR_DISK, R.USER),
     "file-in-use": TRANSIENT,
     "cloud-sync-folder": TRANSIENT,
-    "corrupted-dfljpg": TRANSIENT,
+    # One frame's faces are not what the extractor says, or its name is too long: that frame's matter.
+    "corrupted-dfljpg": POISON,
+    "path-too-long": POISON,
     "resume-underscore": TRANSIENT,
     "resume-wrong-start": TRANSIENT,
     "poison-frame": POISON,

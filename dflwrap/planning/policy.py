@@ -38,7 +38,13 @@ from dflwrap.planning.ladder import (
 )
 from dflwrap.planning.reasons import evidence_lines, reason, sick_device
 from dflwrap.planning.steps import REPEATABLE, STEPS, Change, Situation, Skip, on_probation
-from dflwrap.planning.types import GIB, AttemptRecord, RunContext, TelemetrySummary
+from dflwrap.planning.types import (
+    GIB,
+    AttemptRecord,
+    RunContext,
+    TelemetrySummary,
+    with_alone_marked,
+)
 
 SAME_FAILURE = 3
 """So often the same failure may meet the same plan without a frame gained."""
@@ -105,6 +111,7 @@ def decide(
     """
     if not history:
         raise ValueError("the policy answers an attempt, and the history holds none")
+    history = with_alone_marked(history, context)
     plan = next((record.plan for record in reversed(history) if not record.alone), plan)
     case = _Case(verdict, verdict.primary, history, telemetry, plan, context)
     device = sick_device(case.record, telemetry)
@@ -218,7 +225,9 @@ def _wait_for_vram(case: _Case, row: Ladder, position: int) -> Wait | Skip:
     then = NextPlan(case.plan, (Rung.WAIT_FOR_VRAM,), sentence)
     note = f"no {wanted / GIB:.1f} GiB free after {VRAM_BOUND / 60:.0f} min"
     otherwise = _walk(case, row, position + 1, (note,))
-    if not isinstance(otherwise, NextPlan | Stop):
+    if isinstance(otherwise, NextPlan):
+        otherwise = replace(otherwise, rungs=(Rung.WAIT_FOR_VRAM, *otherwise.rungs))
+    elif not isinstance(otherwise, Stop):
         otherwise = then
     condition = VramCondition(device.index, wanted)
     return Wait(condition, VRAM_BOUND, 1.0, 15.0, then, otherwise, (Rung.WAIT_FOR_VRAM,), sentence)
@@ -310,11 +319,12 @@ def _same_failures(history: tuple[AttemptRecord, ...]) -> int:
 
 
 def _barren(history: tuple[AttemptRecord, ...]) -> int:
+    """Searching and repairing have bounds of their own: attempts alone do not count."""
     number = 0
     for record in reversed(history):
         if record.frames_gained or record.healthy:
             break
-        number += 1
+        number += not record.alone
     return number
 
 

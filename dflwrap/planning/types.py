@@ -5,7 +5,7 @@ Plain frozen data. All memory figures are bytes, all times seconds.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -172,3 +172,13 @@ class RunContext:
     def usable(self) -> tuple[int, ...]:
         """Indices of the GPUs that are present and not excluded."""
         return tuple(d.index for d in self.devices if d.index not in self.excluded)
+
+
+def with_alone_marked(history: tuple[AttemptRecord, ...], context: RunContext) -> tuple[AttemptRecord, ...]:
+    """The history with `alone` set where the plan shows it: only repairs run with batches of one frame."""
+    if context.widest.batch_size == 1:
+        return history
+    return tuple(
+        replace(record, alone=True) if record.plan.batch_size == 1 and not record.alone else record
+        for record in history
+    )

@@ -17,11 +17,11 @@ WIDE = Plan(devices=(0,), workers=4)
 def climb(walk: Walk, telemetry: TelemetrySummary | None) -> bool:
     """One more healthy attempt of the plan's batch; True if the run goes wider."""
     walk.healthy(walk.plan.batch_size or 1000)
-    wider = after_success(walk.history, telemetry, walk.plan, walk.context)
-    if wider is not None:
-        walk.plan = wider.plan
-        walk.sentences.append(wider.sentence)
-    return wider is not None
+    before, following = walk.plan, after_success(walk.history, telemetry, walk.plan, walk.context)
+    if following is not None:
+        walk.plan = following.plan
+        walk.sentences.append(following.sentence)
+    return following is not None and "no room yet" not in following.sentence and walk.plan != before
 
 
 def test_a_card_filled_at_night_and_freed_in_the_morning_is_used_in_full_again() -> None:
@@ -62,6 +62,18 @@ def test_each_failed_climb_doubles_the_patience() -> None:
         walk.fail(OOM)
         walk.plan = Plan(devices=(0,), workers=narrow, batch_size=300)
     assert needed == sorted(needed) and needed[-1] >= 4 * needed[0]
+
+
+def test_while_there_is_no_room_the_run_asks_less_and_less_often() -> None:
+    walk = start(WIDE, worker_peak=GIB)
+    walk.plan = Plan(devices=(), workers=4, threads=1, batch_size=300)
+    sizes = []
+    for _ in range(6):
+        assert not climb(walk, FULL)
+        sizes.append(walk.plan.batch_size)
+    assert sizes == [600, 1200, 2400, 2400, 2400, 2400]
+    assert climb(walk, FREE)
+    assert walk.plan.batch_size == 300, "the wider plan is on probation itself"
 
 
 def test_an_excluded_card_stays_out() -> None:

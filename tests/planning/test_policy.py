@@ -57,6 +57,9 @@ def test_waiting_for_vram_is_bounded_and_narrows_if_it_stays_full() -> None:
     assert wait.then.plan == WIDE
     assert isinstance(wait.otherwise, NextPlan)
     assert wait.otherwise.plan.workers == 2
+    assert [r.value for r in wait.otherwise.rungs] == ["wait_for_vram", "half_workers"], (
+        "it is not waited twice"
+    )
 
 
 def test_without_telemetry_there_is_no_wait_and_the_sentence_says_so() -> None:
@@ -117,6 +120,24 @@ def test_a_repair_that_works_does_not_forget_what_the_run_had_learned() -> None:
     walk.history = (*walk.history[:-1], replace(walk.history[-1], alone=True))
     walk.plan, walk.alone = narrow, False
     assert [r.value for r in walk.fail(OOM).rungs] == ["smaller_input"]
+
+
+def test_a_batch_of_one_frame_is_known_as_a_repair_attempt() -> None:
+    """The supervisor may forget to mark it: the run's plan must not shrink to the repair's."""
+    walk = start()
+    walk.fail(BAD_FRAME, gained=40, suspects=("x.png",))
+    walk.alone = False
+    put_aside = walk.fail(BAD_FRAME, given=1, suspects=("x.png",))
+    assert isinstance(put_aside, Quarantine) and isinstance(put_aside.then, NextPlan)
+    assert put_aside.then.plan == WIDE
+
+
+def test_the_attempts_of_a_search_do_not_use_up_the_run() -> None:
+    walk = start()
+    walk.fail(NOTHING_KNOWN)
+    step = replace(walk.history[0], alone=True, answer=())
+    walk.history = (*walk.history, *[step] * (2 * BARREN_ATTEMPTS))
+    assert not isinstance(walk.fail(NOTHING_KNOWN), Stop)
 
 
 def test_old_and_new_suspects_are_told_apart() -> None:
