@@ -1,0 +1,130 @@
+"""Loading the rules, with a cache: TOML is read and checked once per content, not once per start."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import tomllib
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from dflwrap.diagnosis.rule import Role, Rule, RuleError, Signature, rule_from_table
+
+RULES_FOLDER = Path(__file__).parent / "rules"
+_CACHE_VERSION = 3
+_ENGINE_FILES = ("rule.py", "literals.py", "catalogue.py")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    rules: tuple[Rule, ...]
+
+    @cached_property
+    def by_id(self) -> dict[str, Rule]:
+        return {rule.id: rule for rule in self.rules}
+
+    @cached_property
+    def literals(self) -> tuple[str, ...]:
+        """Every gate literal once."""
+        return tuple(sorted({gate for rule in self.rules for sig in rule.signatures for gate in sig.gates}))
+
+
+@lru_cache(maxsize=4)
+def load_catalogue(extra_folder: Path | None = None) -> Catalogue:
+    """The built-in rules and, after them, those of `extra_folder` (a user's rule replaces one of the same id).
+
+    Raises RuleError for a rule that does not load, DflwrapError-free: the caller words it.
+    """
+    rules = {rule.id: rule for rule in _load_folder(RULES_FOLDER, "built in")}
+    if extra_folder is not None:
+        for rule in _load_folder(extra_folder, str(extra_folder)):
+            rules[rule.id] = rule
+    return Catalogue(tuple(rules.values()))
+
+
+def parse_rules(text: str, origin: str) -> list[Rule]:
+    """The rules of one TOML text. Raises RuleError."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RuleError(f"{origin} is not valid TOML: {error}") from None
+    tables = document.get("rule", [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise RuleError(f"{origin}: rules are [[rule]] tables")
+    rules = [rule_from_table(table, origin) for table in tables]
+    seen: set[str] = set()
+    for rule in rules:
+        if rule.id in seen:
+            raise RuleError(f"{origin}: id {rule.id} appears twice")
+        seen.add(rule.id)
+    return rules
+
+
+def _load_folder(folder: Path, origin: str) -> list[Rule]:
+    try:
+        texts = [(path.name, path.read_bytes()) for path in sorted(folder.glob("*.toml"))]
+    except OSError as error:
+        raise RuleError(f"cannot read the rules in {folder}: {error.strerror}") from None
+    digest = hashlib.sha256(str(_CACHE_VERSION).encode())
+    for name in _ENGINE_FILES:
+        digest.update((Path(__file__).parent / name).read_bytes())
+    for name, data in texts:
+        digest.update(name.encode() + b"\0" + data)
+    cached = _read_cache(digest.hexdigest())
+    if cached is not None:
+        return cached
+    rules: list[Rule] = []
+    for name, data in texts:
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise RuleError(f"{folder / name} is not UTF-8") from None
+        rules += parse_rules(text, name if origin == "built in" else str(folder / name))
+    ids = [rule.id for rule in rules]
+    twice = {name for name in ids if ids.count(name) > 1}
+    if twice:
+        raise RuleError(f"id {sorted(twice)[0]} appears in two files of {folder}")
+    _write_cache(digest.hexdigest(), rules)
+    return rules
+
+
+def _cache_folder() -> Path:
+    import platformdirs
+
+    return Path(os.environ.get("DFLWRAP_CACHE_DIR") or platformdirs.user_cache_dir("dflwrap", False))
+
+
+def _read_cache(key: str) -> list[Rule] | None:
+    try:
+        body = json.loads((_cache_folder() / f"rules-{key[:24]}.json").read_bytes())
+        return [_revive(item) for item in body]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _revive(item: dict[str, Any]) -> Rule:
+    names = {f.name for f in fields(Rule)}
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items() if key in names}
+    values["role"] = Role(values["role"])
+    values["signatures"] = tuple(
+        Signature(**{key: tuple(value) if isinstance(value, list) else value for key, value in sig.items()})
+        for sig in item["signatures"]
+    )
+    return Rule(**values)
+
+
+def _write_cache(key: str, rules: list[Rule]) -> None:
+    """Best effort: a cache that cannot be written costs time, nothing else."""
+    try:
+        folder = _cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump([asdict(replace(rule)) for rule in rules], stream)
+        Path(name).replace(folder / f"rules-{key[:24]}.json")
+    except OSError:
+        pass

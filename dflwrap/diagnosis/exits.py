@@ -1,0 +1,65 @@
+"""Exit statuses of Linux and Windows, in decimal, hexadecimal and negative form, and what they mean."""
+
+from __future__ import annotations
+
+import re
+
+_WINDOWS = {
+    0xC0000005: ("worker-native-crash", "access violation (0xC0000005)"),
+    0xC000001D: ("no-avx", "illegal instruction (0xC000001D)"),
+    0xC0000017: ("paging-file-too-small", "no memory could be committed (0xC0000017)"),
+    0xC000012D: ("paging-file-too-small", "commitment limit reached (0xC000012D)"),
+    0xC000007B: ("bad-image-dll", "a DLL is damaged or of the wrong kind (0xC000007B)"),
+    0xC000012F: ("bad-image-dll", "a DLL is not a valid image (0xC000012F)"),
+    0xC0000135: ("tf-dll-missing", "a DLL was not found (0xC0000135)"),
+    0xC000013A: ("ctrl-c", "ended by Ctrl-C or a closed window (0xC000013A)"),
+    0xC0000409: ("exit-code-409-no-text", "aborted inside a DLL (0xC0000409)"),
+    0xC00000FD: ("worker-native-crash", "stack overflow (0xC00000FD)"),
+    0xC0000374: ("worker-native-crash", "heap corruption (0xC0000374)"),
+}
+"""NTSTATUS values (Microsoft, [MS-ERREF] 2.3.1) that an extraction has been seen to end with."""
+_SIGNALS = {
+    2: ("ctrl-c", "interrupted (SIGINT)"),
+    4: ("no-avx", "illegal instruction (SIGILL)"),
+    6: ("worker-native-crash", "aborted (SIGABRT)"),
+    7: ("shm-semaphore-exhausted", "bus error (SIGBUS)"),
+    9: ("linux-oom-killer", "killed (SIGKILL)"),
+    11: ("worker-native-crash", "segmentation fault (SIGSEGV)"),
+    15: ("ctrl-c", "asked to end (SIGTERM)"),
+}
+_MAC_SIGNALS = {10: _SIGNALS[7]}
+
+STATUS = re.compile(
+    r"(?:\b(?:exit(?:ed)?(?: with)?(?: non-zero)?(?: the)?(?: exit)?[ _]?(?:status|code)?|return(?:ed)?[ _]?(?:code)?"
+    r"|errorlevel|(?:process )?finished with exit code|status code|rc|code)\b[ :=]{1,3}\(?(?:status )?"
+    r"(?P<number>-?\d{1,10}|0[xX][0-9a-fA-F]{8})\b)"
+    r"|(?P<hex>\b0[xX][cC]0[0-9a-fA-F]{6}\b)|(?P<bare>(?<!\d)-10737\d{5}\b|\b32212\d{5}\b)"
+)
+STATUS_GATES = ("exit", "Exit", "return", "errorlevel", "ERRORLEVEL", "status", "rc=", "code", "0xC0", "0xc0", "-10737", "32212")
+
+
+def parse_status(text: str) -> int | None:
+    """The first exit status named in `text`, as a signed or unsigned number; None if there is none."""
+    found = STATUS.search(text)
+    if found is None:
+        return None
+    word = found["number"] or found["hex"] or found["bare"]
+    return int(word, 16) if word.lower().startswith("0x") else int(word)
+
+
+def meaning(status: int, platform: str = "", importing: bool = False) -> tuple[str, str] | None:
+    """(rule id, words) for an exit status, or None for one that says nothing (0, 1, 2, 120, ...).
+
+    `status` may be negative (a signal, as Python reports it), 128 + signal (a shell), or a Windows status as
+    a signed or unsigned 32-bit number. `importing` tells that TensorFlow had not been loaded yet.
+    """
+    unsigned = status & 0xFFFFFFFF
+    if unsigned in _WINDOWS and (status < -255 or status > 255):
+        name, words = _WINDOWS[unsigned]
+        if unsigned == 0xC0000005 and importing:
+            name = "exit-code-005-import"
+        return name, words
+    signal = -status if -64 <= status < 0 else status - 128 if 128 < status < 160 else 0
+    if platform in ("darwin", "macos") and signal in _MAC_SIGNALS:
+        return _MAC_SIGNALS[signal]
+    return _SIGNALS.get(signal)

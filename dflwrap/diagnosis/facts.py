@@ -1,0 +1,230 @@
+"""What is known around a failure: from outside (the supervisor) and from the log's own text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from dflwrap.diagnosis.lines import BAR
+from dflwrap.diagnosis.matcher import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the caller knows of the attempt that the log itself does not say. Everything is optional."""
+
+    exit_status: int | None = None
+    """Of the extractor; negative = signal (POSIX), or the Windows status in any form."""
+    worker_statuses: tuple[int, ...] = ()
+    """Exit statuses of workers that were lost."""
+    timed_out_phase: str | None = None
+    """"start-up" | "first frame" | "steady" | "finishing": the caller ended a silent attempt in this phase."""
+    images_given: int | None = None
+    faces_written: int | None = None
+    frames_done: int | None = None
+    platform: str = ""
+    """As sys.platform: "win32", "linux", "darwin"."""
+    ended_by_us: bool = False
+    """True when the caller itself ended the process: its exit status is then no evidence."""
+
+
+@dataclass(slots=True)
+class Bar:
+    index: int
+    done: int
+    total: int
+    elapsed: float
+    rate: float | None
+    """Frames per second."""
+
+
+@dataclass(slots=True)
+class LogFacts:
+    """What one run's lines say by themselves. Indices are into the run's lines."""
+
+    images_found: int | None = None
+    faces_detected: int | None = None
+    summary_index: int | None = None
+    done: bool = False
+    bars: list[Bar] = field(default_factory=list)
+    lost: list[tuple[int, str]] = field(default_factory=list)
+    """(index, worker) of each worker that "doesnt response"."""
+    frame_errors: list[int] = field(default_factory=list)
+    init_errors: list[int] = field(default_factory=list)
+    running_on: list[tuple[int, str]] = field(default_factory=list)
+    gpus: list[str] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    build: str = ""
+    platform: str = ""
+    phase: str = "nothing seen"
+    phase_index: int = 0
+    names: frozenset[str] = frozenset()
+
+    @property
+    def last_bar(self) -> Bar | None:
+        return self.bars[-1] if self.bars else None
+
+    @property
+    def complete(self) -> bool:
+        """The last bar reached its total, and no worker was lost."""
+        bar = self.last_bar
+        return bar is not None and bar.done >= bar.total > 0 and not self.lost
+
+    @property
+    def gpu(self) -> bool:
+        return any(not name.upper().startswith("CPU") for _, name in self.running_on) or (
+            not self.running_on and bool(self.gpus)
+        )
+
+    def public(self) -> dict[str, Any]:
+        """The `facts` object of the JSON output."""
+        bar = self.last_bar
+        facts: dict[str, Any] = {
+            "images_found": self.images_found,
+            "faces_detected": self.faces_detected,
+            "progress": {"done": bar.done, "total": bar.total} if bar else None,
+            "gpu": sorted(set(self.gpus) | {name for _, name in self.running_on if "CPU" not in name.upper()}),
+            "build": self.build or None,
+            "versions": dict(sorted(self.versions.items())),
+            "platform": self.platform or None,
+            "phase": self.phase,
+        }
+        if self.lost:
+            facts["lost_workers"] = [name for _, name in self.lost]
+        return facts
+
+
+_NUMBER = re.compile(r"Images found:\s*(\d+)")
+_FACES = re.compile(r"Faces detected:\s*(\d+)")
+_LOST = re.compile(r"(?P<name>[^\]]{0,100}?)\s*doesnt response, terminating it\.?")
+_RUNNING = re.compile(r"\bRunning on (?P<name>[^\n]{1,80}?)\s*\.?$")
+_LISTED = re.compile(r"^\s*\[(\d+)\] ?: (?P<name>[A-Z][^\n]{3,80})$")
+_BUILD = re.compile(r"DeepFaceLab[_-](?:NVIDIA|CUDA|OpenCL|OpenCLSSE|DirectX12|AMD)[\w.-]{0,60}|build_\d\d_\d\d_\d{4}")
+_VERSIONS = (
+    ("python", re.compile(r"python-?(\d\.\d{1,2}(?:\.\d+)?)\b", re.I)),
+    ("python", re.compile(r"[Pp]ython(3\d{1,2})[\\/]")),
+    ("tensorflow", re.compile(r"tensorflow(?:-gpu|-cpu)?(?:==|-| version:? )(\d+\.\d+(?:\.\d+)?)", re.I)),
+    ("driver", re.compile(r"[Dd]river [Vv]ersion:? *(\d{3}\.\d{2}(?:\.\d+)?)")),
+    ("cuda", re.compile(r"(?:CUDA Version: *|cuda[_-]?|cudart64_)(\d{1,2}\.\d|\d{2,3})\b", re.I)),
+    ("cudnn", re.compile(r"(?:cudnn64_|libcudnn\.so\.|cuDNN version )(\d+(?:\.\d+)*)", re.I)),
+    ("numpy", re.compile(r"numpy(?:==|-| version )(\d+\.\d+(?:\.\d+)?)", re.I)),
+)
+_PHASES = (
+    ("prompts", re.compile(r"Choose one or several GPU idxs|Face type \( |Write debug images|Choose detector")),
+    ("starting workers", re.compile(r"^Extracting faces\.\.\.|Performing 1st pass")),
+    ("compiling GPU kernels", re.compile(r"^Caching GPU kernels")),
+    ("loading models", re.compile(r"\bRunning on ")),
+    ("summary", re.compile(r"Images found:|Faces detected:")),
+    ("done", re.compile(r"^Done\.")),
+)
+_GPU_NAME = re.compile(r"geforce|nvidia|quadro|tesla|radeon|rtx|gtx|titan|amd |intel|mx\d{3}|vega|adreno|apple|metal", re.I)
+_GATES = (
+    "Images found", "Faces detected", "doesnt response", "Running on", "] :", "DeepFaceLab", "build_", "ython", "ensorflow",
+    "river", "CUDA", "cud", "umpy", "Choose", "Face type", "debug", "Extracting", "Performing", "Caching", "Done.", "%|",
+    "Error while", "Exception while", "\\", "/",
+)  # fmt: skip
+
+
+def _seconds(clock: str) -> float:
+    total = 0.0
+    for part in clock.split(":"):
+        total = total * 60 + float(part or 0)
+    return total
+
+
+def read_facts(run: Run) -> LogFacts:
+    """Collect the facts of one run in one pass over its lines."""
+    facts = LogFacts()
+    windows = linux = mac = 0
+    for index, line in enumerate(run.lines):
+        text = line.text
+        if not any(gate in text for gate in _GATES):
+            continue
+        if "%|" in text and (bar := _bar(index, text)):
+            facts.bars.append(bar)
+            facts.phase = "first frame" if bar.done == 0 else "steady"
+            facts.phase_index = index
+            continue
+        for name, pattern in _PHASES:
+            if pattern.search(text):
+                facts.phase, facts.phase_index = name, index
+        if found := _NUMBER.search(text):
+            facts.images_found, facts.summary_index = int(found[1]), index
+        if found := _FACES.search(text):
+            facts.faces_detected = int(found[1])
+        if text.startswith("Done."):
+            facts.done = True
+        if "doesnt response" in text:
+            facts.lost += [(index, m["name"].strip(" -|")) for m in _LOST.finditer(text)]
+        if "Error while processing data" in text or "Exception while process data" in text:
+            facts.frame_errors.append(index)
+        if "rror while subprocess initialization" in text or "Exception while initialization" in text:
+            facts.init_errors.append(index)
+        if found := _RUNNING.search(text):
+            facts.running_on.append((index, found["name"]))
+        if (found := _LISTED.match(text)) and _GPU_NAME.search(found["name"]):
+            facts.gpus.append(found["name"])
+        if not facts.build and (found := _BUILD.search(text)):
+            facts.build = found.group()
+        for name, pattern in _VERSIONS:
+            if name not in facts.versions and (found := pattern.search(text)):
+                facts.versions[name] = found[1]
+        windows += bool(re.search(r"[A-Za-z]:\\|\\\w+\\", text)) or ".dll" in text
+        linux += bool(re.search(r"(?:^|[\s\"'(=])/(?:home|usr|opt|mnt|content|root|media|data|workspace|var|tmp)/|\.so\.", text))
+        mac += "/Users/" in text or ".dylib" in text or "metal_plugin" in text
+    platforms = {"windows": windows, "linux": linux, "macos": mac}
+    best = max(platforms, key=lambda name: platforms[name])
+    facts.platform = best if platforms[best] else ""
+    facts.names = _names(run, facts)
+    return facts
+
+
+def _bar(index: int, text: str) -> Bar | None:
+    found = BAR.search(text)
+    if found is None:
+        return None
+    rate = None if found["rate"] == "?" else float(found["rate"])
+    if rate and found["unit"] == "s/it":
+        rate = 1 / rate
+    done, total = int(found["done"]), int(found["total"])
+    return Bar(index, done, total, _seconds(found["elapsed"]), rate)
+
+
+def _names(run: Run, facts: LogFacts) -> frozenset[str]:
+    """The facts that a rule may ask for as "fact:NAME" (docs/rules.md lists them)."""
+    names: set[str] = set()
+    bar = facts.last_bar
+    add = names.add
+    if facts.gpu:
+        add("gpu")
+    if any(name.upper().startswith("CPU") for _, name in facts.running_on):
+        add("cpu")
+    if facts.complete:
+        add("complete")
+    if facts.done:
+        add("done")
+    if facts.lost:
+        add("lost-worker")
+    if facts.faces_detected == 0:
+        add("zero-faces")
+    if facts.faces_detected:
+        add("some-faces")
+    if bar is not None:
+        add("started")
+        if bar.done > 0:
+            add("progressed")
+        if bar.done < bar.total:
+            add("incomplete")
+    if facts.frame_errors:
+        add("frame-error")
+    if facts.init_errors:
+        add("init-error")
+    if facts.platform:
+        add(facts.platform)
+    devices = [name.rsplit("#", 1)[0].strip() for _, name in facts.running_on if "CPU" not in name.upper()]
+    if any("#" in name for _, name in facts.running_on) or len(devices) > max(len(set(devices)), len(facts.gpus), 1):
+        add("shared-gpu")
+    if "Traceback (most recent call last)" in run.text:
+        add("traceback")
+    return frozenset(names)

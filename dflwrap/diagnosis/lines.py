@@ -1,0 +1,155 @@
+"""From raw console lines to the lines that rules see: clean, unglued, unwrapped, numbered."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+MAX_LINE = 4096
+"""Characters; longer lines are cut into pieces of this length, so every expression works on a bounded text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    source: str
+    number: int
+    """Counts from 1, as an editor counts line feeds."""
+    text: str
+    indent: int = 0
+    """Leading blanks after the prefix; tracebacks are told by it."""
+
+
+BAR = re.compile(
+    r"(?P<percent>\d{1,3})%\|[^|\r\n]{0,300}\|\s*(?P<done>\d+)/(?P<total>\d+) "
+    r"\[(?P<elapsed>[\d:]+)<(?P<left>[\d:?]+), +(?P<rate>[\d.]+|\?) ?(?P<unit>it/s|s/it)[^\]\r\n]{0,80}\]"
+)
+_ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]{0,300}(?:\x07|\x1b\\)|[@-Z\\-_])")
+_BARE_ANSI = re.compile(r"(?:\^\[|\\u001b|\\x1b|\\033|␛|#033)\[[0-9;]{0,12}[mKAJH]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\ufeff]")
+_TIME = r"\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
+_CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,6})?"
+_LEVEL = r"(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL|TRACE|STDOUT|STDERR|stdout|stderr|info|error|warning)"
+_PREFIXES = tuple(
+    re.compile(text)
+    for text in (
+        r"(?:> ?)+",
+        rf"\[{_TIME}: [A-Z]+/[\w@.:-]+\] (?:[\w.\[\]-]+: )?",
+        rf"{_TIME} (?:stdout|stderr) [FP] ",
+        r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? [\w.-]+ [\w./@-]+(?:\[\d+\])?: ",
+        rf"{_TIME} [\w.-]+ [\w./@-]+\[\d+\]: ",
+        rf"[\w.-]+(?:[-_]\d+)? +\| {{0,1}}",
+        rf"\d+\|[\w.-]+ +\| ",
+        rf"\[?{_TIME}\]?(?!: [EWIF] )(?:,| -|:|\t)? ?",
+        rf"\[?{_CLOCK}\]?(?: -|:|\t)? (?! )",
+        rf"\[{_LEVEL}\] ?|{_LEVEL}(?: +-|:| +\|)(?:[\w.]{{1,40}}:)? ?(?=\S)",
+        rf"<\d{{1,3}}>",
+        r"\[[\w./-]{1,40}(?::|#)\d+\] ",
+        r"\[\d+\.\d{6}\] (?=NVRM|Out of|oom|Memory|python|traps|pcieport|nvidia)",
+    )
+)
+_KEEP = re.compile(r"(?:WARNING !!!|INFO:plaidml|WARNING:tensorflow|\d+%\|)")
+_LOGGER_NAME = re.compile(r"(?:[\w.]{2,40} - )?" + _LEVEL + r"(?: -|:) (?=\S)|- " + _LEVEL + r" - ")
+_FENCE = re.compile(r"\s*(?:```|~~~)[\w+-]*\s*$")
+_WIDTHS = (79, 80, 99, 100, 119, 120)
+
+
+def clean(text: str) -> str:
+    """One raw line without colours, control characters and what a logger, container or quote put before."""
+    if "\x1b" in text:
+        text = _ANSI.sub("", text)
+    if "[" in text and ("^[" in text or "\\" in text or "\u241b" in text or "#033" in text):
+        text = _BARE_ANSI.sub("", text)
+    text = _CONTROL.sub("", text).replace("\xa0", " ").replace("\t", "    ")
+    if text.startswith('{"log":') or text.startswith('{"message":') or text.startswith('{"msg":'):
+        text = _from_json(text)
+    return strip_prefix(text).rstrip()
+
+
+def _from_json(text: str) -> str:
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    for key in ("log", "message", "msg"):
+        if isinstance(body, dict) and isinstance(body.get(key), str):
+            return _CONTROL.sub("", str(body[key]).rstrip("\r\n").replace("\n", " "))
+    return text
+
+
+def strip_prefix(text: str) -> str:
+    """Drop up to four stacked prefixes (quote, container, time, level)."""
+    for _ in range(4):
+        if _KEEP.match(text):
+            return text
+        for prefix in _PREFIXES:
+            found = prefix.match(text)
+            if found and found.end():
+                rest = text[found.end() :]
+                named = _LOGGER_NAME.match(rest)
+                text = rest[named.end() :] if named else rest
+                break
+        else:
+            return text
+    return text
+
+
+def to_lines(source: str, raw: Iterable[tuple[int, str]]) -> Iterator[Line]:
+    """Clean lines of one source; text glued to progress bars becomes lines of its own."""
+    for number, text in raw:
+        text = clean(text)
+        if not text or _FENCE.match(text):
+            continue
+        if "%|" in text and ("it/s" in text or "s/it" in text):
+            yield from _unglue(source, number, text)
+            continue
+        yield from _pieces(source, number, text)
+
+
+def _unglue(source: str, number: int, text: str) -> Iterator[Line]:
+    position = 0
+    for found in BAR.finditer(text):
+        before = text[position : found.start()].rstrip()
+        if before.strip():
+            yield from _pieces(source, number, before)
+        yield Line(source, number, found.group())
+        position = found.end()
+    rest = text[position:].strip()
+    if rest:
+        yield from _pieces(source, number, rest)
+
+
+def _pieces(source: str, number: int, text: str) -> Iterator[Line]:
+    body = text.lstrip(" ")
+    indent = len(text) - len(body)
+    for start in range(0, max(len(body), 1), MAX_LINE):
+        yield Line(source, number, body[start : start + MAX_LINE], indent)
+
+
+def unwrap(raw: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Join lines that a console of fixed width had broken; unchanged where no such width shows.
+
+    A width shows when no line is longer than it and several lines end exactly there.
+    """
+    lengths = [len(text.rstrip("\r")) for _, text in raw if "%|" not in text]
+    if not lengths:
+        return raw
+    width = max(lengths)
+    counts = Counter(lengths)
+    enough = 1 if width in _WIDTHS else 3
+    if not 60 <= width <= 250 or counts[width] < enough:
+        return raw
+    if counts[width] == 1 and counts[width - 1]:
+        return raw
+    joined: list[tuple[int, str]] = []
+    open_line = False
+    for number, text in raw:
+        text = text.rstrip("\r")
+        if open_line and joined and text and len(joined[-1][1]) < MAX_LINE:
+            joined[-1] = (joined[-1][0], joined[-1][1] + text)
+        else:
+            joined.append((number, text))
+        open_line = len(text) == width
+    return joined

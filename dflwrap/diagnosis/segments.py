@@ -1,0 +1,51 @@
+"""A log may hold several extractions, one after another; each is judged by itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from dflwrap.diagnosis.lines import Line
+
+_START = re.compile(
+    r"Running extractor\.|Choose one or several GPU idxs|^\[(?:wf|f|head|hf|half_face|full_face|whole_face)\] Face type"
+    r"|^Extracting faces\.\.\.|Performing 1st pass\.\.\.|main\.py\"? extract |Performing extract(?:ion)?\.\.\."
+)
+_WORK = re.compile(r"^Extracting faces\.\.\.|Performing 1st pass\.\.\.")
+_END = re.compile(
+    r"^Done\.|Press any key to continue|Для продолжения нажмите|Presione una tecla|Drücken Sie eine beliebige Taste"
+    r"|请按任意键继续|Appuyez sur une touche|Pressione qualquer tecla|Aby kontynuować, naciśnij"
+    r"|Unable to start subprocesses\.|Unable to start Subprocessor|^KeyboardInterrupt|^-{6,}$"
+)
+
+
+def split_runs(lines: Sequence[Line]) -> list[Sequence[Line]]:
+    """Cut `lines` into runs. A run starts at the first sign of a start after the former one ended or, where
+    no end is seen, at the prompts that precede the next "Extracting faces..."."""
+    cuts = [0]
+    ended, worked = False, False
+    prompt_at: int | None = None
+    for index, line in enumerate(lines):
+        text = line.text
+        if line.source != lines[max(index - 1, 0)].source:
+            prompt_at = None
+        if _START.search(text):
+            if not _WORK.search(text) and prompt_at is None:
+                prompt_at = index
+            if ended and worked and _after_end(lines, cuts[-1], index):
+                cuts.append(prompt_at if prompt_at is not None and prompt_at > cuts[-1] else index)
+                ended, worked = False, False
+            if _WORK.search(text):
+                if worked:
+                    start = prompt_at if prompt_at is not None and prompt_at > cuts[-1] else index
+                    cuts.append(start)
+                worked, ended, prompt_at = True, False, None
+        elif _END.search(text):
+            ended = ended or not text.startswith("---")
+            prompt_at = None
+    cuts.append(len(lines))
+    return [lines[start:end] for start, end in zip(cuts, cuts[1:], strict=False) if end > start] or [lines]
+
+
+def _after_end(lines: Sequence[Line], start: int, index: int) -> bool:
+    return index > start and lines[start].source == lines[index].source

@@ -1,0 +1,199 @@
+"""What a run shows by arithmetic, by what is missing, and by its exit status.
+
+A finding here never outranks a line that names a cause: strengths are 1 (only if nothing else explains the
+end) to 4.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from dflwrap.diagnosis import exits
+from dflwrap.diagnosis.facts import Facts, LogFacts
+from dflwrap.diagnosis.matcher import Run
+
+WATCHDOG = 110.0
+"""Seconds on the clock of a bar that stands at 0 from which the 120 s watchdog is the likely end."""
+FEW_FACES = 0.25
+"""Share of frames with a face under which a finished run is worth a word."""
+ENOUGH_FRAMES = 8
+"""Frames under which shares and speeds mean nothing."""
+POWER_CUT_NULS = 16
+"""NUL bytes at the end of a log that only a lost power or a crashed system leaves."""
+
+_NEW_GPU = re.compile(r"RTX ?(?:[2345]0\d\d|A\d{3,4}|PRO)|GTX ?16\d\d|30[5-9]0|40[5-9]0|50[5-9]0", re.I)
+_OLD_BUILD = re.compile(r"2080|CUDA_?(?:9|10)|CUDA_9|OpenCL|SSE", re.I)
+_PROMPT = re.compile(
+    r"\[[^\]]{0,20}\] (?:Which GPU index(?:es)? to choose\?|Face type|Max number of faces from image|Image size"
+    r"|Jpeg quality|Write debug images to .{1,60}\?|Continue extraction\?).{0,80}: ?$"
+    r"|Choose detector type\.?$|Press any key to continue[ .]*$|^Press enter to continue\.?$"
+    r"|(?:Для продолжения нажмите любую клавишу|Presione una tecla para continuar|Drücken Sie eine beliebige Taste"
+    r"|请按任意键继续|Appuyez sur une touche pour continuer|Pressione qualquer tecla para continuar"
+    r"|Aby kontynuować, naciśnij dowolny klawisz)[ .…。]{0,20}$"
+)
+_DATA_ERROR = re.compile(
+    r"^(?:[\w.]{1,60}\.)?(?:ValueError|IndexError|KeyError|TypeError|AttributeError|ZeroDivisionError|AssertionError"
+    r"|FloatingPointError|OverflowError|struct\.error|error|LinAlgError|cv2\.error)\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    rule_id: str
+    index: int
+    strength: int
+    note: str
+
+
+def infer(run: Run, log: LogFacts, facts: Facts, nul_tail: int, ends_open: bool) -> list[Finding]:
+    """Every conclusion that the run allows without a line that names it."""
+    if not run.lines:
+        return _statuses(run, log, facts)
+    found: list[Finding] = []
+    found += _statuses(run, log, facts)
+    found += _lost_workers(log)
+    found += _one_frame(run, log)
+    found += _zero_or_few(run, log)
+    found += _endings(run, log, facts, nul_tail)
+    found += _speed(log)
+    return found
+
+
+def _statuses(run: Run, log: LogFacts, facts: Facts) -> list[Finding]:
+    found: list[Finding] = []
+    importing = not log.bars and not log.running_on
+    platform = facts.platform or log.platform
+    for index, line in enumerate(run.lines):
+        if not any(gate in line.text for gate in exits.STATUS_GATES):
+            continue
+        status = exits.parse_status(line.text)
+        told = None if status is None else exits.meaning(status, platform, importing)
+        if told:
+            name, words = told
+            found.append(Finding(name, index, 2, f"the log names an exit status: {words}"))
+    if not facts.ended_by_us:
+        last = len(run.lines) - 1
+        for status in (*facts.worker_statuses, facts.exit_status):
+            told = None if status is None else exits.meaning(status, platform, importing)
+            if told:
+                found.append(Finding(told[0], max(last, 0), 2, f"the process ended with a status: {told[1]}"))
+    return found
+
+
+def _lost_workers(log: LogFacts) -> list[Finding]:
+    if not log.lost:
+        return []
+    index, name = log.lost[0]
+    before = [bar for bar in log.bars if bar.index <= index]
+    bar = before[-1] if before else log.last_bar
+    on_cpu = re.match(r"(?:.*\b)?CPU ?\d*$", name) is not None
+    missing = _missing(log)
+    if bar is not None and bar.done == 0:
+        if on_cpu:
+            return [Finding("slow-device-timeout", index, 2, f"the worker was ended before its first frame was done{missing}")]
+        return [
+            Finding("jit-exceeds-120s", index, 2, f"the worker was ended while it was still at its first frame{missing}")
+        ]
+    slow = bar is not None and bar.rate is not None and bar.rate < 0.05
+    if on_cpu and (slow or len({worker for _, worker in log.lost}) > 1):
+        return [Finding("slow-device-timeout", index, 2, f"CPU workers took longer than the watchdog allows{missing}")]
+    return [Finding("worker-native-crash", index, 1, f"a worker vanished and was given up{missing}")]
+
+
+def unaccounted(log: LogFacts) -> int | None:
+    """Frames listed that were never handed out or never came back; None if the log does not tell."""
+    bar = log.last_bar
+    if bar is None:
+        return None
+    total = max(bar.total, log.images_found or 0)
+    missing = total - bar.done
+    return missing if missing > 0 else None
+
+
+def _missing(log: LogFacts) -> str:
+    missing = unaccounted(log)
+    return "" if missing is None else f"; {missing} of {max(log.last_bar.total, log.images_found or 0)} frames are unaccounted for" if log.last_bar else ""
+
+
+def _one_frame(run: Run, log: LogFacts) -> list[Finding]:
+    """One frame that raises; the same exception on three frames or more is no poison frame."""
+    if not log.frame_errors or len(log.frame_errors) > 2:
+        return []
+    index = log.frame_errors[0]
+    tail = [line.text for line in run.lines[index : index + 120]]
+    last = next((text for text in tail if _DATA_ERROR.match(text)), "")
+    bar = log.last_bar
+    if not last or (bar is not None and bar.done == 0 and len(log.frame_errors) > 1):
+        return []
+    return [Finding("poison-frame", index, 1, f"one frame made its worker fail: {last[:120]}{_missing(log)}")]
+
+
+def _zero_or_few(run: Run, log: LogFacts) -> list[Finding]:
+    images, faces = log.images_found, log.faces_detected
+    if images is None or faces is None or log.summary_index is None:
+        return []
+    if images == 0:
+        return [Finding("images-found-0", log.summary_index, 4, "no usable image was in the input folder")]
+    bar = log.last_bar
+    if log.lost or log.frame_errors or log.init_errors or (bar is not None and bar.done < bar.total):
+        return []
+    if faces == 0:
+        if log.platform == "macos":
+            return [Finding("mac-zero-faces", log.summary_index, 2, f"{images} images were looked at and no face was found")]
+        if log.gpu and (not log.build or not re.search(r"RTX3000|DirectX12", log.build)):
+            names = " ".join([*log.gpus, *(name for _, name in log.running_on)])
+            if _NEW_GPU.search(names):
+                return [
+                    Finding("wrong-build-new-gpu", log.summary_index, 2, f"{images} images on a newer GPU and not one face, without any error")
+                ]
+        if images >= ENOUGH_FRAMES:
+            return [Finding("few-faces-hard-shots", log.summary_index, 1, f"{images} images were looked at and no face was found")]
+        return []
+    if images >= ENOUGH_FRAMES * 2 and faces < FEW_FACES * images:
+        return [Finding("few-faces-hard-shots", log.summary_index, 1, f"only {faces} faces in {images} images")]
+    return []
+
+
+def _endings(run: Run, log: LogFacts, facts: Facts, nul_tail: int) -> list[Finding]:
+    last = len(run.lines) - 1
+    text = run.lines[last].text
+    if nul_tail >= POWER_CUT_NULS and not log.done:
+        return [Finding("psu-reboot", last, 4, f"the log breaks off in {nul_tail} NUL bytes: the machine stopped while writing")]
+    if _PROMPT.search(text) and not re.search(r"Press any key|нажмите|tecla|Taste|任意键|touche|klawisz", text):
+        return [Finding("prompt-waiting", last, 4, "the log ends at a question that nobody answered")]
+    if log.done or log.summary_index is not None or "traceback" in log.names or log.init_errors:
+        return []
+    if log.lost or log.frame_errors:
+        return []
+    if log.bars:
+        bar = log.bars[-1]
+        if bar.done == 0 and bar.elapsed >= WATCHDOG:
+            return [Finding("jit-exceeds-120s", bar.index, 1, f"no frame was done in {bar.elapsed:.0f} s")]
+        return []
+    if len({name.rsplit("#", 1)[0] for _, name in log.running_on if "CPU" not in name.upper()}) > 1:
+        return [Finding("mixed-gpu-init", last, 1, "the log ends while several different cards are prepared")]
+    if re.search(r"^Caching GPU kernels\.\.\.", text):
+        return [Finding("ptx-jit-first-run", last, 1, "the log ends while GPU kernels are compiled")]
+    if re.search(r"\bRunning on (?!CPU)[^\n]{3,80}$|Adding visible gpu devices: \d", text) and _after_start(log):
+        return [Finding("ptx-jit-first-run", last, 1, "the log ends after the worker started and before its first frame")]
+    if re.search(r"^Extracting faces\.\.\.", text) or (log.phase == "starting workers" and last - log.phase_index < 3):
+        return [Finding("init-death-hang", last, 1, 'the log ends at "Extracting faces...": no worker ever reported')]
+    return []
+
+
+def _after_start(log: LogFacts) -> bool:
+    return log.phase in ("loading models", "starting workers", "compiling GPU kernels", "prompts", "nothing seen")
+
+
+def _speed(log: LogFacts) -> list[Finding]:
+    bar = log.last_bar
+    if bar is None or bar.rate is None or not log.gpu or bar.done < ENOUGH_FRAMES * 2:
+        return []
+    if not any("CPU" not in name.upper() for _, name in log.running_on):
+        return []
+    if bar.rate <= 1.0 and not log.lost and not log.frame_errors:
+        return [
+            Finding("env-not-activated-cpu", bar.index, 1, f"a GPU was announced, but a frame takes {1 / bar.rate:.1f} s")
+        ]
+    return []
