@@ -164,12 +164,7 @@ class _Unknown:
 def _look_at_faceset(request: RunRequest, ledger: Ledger, folder: RunFolder, intake: Intake) -> None:
     output = request.output_dir
     try:
-        output.mkdir(parents=True, exist_ok=True)
         names = sorted(p.name for p in output.iterdir())
-    except FileExistsError:
-        raise DflwrapError(
-            f"The output is a file, not a folder: {display(str(output))}. Give a folder with --output-dir."
-        ) from None
     except OSError as error:
         raise DflwrapError(
             f"The output folder cannot be used: {display(str(output))} ({error.strerror}). "

@@ -27,7 +27,7 @@ from dflwrap.supervisor.loop import Ended, Loop, Settings
 from dflwrap.supervisor.observing import Observer
 from dflwrap.supervisor.progress import Reporter, RunState
 from dflwrap.supervisor.request import RunRequest
-from dflwrap.supervisor.runfolder import RunFolder
+from dflwrap.supervisor.runfolder import RunFolder, remove_tree
 from dflwrap.telemetry.base import GpuReader, NoGpu
 from dflwrap.telemetry.gpu import open_gpu
 
@@ -54,6 +54,26 @@ def run_extraction(
     """
     _check_folders(request)
     folder = RunFolder(request.output_dir)
+    new_run, new_output = not folder.path.exists(), not request.output_dir.exists()
+    try:
+        return _locked(request, extractors, reporter, control, state, folder)
+    except DflwrapError as error:
+        if error.exit_code is ExitCode.USAGE:  # nothing was started: leave nothing behind
+            if new_run:
+                remove_tree(folder.path)
+            if new_output and request.output_dir.is_dir() and not any(request.output_dir.iterdir()):
+                request.output_dir.rmdir()
+        raise
+
+
+def _locked(
+    request: RunRequest,
+    extractors: Sequence[Extractor],
+    reporter: Reporter,
+    control: Control,
+    state: RunState,
+    folder: RunFolder,
+) -> RunResult:
     folder.lock()
     try:
         ledger = Ledger(folder.database)
@@ -75,6 +95,10 @@ def _check_folders(request: RunRequest) -> None:
         raise DflwrapError(
             f"The input folder does not exist: {display(str(source))}. "
             "Give the folder that holds the frames with --input-dir."
+        )
+    if output.exists() and not output.is_dir():
+        raise DflwrapError(
+            f"The output is a file, not a folder: {display(str(output))}. Give a folder with --output-dir."
         )
     if source == output:
         raise DflwrapError("Input and output are the same folder. Give another one with --output-dir.")
@@ -103,7 +127,10 @@ class _Run:
         promoter = Promoter(
             self._ledger, self._folder.path, self._request.output_dir, self._request.options.image_size
         )
-        self._request.output_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            self._request.output_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(self._request.output_dir, error) from error
         promoter.repair()
         self._folder.clear_work()
         intake = take_in(self._request, self._ledger, self._folder)

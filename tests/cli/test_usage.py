@@ -1,0 +1,62 @@
+"""Bad usage gets one clear sentence and code 2; help is quick and imports nothing heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import dflwrap
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--input-dir", "{tmp}/none", "--output-dir", "{tmp}/out"], "does not exist"),
+        (["--input-dir", "{tmp}/empty", "--output-dir", "{tmp}/out"], "no image"),
+        (["--input-dir", "{tmp}/file.txt", "--output-dir", "{tmp}/out"], "does not exist"),
+        (["--input-dir", "{tmp}/empty", "--output-dir", "{tmp}/empty"], "same folder"),
+        (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/file.txt"], "is a file"),
+        (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--face-type", "round"], "whole_face"),
+        (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--workers", "many"], "auto"),
+        (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--force-gpu-idxs", "x"], "0,1"),
+        (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--detector", "manual"], "person"),
+        (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--dfl-root", "{tmp}/none"], "none"),
+    ],
+)
+def test_bad_input_is_one_clear_sentence_and_code_2(tmp_path: Path, arguments: list[str], words: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "a.jpg").write_bytes(b"\xff\xd8\xff")
+    (tmp_path / "file.txt").write_text("text")
+    extractor = [] if "--dfl-root" in arguments else ["--extractor", "builtin"]
+    done = dflwrap("extract", *(a.replace("{tmp}", str(tmp_path)) for a in arguments), *extractor)
+    assert done.code == 2, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") <= 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file.txt", "one"], (
+        "nothing is left behind"
+    )
+
+
+def test_help_names_the_exit_codes() -> None:
+    done = dflwrap("extract", "--help")
+    assert done.code == 0
+    assert "interrupted" in done.stdout and "--input-dir" in done.stdout
+
+
+def test_starting_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, dflwrap.cli.main; "
+        "print(sorted({'tensorflow', 'cv2', 'numpy', 'psutil', 'pynvml'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_version_is_told() -> None:
+    from dflwrap import __version__
+
+    assert dflwrap("--version").stdout.split() == ["dflwrap", __version__]

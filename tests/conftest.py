@@ -1,0 +1,80 @@
+"""Shared by the suite: sample folders, and the command line as a user starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Finished:
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The JSON object of `--json`; the only thing on stdout."""
+        return json.loads(self.stdout)
+
+
+def dflwrap(*arguments: str | Path, env: dict[str, str] | None = None, timeout: float = 240) -> Finished:
+    """Run `dflwrap ARGUMENTS` as a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dflwrap", *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env={**os.environ, "DFLWRAP_DEBUG": "", **(env or {})},
+        timeout=timeout,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def contents(folder: Path) -> dict[str, bytes | str]:
+    """Everything below a folder, links unfollowed: what "unchanged to the byte" compares."""
+    return {
+        path.relative_to(folder).as_posix(): (
+            str(path.readlink()) if path.is_symlink() else "folder" if path.is_dir() else path.read_bytes()
+        )
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def assert_conserved(report: dict[str, Any]) -> None:
+    """Promise 1: frames in = the sum of the outcomes."""
+    frames = report["frames"]
+    outcomes = ("extracted", "no_face", "quarantined", "not_attempted")
+    assert frames["total"] == sum(frames[name] for name in outcomes), frames
+    assert len(report["quarantined"]) == frames["quarantined"]
+    assert len(report["not_attempted"]) == frames["not_attempted"]
+    assert len(report["no_face"]) == frames["no_face"]
+    for row in report["quarantined"]:
+        assert row["cause"] and row["evidence"], row
+
+
+@pytest.fixture(scope="session")
+def clean_frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve good frames, 640x360."""
+    from dflwrap.samples.generator import make_frames
+
+    folder = tmp_path_factory.mktemp("clean") / "frames"
+    make_frames(folder, 12, (640, 360), 0, False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ugly_frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four good frames and everything that real folders hold."""
+    from dflwrap.samples.generator import make_frames
+
+    folder = tmp_path_factory.mktemp("ugly") / "frames"
+    make_frames(folder, 4, (640, 360), 0, True)
+    return folder
