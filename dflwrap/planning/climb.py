@@ -13,11 +13,10 @@ from itertools import pairwise
 from dflwrap.common.plan import Plan
 from dflwrap.planning.decision import NextPlan
 from dflwrap.planning.fit import ASSUMED_GPU_PEAK, PEAK_MARGIN, count, reserve
-from dflwrap.planning.steps import gpus, on_probation
+from dflwrap.planning.steps import gpus, on_probation, plan_words
 from dflwrap.planning.types import (
     GIB,
     AttemptRecord,
-    DeviceSummary,
     RunContext,
     TelemetrySummary,
     with_alone_marked,
@@ -40,6 +39,12 @@ def after_success(
     history = tuple(record for record in with_alone_marked(history, context) if not record.alone)
     if not history or not history[-1].healthy:
         return None
+    if all(record.healthy for record in history) and _begun_with_care(plan, context.widest):
+        # Never narrowed, only begun with care: what was measured since says that it may run wider.
+        words = f"attempt {history[-1].number}: {plan_words(plan)} -> {plan_words(context.widest)}"
+        return NextPlan(
+            context.widest, (), f"{words}: no failure so far{_free_note(context.widest, telemetry)}"
+        )
     healthy = _healthy_frames(history)
     if healthy < CLIMB_AFTER * 2 ** min(MOST_DOUBLINGS, _failed_climbs(history)):
         return None
@@ -53,6 +58,12 @@ def after_success(
         wider = on_probation(wider, context)
     sentence = f"attempt {history[-1].number}: {words}: {healthy} frames without a failure"
     return NextPlan(wider, (), sentence + _free_note(wider, telemetry))
+
+
+def _begun_with_care(plan: Plan, widest: Plan) -> bool:
+    """Fewer workers or frames than the widest plan, on the same devices with the same settings."""
+    likewise = replace(widest, workers=plan.workers, threads=plan.threads, batch_size=plan.batch_size)
+    return plan != widest and plan == likewise and plan.workers <= widest.workers
 
 
 def _longer_attempts(record: AttemptRecord, plan: Plan) -> NextPlan | None:
@@ -105,7 +116,7 @@ def _step(plan: Plan, telemetry: TelemetrySummary | None, context: RunContext) -
 def _room(telemetry: TelemetrySummary | None, index: int, workers: int, context: RunContext) -> bool:
     """Whether so many workers fit on this GPU. Not measured: yes; a failed climb costs one attempt."""
     device = telemetry.device(index) if telemetry is not None else None
-    without_us = None if device is None else _free_without_us(device)
+    without_us = None if device is None else device.free_without_us
     if device is None or without_us is None:
         return True
     drives_display = any(d.index == index and d.drives_display for d in context.devices)
@@ -115,15 +126,6 @@ def _room(telemetry: TelemetrySummary | None, index: int, workers: int, context:
         # A small card may hold one worker although it has less than what is assumed of one.
         each = min(each, int(device.total * 0.8) - reserve(device.total, drives_display))
     return usable >= workers * each
-
-
-def _free_without_us(device: DeviceSummary) -> int | None:
-    """Memory that would be free now if the extractor held none. Bytes; None if nothing was measured."""
-    if device.free_last is None:
-        return device.free_before
-    if device.ours_last is not None:
-        return device.free_last + device.ours_last
-    return max(device.free_last, device.free_before or 0)
 
 
 def _healthy_frames(history: tuple[AttemptRecord, ...]) -> int:
@@ -148,5 +150,5 @@ def _failed_climbs(history: tuple[AttemptRecord, ...]) -> int:
 
 def _free_note(plan: Plan, telemetry: TelemetrySummary | None) -> str:
     devices = [d for d in (telemetry.devices if telemetry else ()) if d.index in plan.devices]
-    free = [(d, room) for d in devices if (room := _free_without_us(d)) is not None]
+    free = [(d, room) for d in devices if (room := d.free_without_us) is not None]
     return "".join(f", GPU {d.index} has {room / GIB:.1f} of {d.total / GIB:.1f} GiB" for d, room in free)

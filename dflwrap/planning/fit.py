@@ -168,13 +168,14 @@ def measured_peak(telemetry: TelemetrySummary | None, plan: Plan) -> int | None:
 
 
 def rooms_of(devices: tuple[DeviceInfo, ...], telemetry: TelemetrySummary | None) -> tuple[GpuRoom, ...]:
-    """The room on each GPU by the last samples; GPUs without one are left out."""
+    """The room on each GPU by the last samples, without what the extractor held; unread GPUs are left out."""
     rooms = []
     for device in devices:
         summary = None if telemetry is None else telemetry.device(device.index)
-        if summary is not None and summary.free_last is not None:
+        free = None if summary is None else summary.free_without_us
+        if summary is not None and free is not None:
             total = summary.total or device.total_memory
-            rooms.append(GpuRoom(device.index, total, summary.free_last, device.drives_display))
+            rooms.append(GpuRoom(device.index, total, free, device.drives_display))
     return tuple(rooms)
 
 

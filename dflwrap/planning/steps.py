@@ -207,3 +207,10 @@ def on_probation(plan: Plan, context: RunContext) -> Plan:
 def gpus(devices: tuple[int, ...]) -> str:
     """ "GPU 0", "GPUs 0 and 1"."""
     return ("GPU " if len(devices) == 1 else "GPUs ") + " and ".join(str(d) for d in devices)
+
+
+def plan_words(plan: Plan) -> str:
+    """ "2 workers on GPU 0, all frames"."""
+    on = gpus(plan.devices) if plan.devices else "the CPU"
+    frames = f"{plan.batch_size} frames" if plan.batch_size else "all frames"
+    return f"{count(plan.workers, 'worker')} on {on}, {frames}"

@@ -113,6 +113,15 @@ class DeviceSummary:
     """The driver said that the device is gone."""
     foreign: tuple[ForeignProcess, ...] = ()
 
+    @property
+    def free_without_us(self) -> int | None:
+        """Memory that would be free now if the extractor held none; None if nothing was measured."""
+        if self.free_last is None:
+            return self.free_before
+        if self.ours_last is not None:
+            return self.free_last + self.ours_last
+        return max(self.free_last, self.free_before or 0)
+
 
 @dataclass(frozen=True, slots=True)
 class TelemetrySummary:

@@ -43,6 +43,7 @@ def test_a_card_filled_at_night_and_freed_in_the_morning_is_used_in_full_again()
 
 def test_too_few_healthy_frames_do_not_widen() -> None:
     walk = start(WIDE)
+    walk.fail(OOM)
     walk.plan = Plan(devices=(0,), workers=1, batch_size=CLIMB_AFTER - 1)
     assert not climb(walk, None)
     assert climb(walk, None)

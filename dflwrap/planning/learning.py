@@ -1,0 +1,130 @@
+"""The first plan, and what each attempt teaches about the width that fits.
+
+Holds no policy: it measures (what one worker needed), remembers (the store), and moves `RunContext.widest`,
+the plan that `after_success` climbs to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from dflwrap.common.plan import Plan
+from dflwrap.planning.fit import (
+    Fit,
+    GpuRoom,
+    fit_workers,
+    measured_peak,
+    probe_batch,
+    rooms_of,
+)
+from dflwrap.planning.store import Peak, PeakKey, PeakStore
+from dflwrap.planning.types import AttemptRecord, DeviceInfo, RunContext, TelemetrySummary
+
+ENOUGH_FRAMES = 10
+"""Frames gained before a peak is believed: memory grows with the first frames that hold faces."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPlan:
+    plan: Plan
+    """To start with: with a bounded batch if a worker is to be measured first."""
+    widest: Plan
+    """For `RunContext.widest`."""
+    fit: Fit
+    worker_peak: int | None
+    """For `RunContext.worker_peak`."""
+
+
+class Learner:
+    """One per run. Raises nothing: without measures or a store everything is as if unknown."""
+
+    def __init__(
+        self,
+        store: PeakStore,
+        *,
+        build: str,
+        driver: str = "",
+        longest_side: int = 0,
+        asked_workers: int | None = None,
+    ) -> None:
+        """build: name and version of the extractor. longest_side: of the frames, pixels. asked_workers: the
+        user's choice, which is never changed."""
+        self._store, self._build, self._driver, self._side = store, build, driver, longest_side
+        self._asked = asked_workers
+
+    def first_plan(
+        self,
+        plan: Plan,
+        *,
+        cores: int,
+        open_frames: int,
+        devices: tuple[DeviceInfo, ...] = (),
+        rooms: tuple[GpuRoom, ...] = (),
+        ram_available: int | None = None,
+    ) -> FirstPlan:
+        """Workers and threads for `plan`'s devices by what is remembered, else by careful assumptions."""
+        peak = self._remembered(plan, devices)
+        widest, fit = fit_workers(
+            plan,
+            cores=cores,
+            rooms=rooms,
+            ram_available=ram_available,
+            worker_vram=peak.vram,
+            worker_ram=peak.ram,
+            asked=self._asked,
+        )
+        probe = 0
+        if self._asked is None and plan.batch_size == 0:
+            probe = probe_batch(widest, open_frames, measured=peak.vram is not None)
+        first = replace(widest, workers=1, batch_size=probe) if probe else widest
+        return FirstPlan(first, widest, fit, peak.vram)
+
+    def learn(
+        self, record: AttemptRecord, telemetry: TelemetrySummary | None, context: RunContext
+    ) -> tuple[RunContext, str | None]:
+        """After any attempt: the context with what it taught, and a sentence if the widest plan moved."""
+        if telemetry is None or record.alone or record.frames_gained < ENOUGH_FRAMES:
+            return context, None
+        vram, ram = measured_peak(telemetry, record.plan), telemetry.worker_rss_peak
+        for key in self._keys(record.plan.devices, context.devices):
+            self._store.remember(key, Peak(vram, ram))
+        if vram is not None:
+            vram = max(vram, context.worker_peak or 0)
+            context = replace(context, worker_peak=vram)
+        if self._asked is not None or record.plan.devices != context.widest.devices:
+            return context, None
+        ram_free = telemetry.ram_available_before
+        rooms = rooms_of(context.devices, telemetry)
+        if record.plan.devices and (vram is None or not rooms):
+            return context, None
+        widest, fit = fit_workers(
+            context.widest,
+            cores=context.cores,
+            rooms=rooms,
+            ram_available=ram_free,
+            worker_vram=vram,
+            worker_ram=ram,
+        )
+        if record.healthy and widest.workers < record.plan.workers:
+            return context, None  # it ran, whatever the arithmetic says
+        if widest.workers == context.widest.workers:
+            return context, None
+        sentence = f"attempt {record.number}: as wide as it fits is now {fit.sentence}"
+        return replace(context, widest=widest), sentence
+
+    def _remembered(self, plan: Plan, devices: tuple[DeviceInfo, ...]) -> Peak:
+        """The largest peak over the plan's devices; unknown on one of them means unknown."""
+        peaks = [self._store.get(key) for key in self._keys(plan.devices, devices)]
+        known = [peak for peak in peaks if peak is not None]
+        if len(known) < len(peaks) or not known:
+            return Peak()
+        vrams, rams = [p.vram for p in known if p.vram], [p.ram for p in known if p.ram]
+        return Peak(max(vrams, default=None), max(rams, default=None))
+
+    def _keys(self, indices: tuple[int, ...], devices: tuple[DeviceInfo, ...]) -> list[PeakKey]:
+        if not indices:
+            return [PeakKey("CPU", "", self._build, self._side)]
+        names = {device.index: device.name for device in devices}
+        return [
+            PeakKey(names.get(i, f"GPU {i}"), self._driver, self._build, self._side) for i in sorted(indices)
+        ]
