@@ -1,0 +1,127 @@
+"""The words of a diagnosis, for an artist, not a programmer."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+
+from dflwrap.common.verdict import Cause, Confidence, Health, Verdict
+from dflwrap.diagnosis.verdict import Diagnosis
+
+WIDTH = 96
+
+RUNG_WORDS = {
+    "wait_for_vram": "wait until video memory is free again",
+    "half_workers": "go on with half the workers",
+    "one_worker": "go on with one worker",
+    "smaller_input": "scale the frames down on their way in",
+    "weights_on_cpu": "keep the networks' weights in main memory",
+    "other_device": "use another graphics card",
+    "cpu": "go on on the processor",
+    "smaller_batch": "hand over fewer frames at a time",
+    "repair_frame": "prepare the suspect frame anew and try it alone",
+    "quarantine_frame": "set the bad frame aside and name it",
+    "fresh_process": "start again in a new process",
+    "exclude_device": "go on without this graphics card",
+    "patience": "wait longer",
+    "same_again": "run the same again",
+    "bisect_batch": "halve the batch until the bad frame stands alone",
+    "wait_for_disk": "wait until there is room on the disk",
+    "builtin_extractor": "let the built-in extractor finish",
+    "user": "stop and ask you",
+}
+_SURE = {
+    Confidence.CERTAIN: "certain: the log names it",
+    Confidence.LIKELY: "likely: other readings are possible",
+    Confidence.POSSIBLE: "possible: concluded from what is missing or from a general sign",
+}
+
+
+def page(name: str, diagnosis: Diagnosis, hide: Callable[[str], str]) -> str:
+    """All that is said about one log."""
+    lines = [f"== {hide(name)}"]
+    if len(diagnosis.runs) > 1:
+        lines.append(f"This log holds {len(diagnosis.runs)} runs, one after another:")
+        for number, verdict in enumerate(diagnosis.runs, 1):
+            lines.append(f"  {number}. {_short(verdict)}")
+        lines.append("What follows is about the last one that tells something.")
+    lines += _verdict(diagnosis.verdict, hide)
+    return "\n".join(lines)
+
+
+def _short(verdict: Verdict) -> str:
+    if verdict.primary is not None and verdict.health is Health.FAILURE:
+        return f"{verdict.primary.title} [{verdict.primary.id}]"
+    return {"healthy": "finished without a fault", "unknown": "cause unknown"}.get(verdict.health.value, "failed")
+
+
+def _verdict(verdict: Verdict, hide: Callable[[str], str]) -> list[str]:
+    lines: list[str] = []
+    primary = verdict.primary
+    if verdict.health is Health.HEALTHY:
+        lines.append("No fault found. " + _counts(verdict))
+    elif verdict.health is Health.UNKNOWN:
+        lines.append("The cause is not known from this log. " + _counts(verdict))
+        for text in verdict.facts.get("unexplained", []):
+            lines.append(f"  an error that no rule knows: {hide(text)}")
+        phase = verdict.facts.get("phase")
+        if phase:
+            lines.append(f"  the log ends in this phase: {phase}")
+        if primary is not None:
+            lines.append("  What it does show:")
+    if primary is not None:
+        lines += _cause(primary, hide)
+        counts = _counts(verdict)
+        if counts and verdict.health is Health.FAILURE:
+            lines += ["", counts]
+        others = [cause for cause in verdict.causes if cause is not primary]
+        if others:
+            lines += ["", "Also in this log:"]
+            lines += [f"  - {cause.title} [{cause.id}], line {_first_line(cause)}" for cause in others[:6]]
+    if verdict.benign:
+        lines += ["", "Looks frightening and is harmless: " + ", ".join(verdict.benign)]
+    return lines
+
+
+def _cause(cause: Cause, hide: Callable[[str], str]) -> list[str]:
+    lines = ["", f"{cause.title}   [{cause.id}]", f"How sure: {_SURE[cause.confidence]}"]
+    if cause.evidence:
+        lines += ["", "The lines that show it:"]
+        for item in cause.evidence:
+            lines.append(f"  {hide(item.source)}:{item.line}: {hide(item.text)[:200]}")
+    lines += ["", "Why:"] + _wrap(hide(cause.explanation))
+    if cause.steps:
+        lines += ["", "What you can do, in this order:"]
+        for number, step in enumerate(cause.steps, 1):
+            lines += _wrap(step, f"  {number}. ")
+    rungs = [RUNG_WORDS.get(rung, rung) for rung in cause.remedies]
+    if rungs:
+        lines += ["", "What dflwrap extract does by itself:"] + _wrap("; then ".join(rungs) + ".")
+    if cause.symptoms:
+        lines += ["", "Only its consequences: " + ", ".join(cause.symptoms)]
+    if cause.references:
+        lines += ["", "More: " + "  ".join(cause.references[:3])]
+    return lines
+
+
+def _counts(verdict: Verdict) -> str:
+    facts = verdict.facts
+    parts: list[str] = []
+    if facts.get("images_found") is not None:
+        parts.append(f"{facts['images_found']} images found")
+    if facts.get("faces_detected") is not None:
+        parts.append(f"{facts['faces_detected']} faces detected")
+    progress = facts.get("progress")
+    if progress:
+        parts.append(f"progress {progress['done']} of {progress['total']}")
+    if facts.get("frames_unaccounted"):
+        parts.append(f"{facts['frames_unaccounted']} frames unaccounted for: the run is incomplete")
+    return "The log says: " + ", ".join(parts) + "." if parts else ""
+
+
+def _first_line(cause: Cause) -> str:
+    return str(cause.evidence[0].line) if cause.evidence else "?"
+
+
+def _wrap(text: str, head: str = "  ") -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head)) or [head.rstrip()]
