@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 
 from dflwrap.diagnosis.catalogue import Catalogue
 
@@ -10,18 +11,24 @@ _STRUCTURE = (
     b"Traceback (most", b"Extracting faces", b"Images found", b"Faces detected", b"Running on", b"doesnt response",
     b"Error while ", b"Exception while ", b"Done.", b"Face type", b"Choose one", b"Caching GPU",
 )  # fmt: skip
+LOOKED_AT = 4096
+"""Bytes of a line that are searched."""
 
 
 class Screen:
-    """Tells whether a raw line holds a literal that some rule, or the reading of a run's structure, needs."""
+    """Tells whether a raw line holds a literal that some rule, or the reading of a run's structure, needs.
+
+    Built on first use: a log that fits the budget whole never needs it.
+    """
 
     def __init__(self, catalogue: Catalogue) -> None:
-        words = {literal.encode() for literal in catalogue.literals} | set(_STRUCTURE)
-        shortest = [word for word in words if not any(other != word and other in word for other in words)]
-        self._words = sorted(shortest)
-        self._pattern: re.Pattern[bytes] | None = None
+        self._catalogue = catalogue
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[bytes]:
+        words = {literal.encode() for literal in self._catalogue.literals} | set(_STRUCTURE)
+        return re.compile(b"|".join(re.escape(word) for word in sorted(words)))
 
     def is_hit(self, line: bytes) -> bool:
-        if self._pattern is None:
-            self._pattern = re.compile(b"|".join(re.escape(word) for word in self._words))
-        return self._pattern.search(line[:4096]) is not None
+        """True if the line is worth keeping."""
+        return self._pattern.search(line[:LOOKED_AT]) is not None
