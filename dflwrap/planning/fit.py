@@ -33,6 +33,9 @@ CARD_RESERVE = GIB // 2
 BLACK_BOX_BATCH = 500
 """Frames per attempt once a black-box run has failed: at 2 frames/s a restart (12 s) costs about 5 %."""
 
+PCI_ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+"""Makes CUDA count the cards as NVML does; by itself it puts the fastest first, and another card would be
+measured than the one that works."""
 PROBE_FRAMES = 40
 PROBE_WORTH = 2000
 
@@ -133,6 +136,7 @@ def fit_workers(
 ) -> tuple[Plan, Fit]:
     """The plan with the workers and threads that fit its devices (`--workers auto`), or those asked for.
 
+    A plan with GPUs also gets the environment that makes its indices mean the cards of `rooms`.
     rooms: the GPUs present; those that `plan.devices` names count. If none of them can be read, one worker.
     """
     if not plan.devices:
@@ -146,7 +150,8 @@ def fit_workers(
         fit = fit_gpu(mine, cores, ram_available, worker_vram, worker_ram)
     else:
         fit = Fit(1, 0, "vram", "GPU: 1 worker per card; free video memory cannot be read here")
-    return replace(plan, workers=fit.workers, threads=fit.threads), fit
+    env = {**PCI_ORDER, **plan.env} if plan.devices else plan.env
+    return replace(plan, workers=fit.workers, threads=fit.threads, env=env), fit
 
 
 def probe_batch(plan: Plan, open_frames: int, *, measured: bool) -> int:

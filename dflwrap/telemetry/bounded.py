@@ -62,6 +62,11 @@ class BoundedReader:
             return f"the NVIDIA driver has not answered for more than {self._timeout:g} s"
         return None
 
+    @property
+    def refused(self) -> str | None:
+        """Why the reader could not be made; None while it is starting (perhaps for ever) or there."""
+        return self._why_not if self._started.is_set() else None
+
     def describe(self) -> tuple[DeviceDescription, ...]:
         return self._call(lambda reader: reader.describe(), ())
 

@@ -16,10 +16,7 @@ def open_gpu(*, start_timeout: float = START_TIMEOUT, call_timeout: float = CALL
     Without an NVIDIA GPU it is one whose `why_not` says so.
     """
     reader = BoundedReader(_make, start_timeout=start_timeout, call_timeout=call_timeout)
-    why_not = reader.why_not
-    if why_not is not None and "hangs" not in why_not:
-        return NoGpu(why_not)
-    return reader
+    return reader if reader.refused is None else NoGpu(reader.refused)
 
 
 def _make() -> GpuReader:

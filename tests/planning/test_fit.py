@@ -96,6 +96,15 @@ def test_what_the_user_asked_for_is_taken_as_it_is() -> None:
     assert (plan.workers, plan.threads) == (2, 2)
 
 
+def test_gpu_plans_count_cards_as_the_driver_does_unless_the_user_says_otherwise() -> None:
+    plan, _ = fit_workers(Plan(devices=(1,)), cores=2)
+    assert plan.env == {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    asked = {"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}
+    plan, _ = fit_workers(Plan(devices=(1,), env=asked), cores=2)
+    assert plan.env == asked
+    assert fit_workers(Plan(), cores=2)[0].env == {}
+
+
 def test_a_card_that_cannot_be_read_gets_one_worker() -> None:
     plan, fit = fit_workers(Plan(devices=(0,)), cores=8)
     assert plan.workers == 1 and "cannot be read" in fit.sentence
