@@ -5,7 +5,6 @@ watcher thread in the host ends the host instead, with a reason. The step is rec
 thread's stack (`initialize_main_env`), so slow imports around it are not mistaken for it.
 """
 # mypy: ignore-errors
-# ruff: noqa: UP, PTH, S, SIM, B
 
 import multiprocessing.process
 import os
@@ -72,7 +71,7 @@ def _watch(host, main_thread):
             _give_up(host, child, None, "the process that lists the devices was stopped")
         elif now - since > host.settings.enum_timeout:
             seconds = int(host.settings.enum_timeout)
-            _give_up(host, child, None, "listing the devices took longer than {} s".format(seconds))
+            _give_up(host, child, None, f"listing the devices took longer than {seconds} s")
 
 
 def _give_up(host, child, status, message):
@@ -83,6 +82,6 @@ def _give_up(host, child, status, message):
     host.reporter.emit(
         "worker_lost", worker="devices", pid=pid, exit_status=status, phase="enumeration", error=message
     )
-    sys.stderr.write("dflwrap agent: {} (exit status {})\n".format(message, status))
+    sys.stderr.write(f"dflwrap agent: {message} (exit status {status})\n")
     sys.stderr.flush()
     os._exit(1)

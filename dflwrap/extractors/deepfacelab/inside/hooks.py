@@ -1,6 +1,5 @@
 """Changes a module right after Python has loaded it from disk, before its importer sees it."""
 # mypy: ignore-errors
-# ruff: noqa: UP, PTH, S, SIM, B
 
 import importlib.abc
 import importlib.util

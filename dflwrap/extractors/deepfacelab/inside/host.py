@@ -1,6 +1,6 @@
 """The host process: hooks DeepFaceLab's extract step, then runs its main.py as `__main__`."""
 # mypy: ignore-errors
-# ruff: noqa: UP, PTH, S, SIM, B
+# ruff: noqa: PTH100, PTH113, PTH120, RUF005, S102
 
 import atexit
 import builtins
@@ -48,6 +48,8 @@ class Host:
     def hook_extractor(self, module):
         """Replace the automatic extract step's `run`, or say why not and leave everything as it is."""
         self.phase = "hooked"
+        if self.settings.tf_log_level:  # DeepFaceLab has set 3 by now, which hides CUDA's own warnings
+            os.environ["TF_CPP_MIN_LOG_LEVEL"] = self.settings.tf_log_level
         try:
             check(module)
         except HookError as error:
@@ -81,10 +83,10 @@ class Host:
 def multiplied(devices, workers):
     """`workers` entries per GPU, or in all on the CPU; an entry: (index, kind, name, GiB)."""
     if not devices or devices[0][1] == "CPU":
-        return [(i, "CPU", "CPU{}".format(i), 0) for i in range(workers)]
+        return [(i, "CPU", f"CPU{i}", 0) for i in range(workers)]
     result = []
     for index, kind, name, memory in devices:
-        names = [name] if workers == 1 else ["{} #{}".format(name, i) for i in range(workers)]
+        names = [name] if workers == 1 else [f"{name} #{i}" for i in range(workers)]
         result += [(index, kind, one, memory) for one in names]
     return result
 
@@ -98,10 +100,10 @@ def check(module):
     needed = ("run", "process_info_generator", "get_devices_for_config", "get_data", "on_result")
     for name in needed + ("on_clients_initialized", "on_clients_finalized", "get_result"):
         if not callable(getattr(extract, name, None)):
-            raise HookError("ExtractSubprocessor has no {}()".format(name))
+            raise HookError(f"ExtractSubprocessor has no {name}()")
     for name in ("process_data", "on_initialize", "_subprocess_run"):
         if not callable(getattr(cli, name, None)):
-            raise HookError("ExtractSubprocessor.Cli has no {}()".format(name))
+            raise HookError(f"ExtractSubprocessor.Cli has no {name}()")
     for function, expected in (
         (extract.run, ["self"]),
         (extract.get_devices_for_config, ["type", "device_config"]),
@@ -112,10 +114,10 @@ def check(module):
         found = list(inspect.signature(function).parameters)
         if found != expected:
             name = getattr(function, "__qualname__", "?")
-            raise HookError("{}({}) takes other arguments than ({})".format(name, found, expected))
+            raise HookError(f"{name}({found}) takes other arguments than ({expected})")
     for name in ("log_info", "log_err", "progress_bar_inc"):
         if not callable(getattr(getattr(module, "io", None), name, None)):
-            raise HookError("mainscripts.Extractor has no console `io.{}`".format(name))
+            raise HookError(f"mainscripts.Extractor has no console `io.{name}`")
 
 
 def unsuitable(subprocessor):

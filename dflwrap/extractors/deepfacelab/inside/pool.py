@@ -8,14 +8,14 @@ Takes the place of `Subprocessor.run` for the automatic extract step, and speaks
   fresh worker, and given back as `worker_lost` if that one dies too. The others go on meanwhile.
 - Failures in a row may mean a sick worker (a CUDA error sticks to its process). They are held back: the
   next good frame proves them to be the frames' own; enough of them without one replace the worker, and the
-  frames are tried again in the new one.
+  frames are tried again in the new one, the first of them (it may be the cause) last and alone.
 - A worker that is stopped, idle or spinning beyond its bound is killed (SIGKILL) and counts as dead.
 
-What it does not cover: a machine or GPU on which everything fails. It then ends with an exception, the
-frames left have no event, and the supervisor decides.
+What it does not cover: a machine or GPU on which everything fails. It then ends with an exception; the
+frames left, and those in doubt, have no outcome, and the supervisor decides.
 """
 # mypy: ignore-errors
-# ruff: noqa: UP, PTH, S, SIM, B
+# ruff: noqa: B905, PTH119
 
 import collections
 import os
@@ -30,6 +30,9 @@ DRAIN_SECONDS = 0.3
 """How long after a worker's death its last messages may still arrive."""
 STARTS_AFTER_DEATH, STARTS_AFTER_ERROR = 3, 2
 """Starts of one slot in a row that may fail: by dying, by a Python error (which tends to come again)."""
+ELSEWHERE_AFTER = 4
+"""After so many deaths in a row, frames come from the middle of what is left: neighbours in a video are
+alike, and a frame that succeeds is what tells poison frames from a machine that does not work."""
 SPARE_GIB = 6.0
 """A spare worker holds VRAM (context, weights): only on devices of at least this size."""
 
@@ -41,10 +44,12 @@ class Pool:
         self.slots = []
         self.suspects = collections.deque()  # frames whose worker died: only for a fresh worker
         self.again = collections.deque()  # frames of a sick worker
+        self.late = collections.deque()  # the first to fail on a sick worker: may have made it so
         self.tried = collections.Counter()  # by frame name: second chances given
         self.total = len(extract.input_data)
         self.done = self.failed = 0
         self.deaths_in_row = 0
+        self.doubtful = []  # frames whose worker died twice, while no frame has succeeded since
         self.longest = None
         self.bar = False
         self.exhausted = False
@@ -56,7 +61,7 @@ class Pool:
     def run(self):
         recipes = list(self.extract.process_info_generator())
         if not recipes:
-            raise Exception("Unable to start Subprocessor '{}' ".format(self.extract.name))
+            raise Exception(f"Unable to start Subprocessor '{self.extract.name}' ")
         self.slots = [Slot(label, recipe) for label, recipe in zip(labels(recipes), recipes)]
         self.extract.clis = []
         self.reporter.emit(
@@ -90,7 +95,7 @@ class Pool:
         if not self.slots:
             self._flush_all()
             raise Exception("Unable to start subprocesses.")
-        return self.exhausted and not busy and not self.suspects and not self.again
+        return self.exhausted and not busy and not (self.suspects or self.again or self.late)
 
     def _members(self):
         for slot in self.slots:
@@ -154,6 +159,9 @@ class Pool:
         report = getattr(result, REPORT, None) or bare_report(member, result)
         member.state, member.frame = FREE, None
         member.frames_done += 1
+        if member is member.slot.member and member.slot.spare is not None:  # the suspect did not kill it
+            spare, member.slot.spare = member.slot.spare, None
+            spare.end()
         kind = report.get("kind")
         if kind is None:
             self._succeeded(member, data, result, report)
@@ -169,8 +177,9 @@ class Pool:
         self._flush(member)
         member.good_frames += 1
         member.slot.sick = False
-        self.deaths_in_row = 0
-        self.longest = max(self.longest or 0.0, report["seconds"])
+        self._settle_doubts()
+        if member.frames_done > 1:  # a first frame pays for kernels and autotuning
+            self.longest = max(self.longest or 0.0, report["seconds"])
         extra = {"looked": False} if report.get("looked") is False else {}
         self.reporter.emit(
             "frame_done",
@@ -179,13 +188,10 @@ class Pool:
             faces=report["faces"],
             rects=report["rects"],
             seconds=report["seconds"],
-            **extra
+            **extra,
         )
         self.done += 1
         self._tick(member.slot, data, result)
-        if member.slot.spare is not None and member is member.slot.member:
-            spare, member.slot.spare = member.slot.spare, None
-            spare.end()
 
     def _tick(self, slot, data, result):
         if hasattr(result, REPORT):
@@ -197,9 +203,9 @@ class Pool:
         text = message.get("err_msg") or ""
         if member.state == STARTING:
             member.start_error = text
-            self._say(self.console.log_info, "Error while subprocess initialization: {}".format(text))
+            self._say(self.console.log_info, f"Error while subprocess initialization: {text}")
         elif member.frame is not None:
-            self._say(self.console.log_info, "Error while processing data: {}".format(text))
+            self._say(self.console.log_info, f"Error while processing data: {text}")
             error = {"kind": "exception", "error": reporting.last_line(text)}
             error["traceback"] = reporting.bounded(text)
             data, member.frame = member.frame, None
@@ -226,7 +232,15 @@ class Pool:
             self._fail(member.slot, data, report)
         member.held = []
 
+    def _settle_doubts(self):
+        """A frame has succeeded: the machine works, so those that killed two workers are to blame."""
+        self.deaths_in_row = 0
+        doubtful, self.doubtful = self.doubtful, []
+        for slot, data, report in doubtful:
+            self._fail(slot, data, report)
+
     def _flush_all(self):
+        self._settle_doubts()
         for member in list(self._members()):
             self._flush(member)
 
@@ -238,11 +252,11 @@ class Pool:
             self._flush(member)
             return
         for item in member.held:
-            if item in first_chance:
-                self.tried[item[0].filepath.name, "sick"] += 1
-                self.again.append(item[0])
-            else:
+            if item not in first_chance:
                 self._fail(slot, *item)
+                continue
+            self.tried[item[0].filepath.name, "sick"] += 1
+            (self.late if item is member.held[0] else self.again).append(item[0])
         member.held, slot.sick = [], True
         member.reason = "errors"
         process.kill(member.cli.p)
@@ -256,7 +270,7 @@ class Pool:
                 continue
             if member.dead_since is None:
                 member.dead_since = now
-            if now - member.dead_since >= DRAIN_SECONDS or member.frame is None and member.start_error is None:
+            if member.state == FREE or now - member.dead_since >= DRAIN_SECONDS:
                 self._lost(member, status)
 
     def _lost(self, member, status):
@@ -279,8 +293,7 @@ class Pool:
         if data is not None:
             self._suspect(member, data, status)
         if self.deaths_in_row >= self.settings.deaths_in_row:
-            self._flush_all()
-            raise Exception("{} workers in a row were lost, none got a frame done".format(self.deaths_in_row))
+            raise Exception(f"{self.deaths_in_row} workers in a row were lost, none got a frame done")
         self._restart(slot, spare=data is not None)
 
     def _lost_event(self, member, status):
@@ -292,7 +305,7 @@ class Pool:
             phase=member.phase,
             reason=member.reason or "died",
             error=reporting.last_line(member.start_error),
-            **({} if member.frame is None else {"frame": member.frame.filepath.name})
+            **({} if member.frame is None else {"frame": member.frame.filepath.name}),
         )
 
     def _start_failed(self, member):
@@ -311,12 +324,13 @@ class Pool:
         error = "the worker was lost twice in this frame ({}, exit status {})".format(
             member.reason or "died", status
         )
-        self._fail(member.slot, data, {"kind": "worker_lost", "error": error, "traceback": ""})
+        report = {"kind": "worker_lost", "error": error, "traceback": ""}
+        self.doubtful.append((member.slot, data, report))
 
     def _restart(self, slot, spare):
         if slot not in self.slots or self.stopping:
             return
-        work = self.suspects or self.again or not self.exhausted
+        work = self.suspects or self.again or self.late or not self.exhausted
         if slot.member is None and work:
             slot.member = self._start(slot)
             if spare and self.suspects and self._may_spare(slot):
@@ -340,7 +354,7 @@ class Pool:
                 reason = member.overdue(self.settings, self.longest)
                 if reason is not None:
                     member.reason = reason
-                    message = "{} doesnt response, terminating it. ({})".format(member.slot.name, reason)
+                    message = f"{member.slot.name} doesnt response, terminating it. ({reason})"
                     self._say(self.console.log_info, message)
                     process.kill(member.cli.p)
 
@@ -351,9 +365,9 @@ class Pool:
             member = slot.member
             if member is None and not self.exhausted:
                 self._restart(slot, spare=False)
-            if slot.spare is not None and member is not None:
-                if slot.spare.state == FREE and member.state == STARTING:
-                    slot.member, slot.spare, member = slot.spare, member, slot.spare
+            spare = slot.spare
+            if spare is not None and member is not None and (spare.state, member.state) == (FREE, STARTING):
+                slot.member, slot.spare, member = spare, member, spare
             if member is not None and member.state == FREE and member.reason is None:
                 data = self._next(member)
                 if data is not None:
@@ -365,8 +379,13 @@ class Pool:
             return self.suspects.popleft()
         if self.again:
             return self.again.popleft()
+        frames = self.extract.input_data
+        if self.deaths_in_row >= ELSEWHERE_AFTER and frames:
+            return frames.pop(len(frames) // 2)
         data = self.extract.get_data(member.slot.host_dict)
         self.exhausted = self.exhausted or data is None
+        if data is None and self.late and member.frames_done == 0:
+            return self.late.popleft()
         return data
 
     def _send(self, member, data):
@@ -377,8 +396,8 @@ class Pool:
         member.send({"op": "data", "data": data})
 
     def _renew_for_suspects(self):
-        """Suspects left, and nobody fresh is coming: renew a worker that has nothing else to do."""
-        if not self.suspects or not self.exhausted or self.again:
+        """Frames left for a fresh worker, and none is coming: renew one that has nothing else to do."""
+        if not (self.suspects or self.late) or not self.exhausted or self.again:
             return
         if any(m.state == STARTING or not m.frames_done for m in self._members()):
             return
@@ -429,7 +448,7 @@ def labels(recipes):
     keys = [(r[2].get("device_type", "CPU"), r[2].get("device_idx", i)) for i, r in enumerate(recipes)]
     counts, seen, result = collections.Counter(keys), collections.Counter(), []
     for kind, index in keys:
-        label = "{}{}".format(kind, index)
-        result.append(label if counts[kind, index] == 1 else "{}.{}".format(label, seen[kind, index]))
+        label = f"{kind}{index}"
+        result.append(label if counts[kind, index] == 1 else f"{label}.{seen[kind, index]}")
         seen[kind, index] += 1
     return result

@@ -4,7 +4,7 @@ Linux reads /proc and has PR_SET_PDEATHSIG; Windows asks the kernel through ctyp
 thread watches the parent, and CPU time is unknown (None), which callers take as "no information".
 """
 # mypy: ignore-errors
-# ruff: noqa: UP, PTH, S, SIM, B
+# ruff: noqa: PTH123
 
 import os
 import signal
@@ -62,7 +62,7 @@ def cpu_and_state(pid):
     """
     if LINUX:
         try:
-            with open("/proc/{}/stat".format(pid), "rb") as stream:
+            with open(f"/proc/{pid}/stat", "rb") as stream:
                 fields = stream.read().rpartition(b")")[2].split()
             ticks = int(fields[11]) + int(fields[12])
             return ticks / float(os.sysconf("SC_CLK_TCK")), fields[0].decode("ascii")

@@ -1,6 +1,5 @@
 """Writes events: one JSON object per line, whole lines only, flushed at once."""
 # mypy: ignore-errors
-# ruff: noqa: UP, PTH, S, SIM, B
 
 import json
 import os

@@ -1,6 +1,5 @@
 """What the launcher wants of the agent, read from environment variables (see `Settings`)."""
 # mypy: ignore-errors
-# ruff: noqa: UP, PTH, S, SIM, B
 
 import os
 
@@ -20,10 +19,11 @@ class Settings:
     parent            DFLWRAP_PARENT_PID        end when this parent is gone; 0 = the parent at start
     workers           DFLWRAP_WORKERS           workers per device (CPU: in all); 0 = DeepFaceLab's own choice
     weights_on_cpu    DFLWRAP_WEIGHTS_ON_CPU    "1": keep the weights in the computer's memory
-    startup_timeout   DFLWRAP_STARTUP_TIMEOUT   1800: no sign of life from a worker that starts, or in its
-                                                first frame. A new GPU may compile kernels for half an hour.
-    frame_timeout     DFLWRAP_FRAME_TIMEOUT     300: no message and no CPU time used, later on
-    spin_timeout      DFLWRAP_SPIN_TIMEOUT      1800: one frame, however busy the worker is
+    startup_timeout   DFLWRAP_STARTUP_TIMEOUT   1800: a worker's start, and its first frame, however busy it
+                                                is. A new GPU may compile kernels for half an hour.
+    frame_timeout     DFLWRAP_FRAME_TIMEOUT     300: a later frame, however busy the worker is
+    idle_timeout      DFLWRAP_IDLE_TIMEOUT      180: any frame or start, with no message and no CPU time used
+    tf_log_level      DFLWRAP_TF_LOG_LEVEL      TensorFlow's C++ log level in the workers; "" = as it is
     enum_timeout      DFLWRAP_ENUM_TIMEOUT      600: listing the devices (imports TensorFlow once)
     stopped_timeout   DFLWRAP_STOPPED_TIMEOUT   3: a worker in state "stopped"
     errors_in_row     DFLWRAP_ERRORS_IN_ROW     3: as many failed frames in a row mean the worker is sick
@@ -40,7 +40,8 @@ class Settings:
         self.weights_on_cpu = env.get("DFLWRAP_WEIGHTS_ON_CPU", "") == "1"
         self.startup_timeout = _number(env, "DFLWRAP_STARTUP_TIMEOUT", 1800.0)
         self.frame_timeout = _number(env, "DFLWRAP_FRAME_TIMEOUT", 300.0)
-        self.spin_timeout = _number(env, "DFLWRAP_SPIN_TIMEOUT", 1800.0)
+        self.idle_timeout = _number(env, "DFLWRAP_IDLE_TIMEOUT", 180.0)
+        self.tf_log_level = env.get("DFLWRAP_TF_LOG_LEVEL", "")
         self.enum_timeout = _number(env, "DFLWRAP_ENUM_TIMEOUT", 600.0)
         self.stopped_timeout = _number(env, "DFLWRAP_STOPPED_TIMEOUT", 3.0)
         self.errors_in_row = max(2, _number(env, "DFLWRAP_ERRORS_IN_ROW", 3, int))

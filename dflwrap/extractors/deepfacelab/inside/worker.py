@@ -6,7 +6,7 @@ comes out is a failure of the frame, except a crop that lies outside of the pict
 DeepFaceLab drops such a rectangle.
 """
 # mypy: ignore-errors
-# ruff: noqa: UP, PTH, S, SIM, B
+# ruff: noqa: PTH119
 
 import functools
 import os

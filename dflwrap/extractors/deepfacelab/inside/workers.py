@@ -1,6 +1,5 @@
 """One place for a worker (`Slot`), and the worker that holds it at the moment (`Member`)."""
 # mypy: ignore-errors
-# ruff: noqa: UP, PTH, S, SIM, B
 
 import threading
 import time
@@ -10,6 +9,11 @@ from . import process
 STARTING, FREE, BUSY = "starting", "free", "busy"
 LEAST_CPU = 0.02
 """CPU seconds per second under which a process counts as idle (a sleeping thread pool uses less)."""
+LEAST_BOUND, SLOWER = 30.0, 10.0
+"""Steady phase: a frame may take 10 times as long as the slowest so far, and 30 s in any case. The second
+try of a frame that takes longer (20000 x 20000 pixels: half a minute) has a first frame's bound."""
+HOST_PAUSE = 5.0
+"""Seconds between two looks after which the host knows that it was itself stopped."""
 WATCH_EVERY = 0.5
 """Seconds between two looks at a worker's CPU time and state."""
 
@@ -68,12 +72,15 @@ class Member:
     def overdue(self, settings, longest):
         """Why this worker has to be killed now, or None. `longest`: seconds of the slowest frame so far."""
         now = time.monotonic()
-        if now - self.last_look < WATCH_EVERY:
+        gap = now - self.last_look
+        if gap < WATCH_EVERY:
             return None
+        if gap > HOST_PAUSE:  # the host itself was stopped: its workers' silence means nothing
+            self.last_life, self.frame_since = now, self.frame_since + gap
         cpu, state = process.cpu_and_state(self.pid)
-        if cpu is not None and self._cpu is not None:
-            if cpu - self._cpu >= LEAST_CPU * (now - self.last_look):
-                self.last_life = now
+        known = cpu is not None and self._cpu is not None
+        if known and cpu - self._cpu >= LEAST_CPU * gap:
+            self.last_life = now
         self._cpu, self.last_look = cpu, now
         if state in ("T", "t"):
             self._stopped_since = self._stopped_since or now
@@ -83,14 +90,14 @@ class Member:
             self._stopped_since = None
         if self.state == FREE:
             return None
-        early = self.phase != "steady"
-        idle = settings.startup_timeout if early else settings.frame_timeout
-        if now - max(self.last_life, self.frame_since) > idle:
+        bound = settings.startup_timeout
+        if self.phase == "steady":
+            bound = settings.frame_timeout
+            if longest is not None:
+                bound = min(bound, max(LEAST_BOUND, SLOWER * longest))
+        if now - max(self.last_life, self.frame_since) > min(bound, settings.idle_timeout):
             return "hang"
-        spin = max(settings.spin_timeout, 2 * settings.startup_timeout) if early else settings.spin_timeout
-        if not early and longest is not None:
-            spin = min(spin, max(120.0, 40 * longest))
-        return "spin" if now - self.frame_since > spin else None
+        return "spin" if now - self.frame_since > bound else None
 
     def end(self, seconds=5.0):
         for name in ("s2c", "c2s"):

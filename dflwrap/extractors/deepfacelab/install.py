@@ -1,0 +1,211 @@
+"""Where is DeepFaceLab, and which Python runs it? Nothing is executed to find out.
+
+`DFL_ROOT` means the DeepFaceLab folder in Windows builds and the folder above it in the Linux scripts;
+the macOS port has `DFL_MAIN`. So every meaning is tried, and a folder counts only when it holds main.py
+and mainscripts/Extractor.py.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from dflwrap.common.errors import DflwrapError
+from dflwrap.extractors.deepfacelab.facts import install_facts
+from dflwrap.extractors.deepfacelab.scripts_reading import read_env_sh
+
+Layout = Literal["windows-build", "linux-scripts", "plain"]
+VARIABLES = ("DFL_SRC", "DFL_ROOT", "DFL_MAIN")
+LEVELS_UP = 3
+"""From `DFL/workspace/data_src` the install is three folders up, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class DflInstall:
+    main: Path
+    """DeepFaceLab's main.py."""
+    python: Path
+    """The interpreter that runs it."""
+    layout: Layout
+    why: str
+    """How it was found, for the user."""
+    facts: dict[str, str] = field(default_factory=dict)
+    """What its files say: fork, commit, python, and versions of tensorflow, numpy, opencv, ..."""
+
+    @property
+    def version(self) -> str:
+        commit = self.facts.get("commit")
+        return self.facts.get("fork", "DeepFaceLab") + (f" {commit}" if commit else "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    main: Path
+    layout: Layout
+    script: Path | None
+    """The env.sh that led there."""
+
+
+def find_install(
+    dfl_root: Path | None, dfl_python: Path | None, environ: Mapping[str, str], cwd: Path
+) -> DflInstall | None:
+    """The install to use, or None when none was named and none is near.
+
+    A named folder (`dfl_root`, else the variables DFL_SRC, DFL_ROOT, DFL_MAIN) comes before what lies near
+    `cwd`. Raises DflwrapError for a folder or interpreter that was named but is not one.
+    """
+    if dfl_root is not None:
+        root = dfl_root.expanduser()
+        found = next(_under(root, environ), None)
+        if found is None:
+            raise DflwrapError(_not_dfl("--dfl-root", root))
+        return _complete(found, dfl_python, environ, f"named with --dfl-root {root}")
+    for name in VARIABLES:
+        value = environ.get(name, "").strip().strip('"')
+        if value:
+            root = cwd / Path(value).expanduser()
+            found = next(_under(root, environ), None)
+            if found is not None:
+                return _complete(found, dfl_python, environ, f"the variable {name} names {root}")
+    return _near(cwd, dfl_python, environ)
+
+
+def _not_dfl(option: str, root: Path) -> str:
+    if not root.exists():
+        return f"{option}: {root} does not exist."
+    return (
+        f"{option}: no DeepFaceLab in {root}: neither it nor its folders DeepFaceLab and "
+        "_internal/DeepFaceLab hold main.py with mainscripts/Extractor.py, and no env.sh leads to one."
+    )
+
+
+def _near(cwd: Path, dfl_python: Path | None, environ: Mapping[str, str]) -> DflInstall | None:
+    lacking: _Found | None = None
+    for folder in (cwd, *cwd.parents[:LEVELS_UP]):
+        for found in _under(folder, environ):
+            if dfl_python is None and _own_python(found, environ) is None:
+                lacking = lacking or found
+                continue
+            return _complete(found, dfl_python, environ, f"found in {folder}")
+    if dfl_python is not None and lacking is None:
+        _interpreter(dfl_python)  # a wrong path is said even though there is nothing to run with it
+    return None
+
+
+def _under(root: Path, environ: Mapping[str, str]) -> Iterator[_Found]:
+    """The installs that a folder (or a path of main.py) can stand for, the likeliest first."""
+    if root.name == "main.py" and _is_dfl(root.parent):
+        yield _Found(root, _layout_of(root.parent, None), None)
+    for script in (root / "env.sh", root / "scripts" / "env.sh", root.parent / "scripts" / "env.sh"):
+        yield from _from_script(script, environ)
+    for folder in (root / "_internal" / "DeepFaceLab", root, root / "DeepFaceLab"):
+        if _is_dfl(folder):
+            yield _Found(folder / "main.py", _layout_of(folder, None), None)
+
+
+def _from_script(script: Path, environ: Mapping[str, str]) -> Iterator[_Found]:
+    if not script.is_file():
+        return
+    values = read_env_sh(script, environ)
+    for name in VARIABLES:
+        if values.get(name):
+            for base in (script.parent, script.parent.parent):
+                for folder in (base / values[name], base / values[name] / "DeepFaceLab"):
+                    if _is_dfl(folder):
+                        yield _Found(folder / "main.py", "linux-scripts", script)
+
+
+def _is_dfl(folder: Path) -> bool:
+    return (folder / "main.py").is_file() and (folder / "mainscripts" / "Extractor.py").is_file()
+
+
+def _layout_of(folder: Path, script: Path | None) -> Layout:
+    if folder.parent.name == "_internal" or any(folder.parent.glob("python-3*/python.exe")):
+        return "windows-build"
+    return "linux-scripts" if script else "plain"
+
+
+def _complete(found: _Found, dfl_python: Path | None, environ: Mapping[str, str], why: str) -> DflInstall:
+    python = _interpreter(dfl_python) if dfl_python is not None else _own_python(found, environ)
+    if python is None:
+        raise DflwrapError(
+            f"DeepFaceLab is in {found.main.parent}, but the Python that runs it was not found; "
+            "name it with --dfl-python."
+        )
+    main = found.main.absolute()
+    return DflInstall(main, python, found.layout, why, install_facts(main, python))
+
+
+def _interpreter(named: Path) -> Path:
+    """The interpreter a user named: a file, a virtual environment's folder, or a command's name."""
+    path = named.expanduser()
+    if path.is_dir():
+        inside = _in_environment(path)
+        if inside is None:
+            raise DflwrapError(f"--dfl-python: {path} is a folder without a Python in it.")
+        return inside
+    if not path.exists() and len(path.parts) == 1:
+        on_path = shutil.which(str(path))
+        if on_path is not None:
+            return Path(on_path)
+    if not path.is_file():
+        raise DflwrapError(f"--dfl-python: {path} does not exist.")
+    if not os.access(path, os.X_OK):
+        raise DflwrapError(f"--dfl-python: {path} is not a program that can be started.")
+    return path.absolute()
+
+
+def _in_environment(folder: Path) -> Path | None:
+    for name in ("bin/python", "Scripts/python.exe", "python.exe", "bin/python3"):
+        if (folder / name).is_file():
+            return (folder / name).absolute()
+    return None
+
+
+def _own_python(found: _Found, environ: Mapping[str, str]) -> Path | None:
+    """The interpreter that belongs to an install, without asking the user."""
+    for candidate in _candidates(found, environ):
+        if candidate.is_file() and os.access(candidate, os.X_OK):
+            return candidate.absolute()
+    return None
+
+
+def _candidates(found: _Found, environ: Mapping[str, str]) -> Iterator[Path]:
+    folder = found.main.parent
+    if found.layout == "windows-build":
+        yield from sorted(folder.parent.glob("python-3*/python.exe"), reverse=True)
+    values = read_env_sh(found.script, environ) if found.script else {}
+    for name in (values.get("DFL_PYTHON"), environ.get("DFL_PYTHON"), environ.get("PYTHON_EXECUTABLE")):
+        if name and ("/" in name or "\\" in name):
+            base = found.script.parent if found.script else folder
+            yield base / Path(name).expanduser()
+    conda = values.get("CONDA_ENV") or environ.get("DFL_CONDA_ENV") or "deepfacelab"
+    for base in _environments(folder, found.script, conda, environ):
+        python = _in_environment(base)
+        if python is not None:
+            yield python
+
+
+def _environments(
+    folder: Path, script: Path | None, conda: str, environ: Mapping[str, str]
+) -> Iterator[Path]:
+    """Virtual and conda environments beside the install; the active one unless it is dflwrap's own."""
+    for base in dict.fromkeys(p for p in (folder, folder.parent, script and script.parent) if p):
+        for name in (".venv", "venv", "env"):
+            yield base / name
+    for name in ("CONDA_PREFIX", "VIRTUAL_ENV"):
+        active = environ.get(name)
+        if active and Path(active).resolve() != Path(sys.prefix).resolve():
+            if name == "VIRTUAL_ENV" or Path(active).name == conda:
+                yield Path(active)
+            yield Path(active).parent / conda
+            yield Path(active) / "envs" / conda
+    home = environ.get("HOME") or environ.get("USERPROFILE")
+    if home:
+        for name in ("miniconda3", "anaconda3", "miniforge3", "mambaforge", ".conda"):
+            yield Path(home) / name / "envs" / conda
