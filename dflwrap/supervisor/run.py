@@ -27,7 +27,7 @@ from dflwrap.supervisor.loop import Ended, Loop, Settings
 from dflwrap.supervisor.observing import Observer
 from dflwrap.supervisor.progress import Reporter, RunState
 from dflwrap.supervisor.request import RunRequest
-from dflwrap.supervisor.runfolder import RunFolder, remove_tree
+from dflwrap.supervisor.runfolder import RunFolder
 from dflwrap.telemetry.base import GpuReader, NoGpu
 from dflwrap.telemetry.gpu import open_gpu
 
@@ -55,18 +55,21 @@ def run_extraction(
     _check_folders(request)
     folder = RunFolder(request.output_dir)
     new_run, new_output = not folder.path.exists(), not request.output_dir.exists()
+    folder.lock()
     try:
-        return _locked(request, extractors, reporter, control, state, folder)
+        return _owning(request, extractors, reporter, control, state, folder)
     except DflwrapError as error:
         if error.exit_code is ExitCode.USAGE:  # nothing was started: leave nothing behind
             if new_run:
-                remove_tree(folder.path)
+                folder.clear()
             if new_output and request.output_dir.is_dir() and not any(request.output_dir.iterdir()):
                 request.output_dir.rmdir()
         raise
+    finally:
+        folder.unlock()
 
 
-def _locked(
+def _owning(
     request: RunRequest,
     extractors: Sequence[Extractor],
     reporter: Reporter,
@@ -74,19 +77,15 @@ def _locked(
     state: RunState,
     folder: RunFolder,
 ) -> RunResult:
-    folder.lock()
+    ledger = Ledger(folder.database)
     try:
-        ledger = Ledger(folder.database)
+        run = _Run(request, extractors, reporter, control, state, folder, ledger)
         try:
-            run = _Run(request, extractors, reporter, control, state, folder, ledger)
-            try:
-                return run.run()
-            finally:
-                run.close()
+            return run.run()
         finally:
-            ledger.close()
+            run.close()
     finally:
-        folder.unlock()
+        ledger.close()
 
 
 def _check_folders(request: RunRequest) -> None:

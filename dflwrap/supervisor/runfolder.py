@@ -22,6 +22,7 @@ class RunFolder:
         self.quarantine = self.path / "quarantine"
         self.report = self.path / "report.json"
         self._lock = FileLock(self.path / "run.lock", timeout=0)
+        self._cleared = False
 
     def lock(self) -> None:
         """Create the folder and own it. Raises DflwrapError when another dflwrap does, or on no access."""
@@ -42,6 +43,19 @@ class RunFolder:
 
     def unlock(self) -> None:
         self._lock.release()
+        if self._cleared:
+            try:
+                Path(self._lock.lock_file).unlink(missing_ok=True)
+                self.path.rmdir()
+            except OSError:
+                pass  # someone else has begun in it
+
+    def clear(self) -> None:
+        """Only while it is owned, and only for a run that was made just now: remove it with `unlock`."""
+        for path in self.path.iterdir():
+            if path.name != "run.lock":
+                remove_tree(path) if path.is_dir() else path.unlink()
+        self._cleared = True
 
     def attempt_folder(self, number: int) -> Path:
         """A new, empty folder for an attempt."""
