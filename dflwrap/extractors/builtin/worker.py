@@ -32,7 +32,7 @@ def run_worker(connection: Connection, settings: WorkerSettings) -> None:
     """The worker's life. It never outlives the host: see `_die_with_the_host`."""
     _die_with_the_host()
     try:
-        handler = _FrameHandler(settings)
+        handler = FrameHandler(settings)
     except Exception as error:
         _send(connection, StartFailed(_last_line(error), traceback.format_exc()[-_TRACEBACK_LIMIT:]))
         return
@@ -82,7 +82,7 @@ def _end_after(sentinel: int) -> None:
     os._exit(1)
 
 
-class _FrameHandler:
+class FrameHandler:
     """Reads, finds, aligns, writes: one frame at a time. Heavy imports happen here, in the worker only."""
 
     def __init__(self, settings: WorkerSettings) -> None:
