@@ -71,6 +71,14 @@ def extract(
     dfl_python: Annotated[
         Path | None, typer.Option(help="The Python that runs DeepFaceLab.", rich_help_panel=_RUN)
     ] = None,
+    no_agent: Annotated[
+        bool,
+        typer.Option(
+            "--no-agent",
+            help="Do not hook into the extractor: watch it from outside (black-box mode).",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
     workers: Annotated[
         str, typer.Option(help="Workers per device, or auto.", rich_help_panel=_DEVICES)
     ] = "auto",
@@ -152,6 +160,7 @@ def extract(
         on_conflict=OnConflict(_one_of("--on-conflict", on_conflict, tuple(OnConflict))),
         on_gpu_failure=OnGpuFailure(_one_of("--on-gpu-failure", on_gpu_failure, tuple(OnGpuFailure))),
         retry_quarantined=retry_quarantined,
+        black_box=no_agent,
         may_wait=wait_for_disk,
         frame_timeout=frame_timeout,
         startup_timeout=startup_timeout,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from dflwrap.common.events import Event
@@ -57,6 +58,11 @@ class Extractor(ABC):
     """Names of the `Plan` fields that have an effect here."""
     reports_frames: bool
     """True: `launch(spec)` writes one event per frame. False: black-box mode only."""
+
+    @property
+    def cache_folder(self) -> Path | None:
+        """A folder whose growth is a sign of life (compiled GPU kernels), or None."""
+        return None
 
     @abstractmethod
     def info(self) -> ExtractorInfo:

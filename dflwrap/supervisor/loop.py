@@ -63,7 +63,8 @@ class Settings:
     extractors: dict[str, Extractor]
     context: RunContext
     output_debug: bool
-    cache_folder: Path | None = None
+    black_box: bool = False
+    """Asked for: never use per-frame events."""
 
 
 class Loop:
@@ -136,7 +137,7 @@ class Loop:
 
     def _is_black_box(self) -> bool:
         name = self._extractor.info().name
-        return self._black_box.get(name, not self._extractor.reports_frames)
+        return self._settings.black_box or self._black_box.get(name, not self._extractor.reports_frames)
 
     # -- one attempt ---------------------------------------------------------------------------
 
@@ -178,7 +179,7 @@ class Loop:
             watch,
             self._control,
             black_box=black_box,
-            cache_folder=self._settings.cache_folder,
+            cache_folder=self._extractor.cache_folder if plan.devices else None,
         )
         self._observer.begin(number)
         ended_well = False

@@ -35,6 +35,8 @@ class RunRequest:
     on_conflict: OnConflict = OnConflict.STOP
     on_gpu_failure: OnGpuFailure = OnGpuFailure.CPU
     retry_quarantined: bool = False
+    black_box: bool = False
+    """Run the extractor without per-frame events, from its outside alone."""
     may_wait: bool = False
     startup_timeout: float = 1800.0
     frame_timeout: float = 300.0

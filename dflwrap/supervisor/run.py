@@ -176,6 +176,7 @@ class _Run:
             {e.info().name: e for e in self._extractors},
             context,
             request.options.output_debug,
+            request.black_box,
         )
         template = AttemptSpec(0, plan, request.options, "", "", "", "", ())
         return Loop(

@@ -111,6 +111,7 @@ def cuda_cache_folder(environ: Mapping[str, str]) -> Path:
 def _cuda_settings(environ: Mapping[str, str], *, on_cpu: bool) -> dict[str, str]:
     settings = {
         "CUDA_CACHE_MAXSIZE": str(CUDA_CACHE_BYTES),
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # NVML's order, in which the plan names devices
         "TF_MIN_GPU_MULTIPROCESSOR_COUNT": "2",
         "TF_DIRECTML_KERNEL_CACHE_SIZE": "2500",
         "TF_CPP_MIN_LOG_LEVEL": "2" if on_cpu else "1",
