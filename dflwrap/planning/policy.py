@@ -220,6 +220,9 @@ def _wait_for_vram(case: _Case, row: Ladder, position: int) -> Wait | Skip:
         return Skip(
             "" if not case.plan.devices else "free video memory cannot be read here, so no waiting for it"
         )
+    taken = device.free_before - (device.free_min or 0)
+    if device.ours_peak is not None and taken <= device.ours_peak + VRAM_SLACK:
+        return Skip(f"the extractor itself held {device.ours_peak / GIB:.1f} GiB, waiting cannot help")
     wanted = max(0, device.free_before - VRAM_SLACK)
     sentence = case.says(f"waiting until GPU {device.index} has {wanted / GIB:.1f} GiB free again")
     then = NextPlan(case.plan, (Rung.WAIT_FOR_VRAM,), sentence)

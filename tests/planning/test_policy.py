@@ -71,6 +71,17 @@ def test_without_telemetry_there_is_no_wait_and_the_sentence_says_so() -> None:
     assert "cannot be read here" in decision.sentence
 
 
+def test_memory_that_the_extractor_itself_took_is_not_waited_for() -> None:
+    walk = start()
+    walk.telemetry = TelemetrySummary(devices=(card(0.4, ours_peak=7 * GIB),))
+    decision = walk.fail(OOM)
+    assert isinstance(decision, NextPlan) and decision.plan.workers == 2
+    assert "the extractor itself held 7.0 GiB, waiting cannot help" in decision.sentence
+    walk = start()
+    walk.telemetry = TelemetrySummary(devices=(card(0.4, ours_peak=3 * GIB),))
+    assert isinstance(walk.fail(OOM), Wait), "others took the rest: they may give it back"
+
+
 def test_small_frames_are_said_not_to_help() -> None:
     walk = start(Plan(devices=(0,), workers=1), longest_side=640)
     walk.fail(OOM)
