@@ -19,6 +19,7 @@ CROP_SCALE = 1.5
 MIN_PRESENCE = 0.5
 """MediaPipe's threshold below which a mesh is not a face."""
 
+
 @dataclass(frozen=True, slots=True)
 class MeshFace:
     """A face as FaceMesh sees it, in pixels of the frame."""
@@ -46,7 +47,7 @@ class Crop:
 
 
 class Mesh:
-    """FaceMesh; two looks at a face: at the detector's box, and at where the first look found it."""
+    """FaceMesh; it looks at the detector's box, and again where the first look shows the box was off."""
 
     def __init__(self, threads: int) -> None:
         self._model = Model(MESH_FILE, threads)
@@ -59,9 +60,11 @@ class Mesh:
         presence, points = self._look(frame, crop)
         if presence < MIN_PRESENCE:
             return None
-        second, refined = self._look(frame, _crop_around(points))
-        if second >= MIN_PRESENCE:
-            presence, points = second, refined
+        better = _crop_around(points)
+        if not _is_near(crop, better):
+            second, refined = self._look(frame, better)
+            if second >= MIN_PRESENCE:
+                presence, points = second, refined
         low, high = points.min(axis=0), points.max(axis=0)
         rect = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
         return MeshFace(presence, landmarks_68(points), rect)
@@ -88,6 +91,13 @@ def _crop_around(points: Floats) -> Crop:
     middle = (low + high) / 2
     centre = (cosine * middle[0] - sine * middle[1], sine * middle[0] + cosine * middle[1])
     return Crop((float(centre[0]), float(centre[1])), CROP_SCALE * float((high - low).max()), roll)
+
+
+def _is_near(crop: Crop, better: Crop) -> bool:
+    """True where a second look would move the landmarks by less than 2 % of the eyes' distance (measured)."""
+    offset = math.hypot(better.centre[0] - crop.centre[0], better.centre[1] - crop.centre[1])
+    turn = abs(math.remainder(better.roll - crop.roll, 2 * math.pi))
+    return 0.93 < better.side / crop.side < 1.07 and offset < 0.05 * crop.side and math.degrees(turn) < 6
 
 
 def _crop_image(frame: Frame, crop: Crop) -> NDArray[np.float32]:
