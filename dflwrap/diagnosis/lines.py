@@ -29,14 +29,14 @@ BAR = re.compile(
 _ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]{0,300}(?:\x07|\x1b\\)|[@-Z\\-_])")
 _BARE_ANSI = re.compile(r"(?:\^\[|\\u001b|\\x1b|\\033|␛|#033)\[[0-9;]{0,12}[mKAJH]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\ufeff]")
-_TIME = r"\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
+_TIME = r"\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9}+)?+(?:Z|[+-]\d\d:?\d\d)?"
 _CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,6})?"
 _LEVEL = r"(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL|TRACE|STDOUT|STDERR|stdout|stderr|info|error|warning)"
 _PREFIXES = tuple(
     re.compile(text)
     for text in (
         r"(?:> ?)+",
-        rf"\[{_TIME}: [A-Z]+/[\w@.:-]+\] (?:[\w.\[\]-]+: )?",
+        rf"\[{_TIME}: [A-Z]+/[\w@.:-]+\] (?:[\w.-]+\[[\w-]+\]: )?",
         rf"{_TIME} (?:stdout|stderr) [FP] ",
         r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? [\w.-]+ [\w./@-]+(?:\[\d+\])?: ",
         rf"{_TIME} [\w.-]+ [\w./@-]+\[\d+\]: ",
@@ -53,6 +53,9 @@ _PREFIXES = tuple(
 _KEEP = re.compile(r"(?:WARNING !!!|INFO:plaidml|WARNING:tensorflow|\d+%\|)")
 _LOGGER_NAME = re.compile(r"(?:[\w.]{2,40} - )?" + _LEVEL + r"(?: -|:) (?=\S)|- " + _LEVEL + r" - ")
 _FENCE = re.compile(r"\s*(?:```|~~~)[\w+-]*\s*$")
+_LINE_START = re.compile(
+    r" {2,}\S|Traceback |(?:[A-Za-z_]\w{0,40}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception)\b|File \"|\d{4}-\d\d-\d\d|\[|Images found|Done\."
+)
 _WIDTHS = (79, 80, 99, 100, 119, 120)
 
 
@@ -65,7 +68,7 @@ def clean(text: str) -> str:
     text = _CONTROL.sub("", text).replace("\xa0", " ").replace("\t", "    ")
     if text.startswith('{"log":') or text.startswith('{"message":') or text.startswith('{"msg":'):
         text = _from_json(text)
-    return strip_prefix(text).rstrip()
+    return strip_prefix(text).rstrip("\r\n")
 
 
 def _from_json(text: str) -> str:
@@ -96,11 +99,32 @@ def strip_prefix(text: str) -> str:
     return text
 
 
-def to_lines(source: str, raw: Iterable[tuple[int, str]]) -> Iterator[Line]:
-    """Clean lines of one source; text glued to progress bars becomes lines of its own."""
-    for number, text in raw:
-        text = clean(text)
-        if not text or _FENCE.match(text):
+def fenced(raw: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Of a pasted issue text, what stands between code fences, if that is most of it; fences are dropped.
+
+    What a user writes around a log is no evidence: it guesses.
+    """
+    inside, outside, fence_open, fences = [], [], False, 0
+    for item in raw:
+        if "`" not in item[1] and "~" not in item[1]:
+            (inside if fence_open else outside).append(item)
+        elif _FENCE.match(item[1]):
+            fence_open, fences = not fence_open, fences + 1
+        else:
+            text = item[1].strip()
+            bare = text.strip("`") if text.startswith("`") or text.endswith("`") else item[1]
+            (inside if fence_open else outside).append((item[0], bare))
+    if fences < 2:
+        return sorted(inside + outside)
+    weight = sum(len(text) for _, text in inside)
+    return inside if weight > sum(len(text) for _, text in outside) else sorted(inside + outside)
+
+
+def to_lines(source: str, cleaned: Iterable[tuple[int, str]]) -> Iterator[Line]:
+    """The lines of one source; text glued to progress bars becomes lines of its own."""
+    for number, text in cleaned:
+        text = text.rstrip()
+        if not text:
             continue
         if "%|" in text and ("it/s" in text or "s/it" in text):
             yield from _unglue(source, number, text)
@@ -133,7 +157,7 @@ def unwrap(raw: list[tuple[int, str]]) -> list[tuple[int, str]]:
 
     A width shows when no line is longer than it and several lines end exactly there.
     """
-    lengths = [len(text.rstrip("\r")) for _, text in raw if "%|" not in text]
+    lengths = [len(text) for _, text in raw if "%|" not in text or not text.rstrip().endswith("]")]
     if not lengths:
         return raw
     width = max(lengths)
@@ -143,10 +167,12 @@ def unwrap(raw: list[tuple[int, str]]) -> list[tuple[int, str]]:
         return raw
     if counts[width] == 1 and counts[width - 1]:
         return raw
+    doubtful = counts[width] < 3
     joined: list[tuple[int, str]] = []
     open_line = False
     for number, text in raw:
-        text = text.rstrip("\r")
+        if doubtful and _LINE_START.match(text):
+            open_line = False
         if open_line and joined and text and len(joined[-1][1]) < MAX_LINE:
             joined[-1] = (joined[-1][0], joined[-1][1] + text)
         else:

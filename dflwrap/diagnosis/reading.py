@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from dflwrap.diagnosis.encodings import SAMPLE, detect
-from dflwrap.diagnosis.lines import Line, to_lines, unwrap
+from dflwrap.diagnosis.lines import Line, clean, fenced, to_lines, unwrap
 
 CHUNK = 1 << 20
 HEAD_BUDGET = 3 << 20
@@ -75,9 +75,10 @@ def read_source(name: str, chunks: Iterable[bytes], is_hit: Callable[[bytes], bo
         raw.append((number, _decode(data, text_codec)))
     if raw and raw[0][1].startswith("\ufeff"):
         raw[0] = (raw[0][0], raw[0][1][1:])
-    lines = tuple(to_lines(name, raw))
-    joined = unwrap(raw)
-    unwrapped = lines if joined is raw else tuple(to_lines(name, joined))
+    cleaned = fenced([(number, clean(text)) for number, text in raw])
+    lines = tuple(to_lines(name, cleaned))
+    joined = unwrap(cleaned)
+    unwrapped = lines if joined is cleaned else tuple(to_lines(name, joined))
     return Reading(
         name, encoding, lines, unwrapped, state.size, state.newlines, state.nul_tail, keeper.dropped, state.open_end
     )
