@@ -147,10 +147,10 @@ def _zero_or_few(run: Run, log: LogFacts) -> list[Finding]:
                 return [
                     Finding("wrong-build-new-gpu", log.summary_index, 2, f"{images} images on a newer GPU and not one face, without any error")
                 ]
-        if images >= ENOUGH_FRAMES:
+        if images >= ENOUGH_FRAMES and "cpu" in log.names:
             return [Finding("few-faces-hard-shots", log.summary_index, 1, f"{images} images were looked at and no face was found")]
         return []
-    if images >= ENOUGH_FRAMES * 2 and faces < FEW_FACES * images:
+    if log.complete and images >= ENOUGH_FRAMES * 2 and faces < FEW_FACES * images:
         return [Finding("few-faces-hard-shots", log.summary_index, 1, f"only {faces} faces in {images} images")]
     return []
 
