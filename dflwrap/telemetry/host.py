@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from dflwrap.telemetry.base import HostSample, ProcessSample
+from dflwrap.telemetry.limits import usable_memory
 
 WALK_EVERY = 2.0
 """Seconds between two searches for new processes of the tree, at least."""
@@ -44,14 +45,14 @@ class HostReader:
     def sample(self) -> HostSample:
         memory = swap = None
         with contextlib.suppress(psutil.Error, OSError, RuntimeError):
-            memory = psutil.virtual_memory()
+            memory = usable_memory()
         with contextlib.suppress(psutil.Error, OSError, RuntimeError):
             swap = psutil.swap_memory()
         self._walk()
         processes, cpu = self._processes()
         return HostSample(
-            ram_total=None if memory is None else int(memory.total),
-            ram_available=None if memory is None else int(memory.available),
+            ram_total=None if memory is None else memory.total,
+            ram_available=None if memory is None else memory.available,
             swap_total=None if swap is None else int(swap.total),
             swap_free=None if swap is None else int(swap.free),
             disk_free=self._disks(),
