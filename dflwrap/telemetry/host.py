@@ -14,8 +14,8 @@ from dflwrap.telemetry.limits import usable_memory
 
 WALK_EVERY = 2.0
 """Seconds between two searches for new processes of the tree, at least."""
-WALK_SHARE = 200.0
-"""A search reads every process of the machine: it may take a 200th of the time (0.5 % of a core)."""
+WALK_SHARE = 400.0
+"""A search reads every process of the machine: it may take a 400th of the time (0.25 % of a core)."""
 DISK_EVERY = 5.0
 
 
