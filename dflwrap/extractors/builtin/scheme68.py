@@ -3,7 +3,7 @@
 Inner points are a vertex of the mesh or the middle of two: FaceMesh draws the edges of brows and lips
 where 300-W draws lines through them. The jaw is nine equal steps along the outline from beside each
 eye to the chin, as 300-W spaces it, and not at fixed vertices. Chosen by anatomy, checked on annotated
-photographs (docs of tests/builtin/assets).
+photographs (tests/builtin/assets/landmarks.json).
 """
 
 from __future__ import annotations
