@@ -42,6 +42,10 @@ from dflwrap.supervisor.runfolder import RunFolder, remove_tree
 from dflwrap.supervisor.serialising import verdict_to_dict
 from dflwrap.supervisor.streams import Line
 
+FRAME_BOUND = frozenset(
+    {"host-memory", "gpu-memory", "worker-crash", "input-image", "hang", "unknown", "output-io"}
+)
+"""Categories of failure that one frame can cause by itself."""
 REDRAW = 0.2
 """Seconds between two looks at the totals for the display."""
 
@@ -95,6 +99,7 @@ class Loop:
         self._bisection: Bisection | None = None
         self._black_box: dict[str, bool] = {}
         self._reason = ""
+        self._category = "unknown"
         self._redrawn = 0.0
 
     # -- the loop ------------------------------------------------------------------------------
@@ -292,6 +297,8 @@ class Loop:
             if wider is not None and context.open_frames:
                 self._follow(wider, record)
             return None
+        primary = judged.verdict.primary
+        self._category = primary.category if primary else "unknown"
         decision = decide(judged.verdict, tuple(self._history), telemetry, plan, context)
         return self._carry_out(decision, record, rows)
 
@@ -349,9 +356,28 @@ class Loop:
             case Wait():
                 return self._wait(decision, record, rows)
             case Stop():
+                if self._frames_to_blame(decision, record):
+                    return None
                 self._note(record.number, decision.sentence)
                 return decision
         return None
+
+    def _frames_to_blame(self, stop: Stop, record: AttemptRecord) -> bool:
+        """Quarantine named frames instead of stopping, where the extractor works on all the others.
+
+        Nothing is left to try on these frames; the run is not theirs to end.
+        """
+        named = [row for row in map(self._row, record.suspects) if row is not None and row.failures > 1]
+        works = any(earlier.frames_gained for earlier in self._history)
+        if not named or not works or self._category not in FRAME_BOUND:
+            return False
+        names = named[0].name if len(named) == 1 else f"{len(named)} frames"
+        self._note(record.number, f"attempt {record.number}: {names} quarantined: {stop.sentence}")
+        for row in named:
+            self._quarantine(row, stop.cause, row.evidence or stop.sentence, record.number)
+            self._held.discard(row.name)
+        self._plan = self._context.widest
+        return True
 
     def _follow(self, step: NextPlan, record: AttemptRecord, rows: list[FrameRow] | None = None) -> None:
         self._note(record.number, step.sentence)
