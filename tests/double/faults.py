@@ -76,7 +76,8 @@ def _entries(key):
     """The faults of a key: an exact one first, then patterns (for frames)."""
     found = []
     for pattern, value in _script().items():
-        if pattern != "options" and (pattern == key or fnmatch.fnmatchcase(key, pattern)):
+        same_side = pattern.startswith("host:") == key.startswith("host:")
+        if pattern != "options" and same_side and (pattern == key or fnmatch.fnmatchcase(key, pattern)):
             found += [(pattern, one) for one in (value if isinstance(value, list) else [value])]
     return found
 

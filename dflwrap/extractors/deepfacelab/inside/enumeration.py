@@ -15,6 +15,8 @@ import time
 from . import process
 
 STEP = "initialize_main_env"
+LOOK_EVERY = 0.05
+"""Seconds; the child must be seen while it lives, and Python takes longer than that to start."""
 GRACE = 3.0
 """Seconds between the child's end and the verdict that it left nothing behind."""
 
@@ -52,7 +54,7 @@ def _inside(thread):
 def _watch(host, main_thread):
     since = child = gone_since = stopped_since = None
     while host.phase == "start":
-        time.sleep(0.2)
+        time.sleep(LOOK_EVERY)
         now = time.monotonic()
         if not _inside(main_thread):
             since = None
@@ -71,7 +73,7 @@ def _watch(host, main_thread):
             _give_up(host, child, None, "the process that lists the devices was stopped")
         elif now - since > host.settings.enum_timeout:
             seconds = int(host.settings.enum_timeout)
-            _give_up(host, child, None, f"listing the devices took longer than {seconds} s")
+            _give_up(host, child, status, f"listing the devices took longer than {seconds} s")
 
 
 def _give_up(host, child, status, message):

@@ -84,7 +84,7 @@ class Pool:
         finally:
             self._close()
         if self.bar:
-            self.extract.on_clients_finalized()
+            self._say(self.extract.on_clients_finalized)
         self.reporter.emit("finished", done=self.done, failed=self.failed, total=self.total)
         return self.extract.get_result()
 
@@ -153,7 +153,7 @@ class Pool:
         self.reporter.emit(event, worker=slot.label, pid=member.pid, device=slot.name)
         if not self.bar:
             self.bar = True
-            self.extract.on_clients_initialized()
+            self._say(self.extract.on_clients_initialized)
 
     def _result(self, member, data, result):
         report = getattr(result, REPORT, None) or bare_report(member, result)
@@ -196,7 +196,7 @@ class Pool:
     def _tick(self, slot, data, result):
         if hasattr(result, REPORT):
             delattr(result, REPORT)
-        self.extract.on_result(slot.host_dict, data, result)
+        self._say(self.extract.on_result, slot.host_dict, data, result)
 
     def _error(self, member, message):
         """A worker says that it is about to end: at its start, or because it runs without our hook."""

@@ -1,0 +1,123 @@
+"""The agent names the outcome of every frame, and a frame that fails costs no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dflwrap.common.events import EventKind, parse_event
+from dflwrap.faceset.verify import verify_face
+
+from .conftest import Double, png
+
+ALL = [f"{n:05d}.png" for n in range(1, 7)]
+
+
+def test_a_clean_run_reports_every_frame_with_its_faces(tmp_path: Path, each_python: str) -> None:
+    double = Double(tmp_path, each_python)
+    double.add()
+    ran = double.run({"options": {"faces": {"00002.png": 0, "00003.png": 2}}})
+    assert ran.code == 0
+    assert ran.frames("frame_started") == ALL
+    faces = {event["frame"]: event["faces"] for event in ran.of("frame_done")}
+    assert faces["00001.png"] == ["00001_0.jpg"]
+    assert faces["00002.png"] == []
+    assert faces["00003.png"] == ["00003_0.jpg", "00003_1.jpg"]
+    assert sorted(name for names in faces.values() for name in names) == ran.faces
+    for name in ran.faces:
+        verify_face(ran.output / name, expected_size=256)
+    assert {event["frame"]: event["rects"] for event in ran.of("frame_done")}["00003.png"] == 2
+    assert all(event["seconds"] >= 0 and event["worker"] == "CPU0" for event in ran.of("frame_done"))
+    started, finished = ran.of("extractor_started")[0], ran.of("finished")[0]
+    assert (started["workers"], started["mode"]) == (1, "agent")
+    assert (finished["done"], finished["failed"], finished["total"]) == (6, 0, 6)
+    assert "Images found:        6" in ran.text and "Faces detected:      6" in ran.text
+
+
+def test_every_line_is_an_event_of_the_contract(double: Double) -> None:
+    double.run({"00003.png": "kill", "00004.png": "raise"})
+    kinds = set()
+    for line in double.events_path.read_bytes().splitlines():
+        event = parse_event(line)
+        assert event is not None
+        kinds.add(event.kind)
+    assert {EventKind.WORKER_LOST, EventKind.WORKER_REPLACED, EventKind.FRAME_FAILED} <= kinds
+
+
+def test_an_exception_fails_its_frame_and_keeps_the_worker(tmp_path: Path, each_python: str) -> None:
+    double = Double(tmp_path, each_python)
+    double.add()
+    ran = double.run({"00002.png": {"fault": "raise", "text": "my own error"}, "00005.png": "raise"})
+    assert ran.frames("frame_failed") == ["00002.png", "00005.png"]
+    failed = ran.of("frame_failed")[0]
+    assert failed["kind"] == "exception"
+    assert failed["error"].endswith("my own error")
+    assert "Traceback" in failed["traceback"]
+    assert sorted(ran.frames("frame_done")) == ["00001.png", "00003.png", "00004.png", "00006.png"]
+    assert len(ran.of("worker_started")) == 1 and not ran.of("worker_lost")
+    assert "Error while processing data: Traceback" in ran.text, "diagnosis reads DeepFaceLab's own grammar"
+
+
+@pytest.mark.parametrize("fault", ["landmarks", "second_pass"])
+def test_an_error_swallowed_in_the_landmark_stage_is_a_failure(double: Double, fault: str) -> None:
+    ran = double.run({"00003.png": fault})
+    assert ran.frames("frame_failed") == ["00003.png"]
+    assert ran.of("frame_failed")[0]["kind"] == "landmarks"
+    assert "OOM when allocating tensor" in ran.of("frame_failed")[0]["error"]
+    assert len(ran.of("frame_done")) == 5
+
+
+def test_rectangles_dropped_by_design_are_no_failure(double: Double) -> None:
+    ran = double.run({"00003.png": "filtered"})
+    done = {event["frame"]: event for event in ran.of("frame_done")}
+    assert done["00003.png"]["faces"] == [] and done["00003.png"]["rects"] == 1
+    assert not ran.of("frame_failed")
+
+
+def test_a_frame_that_deepfacelab_refuses_to_look_at_says_so(double: Double) -> None:
+    (double.frames / "00002.png").write_bytes(png(640, 100))
+    ran = double.run({})
+    looked = {event["frame"]: event.get("looked", True) for event in ran.of("frame_done")}
+    assert looked == {name: name != "00002.png" for name in ALL}
+
+
+def test_an_unreadable_frame_is_named(double: Double) -> None:
+    (double.frames / "00004.png").write_bytes(b"no picture")
+    ran = double.run({})
+    assert ran.frames("frame_failed") == ["00004.png"]
+    assert ran.of("frame_failed")[0]["kind"] == "unreadable"
+
+
+def test_odd_names_are_reported_as_they_are(double: Double) -> None:
+    names = ["ä ö;%20'\".png", "-rf.png", "зеркало.png", "a_b_c.png"]
+    for name in names:
+        (double.frames / name).write_bytes(png())
+    ran = double.run({})
+    assert set(names) <= set(ran.frames("frame_done"))
+    assert len(ran.faces) == 10
+
+
+def test_a_sticking_error_costs_only_the_frame_that_caused_it(double: Double) -> None:
+    """As a CUDA error does: everything after frame 3 fails in that worker."""
+    ran = double.run({"00003.png": "sick"})
+    assert ran.frames("frame_failed") == ["00003.png"]
+    assert sorted(ran.frames("frame_done")) == [name for name in ALL if name != "00003.png"]
+    assert ran.of("worker_lost")[0]["reason"] == "errors"
+
+
+def test_poison_frames_in_a_row_do_not_replace_workers_for_ever(double: Double) -> None:
+    ran = double.run({"*.png": "raise"})
+    assert sorted(ran.frames("frame_failed")) == ALL
+    assert len(ran.of("worker_lost")) <= 2
+    assert ran.of("finished")[0]["failed"] == 6
+
+
+def test_a_lost_console_reader_does_not_stop_the_run(double: Double) -> None:
+    process = double.start({"options": {"frame_seconds": 0.1}})
+    assert process.stdout is not None
+    double.wait_for("frame_done")
+    process.stdout.close()
+    finished = double.wait_for("finished")[0]
+    process.wait(20)
+    assert finished["done"] == 6
