@@ -44,7 +44,8 @@ def diagnose(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON (docs/diagnose-json.md).")] = False,
     share: Annotated[
-        bool, typer.Option("--share", help="Leave out user names, paths and host names, for showing to others.")
+        bool,
+        typer.Option("--share", help="Leave out user names, paths and host names, for showing to others."),
     ] = False,
     rules: Annotated[
         Path | None, typer.Option("--rules", help="Folder with rules of your own.", metavar="DIR")
@@ -95,7 +96,10 @@ def open_catalogue(folder: Path | None) -> Catalogue:
     if folder is None:
         import platformdirs
 
-        own = Path(os.environ.get("DFLWRAP_RULES_DIR") or Path(platformdirs.user_config_dir("dflwrap", False)) / "rules")
+        own = Path(
+            os.environ.get("DFLWRAP_RULES_DIR")
+            or Path(platformdirs.user_config_dir("dflwrap", False)) / "rules"
+        )
         folder = own if own.is_dir() else None
     try:
         return load_catalogue(folder)
@@ -143,7 +147,9 @@ def _cause(cause: Cause, hide: Callable[[str], str]) -> dict[str, Any]:
         "category": cause.category,
         "confidence": cause.confidence.value,
         "explanation": hide(cause.explanation),
-        "evidence": [{"source": hide(e.source), "line": e.line, "text": hide(e.text)} for e in cause.evidence],
+        "evidence": [
+            {"source": hide(e.source), "line": e.line, "text": hide(e.text)} for e in cause.evidence
+        ],
         "symptoms": list(cause.symptoms),
         "remedies": list(cause.remedies),
         "steps": list(cause.steps),

@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="The causes that diagnose knows, and rules of your own.")
     group.command("list")(list_rules)
     group.command("show")(show)
-    group.command("test")(test)
+    group.command("test")(check)
     group.command("lint")(lint)
     group.command("adopt")(adopt)
     app.add_typer(group, name="rules")
@@ -52,7 +52,7 @@ def show(name: Annotated[str, typer.Argument(metavar="ID")], rules: _RULES = Non
     typer.echo(page(rule))
 
 
-def test(
+def check(
     file: Annotated[Path | None, typer.Argument(help="A rule file; without it, all rules.")] = None,
     rules: _RULES = None,
 ) -> None:
@@ -155,7 +155,11 @@ def page(rule: Rule) -> str:
     lines = [f"{rule.title}   [{rule.id}]", f"{rule.category}, {rule.role.value}, strength {rule.strength}"]
     lines += ["", "Why it happens", f"  {rule.explanation}"]
     if rule.remedies:
-        lines += ["", "What dflwrap does about it", *(f"  - {RUNG_WORDS.get(r, r)} ({r})" for r in rule.remedies)]
+        lines += [
+            "",
+            "What dflwrap does about it",
+            *(f"  - {RUNG_WORDS.get(r, r)} ({r})" for r in rule.remedies),
+        ]
     if rule.steps:
         lines += ["", "What you can do", *(f"  {n}. {step}" for n, step in enumerate(rule.steps, 1))]
     if rule.not_proof:

@@ -52,7 +52,9 @@ def page(name: str, diagnosis: Diagnosis, hide: Callable[[str], str]) -> str:
 def _short(verdict: Verdict) -> str:
     if verdict.primary is not None and verdict.health is Health.FAILURE:
         return f"{verdict.primary.title} [{verdict.primary.id}]"
-    return {"healthy": "finished without a fault", "unknown": "cause unknown"}.get(verdict.health.value, "failed")
+    return {"healthy": "finished without a fault", "unknown": "cause unknown"}.get(
+        verdict.health.value, "failed"
+    )
 
 
 def _verdict(verdict: Verdict, hide: Callable[[str], str]) -> list[str]:
@@ -89,14 +91,14 @@ def _cause(cause: Cause, hide: Callable[[str], str]) -> list[str]:
         lines += ["", "The lines that show it:"]
         for item in cause.evidence:
             lines.append(f"  {hide(item.source)}:{item.line}: {hide(item.text)[:200]}")
-    lines += ["", "Why:"] + _wrap(hide(cause.explanation))
+    lines += ["", "Why:", *_wrap(hide(cause.explanation))]
     if cause.steps:
         lines += ["", "What you can do, in this order:"]
         for number, step in enumerate(cause.steps, 1):
             lines += _wrap(step, f"  {number}. ")
     rungs = [RUNG_WORDS.get(rung, rung) for rung in cause.remedies]
     if rungs:
-        lines += ["", "What dflwrap extract does by itself:"] + _wrap("; then ".join(rungs) + ".")
+        lines += ["", "What dflwrap extract does by itself:", *_wrap("; then ".join(rungs) + ".")]
     if cause.symptoms:
         lines += ["", "Only its consequences: " + ", ".join(cause.symptoms)]
     if cause.references:
@@ -124,4 +126,6 @@ def _first_line(cause: Cause) -> str:
 
 
 def _wrap(text: str, head: str = "  ") -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head)) or [head.rstrip()]
+    return textwrap.wrap(text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head)) or [
+        head.rstrip()
+    ]

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import tomllib
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ class Catalogue:
 def load_catalogue(extra_folder: Path | None = None) -> Catalogue:
     """The built-in rules and, after them, those of `extra_folder` (a user's rule replaces one of the same id).
 
-    Raises RuleError for a rule that does not load, DflwrapError-free: the caller words it.
+    Raises RuleError, in one sentence, for a rule that does not load.
     """
     rules = {rule.id: rule for rule in _load_folder(RULES_FOLDER, "built in")}
     if extra_folder is not None:
@@ -107,14 +107,14 @@ def _read_cache(key: str) -> list[Rule] | None:
 
 
 def _revive(item: dict[str, Any]) -> Rule:
-    names = {f.name for f in fields(Rule)}
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items() if key in names}
-    values["role"] = Role(values["role"])
-    values["signatures"] = tuple(
-        Signature(**{key: tuple(value) if isinstance(value, list) else value for key, value in sig.items()})
-        for sig in item["signatures"]
-    )
+    values: dict[str, Any] = _tuples({f.name: item[f.name] for f in fields(Rule)})
+    values["role"] = Role(item["role"])
+    values["signatures"] = tuple(Signature(**_tuples(sig)) for sig in item["signatures"])
     return Rule(**values)
+
+
+def _tuples(item: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
 
 
 def _write_cache(key: str, rules: list[Rule]) -> None:
@@ -124,7 +124,7 @@ def _write_cache(key: str, rules: list[Rule]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump([asdict(replace(rule)) for rule in rules], stream)
+            json.dump([asdict(rule) for rule in rules], stream)
         Path(name).replace(folder / f"rules-{key[:24]}.json")
     except OSError:
         pass

@@ -87,12 +87,16 @@ def judge(
         loud = True
     ranked = [_cause(group, run, symptoms, roots, unexplained) for group in roots]
     if unexplained:
-        public["unexplained"] = [f"{line.source}:{line.number}: {line.text[:EVIDENCE_WIDTH]}" for line in unexplained[:3]]
+        public["unexplained"] = [
+            f"{line.source}:{line.number}: {line.text[:EVIDENCE_WIDTH]}" for line in unexplained[:3]
+        ]
     if roots and not (unexplained and roots[0].strength <= MINOR and _decisive_unknown(roots[0], log)):
         return Judged(Verdict(Health.FAILURE, ranked[0], tuple(ranked), benign, public), log)
     cut_short = _cut_short(run) if not unexplained else None
     if cut_short is not None and not symptoms and "truncated-log" in catalogue.by_id:
-        symptoms = [_Group(catalogue.by_id["truncated-log"], [Hit(catalogue.by_id["truncated-log"], cut_short, 1)])]
+        symptoms = [
+            _Group(catalogue.by_id["truncated-log"], [Hit(catalogue.by_id["truncated-log"], cut_short, 1)])
+        ]
     if symptoms and not unexplained:
         told = [_cause(group, run, [], [], []) for group in symptoms]
         return Judged(Verdict(Health.UNKNOWN, told[0], tuple(told), benign, public), log)
@@ -121,9 +125,7 @@ def _decisive_unknown(best: _Group, log: LogFacts) -> bool:
 
 
 def _roots_and_symptoms(groups: dict[str, _Group]) -> tuple[list[_Group], list[_Group]]:
-    present = {
-        name for name, group in groups.items() if group.rule.role is Role.ROOT
-    }
+    present = {name for name, group in groups.items() if group.rule.role is Role.ROOT}
     roots: list[_Group] = []
     symptoms: list[_Group] = []
     for name, group in groups.items():

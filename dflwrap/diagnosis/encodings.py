@@ -17,12 +17,15 @@ _PHRASES = (
     "presione", "tecla", "archivo", "paginación", "pequeño", "módulo", "especificado", "está", "operación",
     "pressione", "não", "acesso", "memória", "paginação", "operação", "possível", "área", "continuação",
     "naciśnij", "dowolny", "odmowa", "dostępu", "pliku", "określonego", "można", "odnaleźć", "jest", "ścieżki",
-    "请按任意键继续", "页面文件太小", "找不到指定的", "拒绝访问", "磁盘空间不足", "模块", "无法完成操作", "文件", "内存", "程序",
+    "请按任意键继续", "页面文件太小", "找不到指定的", "拒绝访问", "磁盘空间不足", "模块", "无法完成操作",
+    "文件", "内存", "程序",
     "続行するには", "ページング", "ファイル", "アクセス",
 )  # fmt: skip
 _CODE_PAGES = ("cp1251", "cp866", "cp1252", "cp850", "cp1250", "cp852", "gb18030", "cp932", "cp949", "big5")
 _ODD = re.compile("[\x80-\x9f\u2500-\u259f\ufffd¤¦¨©ªº¯¶¸¬±]")
-_LATIN_WORD = re.compile("[a-zA-Z]{2}[äöüßéèêàçñãõóíáúąćęłńśźż][a-zA-Z]|[a-zA-Z][äöüßéèêàçñãõóíáúąćęłńśźż][a-z]{2}")
+_LATIN_WORD = re.compile(
+    "[a-zA-Z]{2}[äöüßéèêàçñãõóíáúąćęłńśźż][a-zA-Z]|[a-zA-Z][äöüßéèêàçñãõóíáúąćęłńśźż][a-z]{2}"
+)
 _CYRILLIC = re.compile("[а-яё]{3}")
 _HAN = re.compile("[\u4e00-\u9fff]{2}")
 
@@ -64,7 +67,9 @@ def _code_page(head: bytes) -> str:
     for codec in _CODE_PAGES:
         text = sample.decode(codec, "replace")
         low = text.lower()
-        score = 12.0 * sum(low.count(phrase) for phrase in _PHRASES if not phrase.isascii() or len(phrase) > 7)
+        score = 12.0 * sum(
+            low.count(phrase) for phrase in _PHRASES if not phrase.isascii() or len(phrase) > 7
+        )
         score += len(_LATIN_WORD.findall(text)) * 1.0
         score += len(_CYRILLIC.findall(low)) * 1.0
         score += len(_HAN.findall(text)) * 0.7

@@ -35,7 +35,20 @@ STATUS = re.compile(
     r"(?P<number>-?\d{1,10}|0[xX][0-9a-fA-F]{8})\b)"
     r"|(?P<hex>\b0[xX][cC]0[0-9a-fA-F]{6}\b)|(?P<bare>(?<!\d)-10737\d{5}\b|\b32212\d{5}\b)"
 )
-STATUS_GATES = ("exit", "Exit", "return", "errorlevel", "ERRORLEVEL", "status", "rc=", "code", "0xC0", "0xc0", "-10737", "32212")
+STATUS_GATES = (
+    "exit",
+    "Exit",
+    "return",
+    "errorlevel",
+    "ERRORLEVEL",
+    "status",
+    "rc=",
+    "code",
+    "0xC0",
+    "0xc0",
+    "-10737",
+    "32212",
+)
 
 
 def parse_status(text: str) -> int | None:

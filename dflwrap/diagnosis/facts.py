@@ -67,9 +67,13 @@ class LogFacts:
 
     @property
     def complete(self) -> bool:
-        """The last bar reached its total, and no worker was lost."""
+        """The last bar reached its total (without any bar: the summary tells of faces), and nothing was lost."""
         bar = self.last_bar
-        return bar is not None and bar.done >= bar.total > 0 and not self.lost
+        if self.lost:
+            return False
+        if bar is None:
+            return self.done and bool(self.faces_detected) and not self.frame_errors
+        return bar.done >= bar.total > 0
 
     @property
     def gpu(self) -> bool:
@@ -84,7 +88,9 @@ class LogFacts:
             "images_found": self.images_found,
             "faces_detected": self.faces_detected,
             "progress": {"done": bar.done, "total": bar.total} if bar else None,
-            "gpu": sorted(set(self.gpus) | {name for _, name in self.running_on if "CPU" not in name.upper()}),
+            "gpu": sorted(
+                set(self.gpus) | {name for _, name in self.running_on if "CPU" not in name.upper()}
+            ),
             "build": self.build or None,
             "versions": dict(sorted(self.versions.items())),
             "platform": self.platform or None,
@@ -100,7 +106,9 @@ _FACES = re.compile(r"Faces detected:\s*(\d+)")
 _LOST = re.compile(r"(?P<name>[^\]]{0,100}?)\s*doesnt response, terminating it\.?")
 _RUNNING = re.compile(r"\bRunning on (?P<name>[^\n]{1,80}?)\s*\.?$")
 _LISTED = re.compile(r"^\s*\[(\d+)\] ?: (?P<name>[A-Z][^\n]{3,80})$")
-_BUILD = re.compile(r"DeepFaceLab[_-](?:NVIDIA|CUDA|OpenCL|OpenCLSSE|DirectX12|AMD)[\w.-]{0,60}|build_\d\d_\d\d_\d{4}")
+_BUILD = re.compile(
+    r"DeepFaceLab[_-](?:NVIDIA|CUDA|OpenCL|OpenCLSSE|DirectX12|AMD)[\w.-]{0,60}|build_\d\d_\d\d_\d{4}"
+)
 _VERSIONS = (
     ("python", re.compile(r"python-?(\d\.\d{1,2}(?:\.\d+)?)\b", re.I)),
     ("python", re.compile(r"[Pp]ython(3\d{1,2})[\\/]")),
@@ -111,18 +119,23 @@ _VERSIONS = (
     ("numpy", re.compile(r"numpy(?:==|-| version )(\d+\.\d+(?:\.\d+)?)", re.I)),
 )
 _PHASES = (
-    ("prompts", re.compile(r"Choose one or several GPU idxs|Face type \( |Write debug images|Choose detector")),
+    (
+        "prompts",
+        re.compile(r"Choose one or several GPU idxs|Face type \( |Write debug images|Choose detector"),
+    ),
     ("starting workers", re.compile(r"^Extracting faces\.\.\.|Performing 1st pass")),
     ("compiling GPU kernels", re.compile(r"^Caching GPU kernels")),
     ("loading models", re.compile(r"\bRunning on ")),
     ("summary", re.compile(r"Images found:|Faces detected:")),
     ("done", re.compile(r"^Done\.")),
 )
-_GPU_NAME = re.compile(r"geforce|nvidia|quadro|tesla|radeon|rtx|gtx|titan|amd |intel|mx\d{3}|vega|adreno|apple|metal", re.I)
+_GPU_NAME = re.compile(
+    r"geforce|nvidia|quadro|tesla|radeon|rtx|gtx|titan|amd |intel|mx\d{3}|vega|adreno|apple|metal", re.I
+)
 _GATES = (
-    "Images found", "Faces detected", "doesnt response", "Running on", "] :", "DeepFaceLab", "build_", "ython", "ensorflow",
-    "river", "CUDA", "cud", "umpy", "Choose", "Face type", "debug", "Extracting", "Performing", "Caching", "Done.", "%|",
-    "Error while", "Exception while", "\\", "/",
+    "Images found", "Faces detected", "doesnt response", "Running on", "] :", "DeepFaceLab", "build_",
+    "ython", "ensorflow", "river", "CUDA", "cud", "umpy", "Choose", "Face type", "debug", "Extracting", "Performing", "Caching", "Done.",
+    "%|", "Error while", "Exception while", "\\", "/",
 )  # fmt: skip
 
 
@@ -171,7 +184,12 @@ def read_facts(run: Run) -> LogFacts:
             if name not in facts.versions and (found := pattern.search(text)):
                 facts.versions[name] = found[1]
         windows += bool(re.search(r"[A-Za-z]:\\|\\\w+\\", text)) or ".dll" in text
-        linux += bool(re.search(r"(?:^|[\s\"'(=])/(?:home|usr|opt|mnt|content|root|media|data|workspace|var|tmp)/|\.so\.", text))
+        linux += bool(
+            re.search(
+                r"(?:^|[\s\"'(=])/(?:home|usr|opt|mnt|content|root|media|data|workspace|var|tmp)/|\.so\.",
+                text,
+            )
+        )
         mac += "/Users/" in text or ".dylib" in text or "metal_plugin" in text
     platforms = {"windows": windows, "linux": linux, "macos": mac}
     best = max(platforms, key=lambda name: platforms[name])
@@ -223,7 +241,9 @@ def _names(run: Run, facts: LogFacts) -> frozenset[str]:
     if facts.platform:
         add(facts.platform)
     devices = [name.rsplit("#", 1)[0].strip() for _, name in facts.running_on if "CPU" not in name.upper()]
-    if any("#" in name for _, name in facts.running_on) or len(devices) > max(len(set(devices)), len(facts.gpus), 1):
+    if any("#" in name for _, name in facts.running_on) or len(devices) > max(
+        len(set(devices)), len(facts.gpus), 1
+    ):
         add("shared-gpu")
     if "Traceback (most recent call last)" in run.text:
         add("traceback")

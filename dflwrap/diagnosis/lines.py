@@ -23,7 +23,7 @@ class Line:
 
 
 BAR = re.compile(
-    r"(?P<percent>\d{1,3})%\|[^|\r\n]{0,300}\|\s*(?P<done>\d+)/(?P<total>\d+) "
+    r"(?P<percent>\d{1,3})%\|[^|\r\n]{0,300}\| {0,20}(?P<done>\d{1,9})/(?P<total>\d{1,9}) "
     r"\[(?P<elapsed>[\d:]+)<(?P<left>[\d:?]+), +(?P<rate>[\d.]+|\?) ?(?P<unit>it/s|s/it)[^\]\r\n]{0,80}\]"
 )
 _ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]{0,300}(?:\x07|\x1b\\)|[@-Z\\-_])")
@@ -38,14 +38,15 @@ _PREFIXES = tuple(
         r"(?:> ?)+",
         rf"\[{_TIME}: [A-Z]+/[\w@.:-]+\] (?:[\w.-]+\[[\w-]+\]: )?",
         rf"{_TIME} (?:stdout|stderr) [FP] ",
-        r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? [\w.-]+ [\w./@-]+(?:\[\d+\])?: ",
-        rf"{_TIME} [\w.-]+ [\w./@-]+\[\d+\]: ",
-        rf"[\w.-]+(?:[-_]\d+)? +\| {{0,1}}",
-        rf"\d+\|[\w.-]+ +\| ",
+        r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?"
+        r" [\w.-]{1,80} [\w./@-]{1,80}(?:\[\d{1,9}\])?: ",
+        rf"{_TIME} [\w.-]{{1,80}} [\w./@-]{{1,80}}\[\d{{1,9}}\]: ",
+        r"[\w.-]{1,60} {1,20}\| ?",
+        r"\d{1,5}\|[\w.-]{1,60} {1,20}\| ",
         rf"\[?{_TIME}\]?(?!: [EWIF] )(?:,| -|:|\t)? ?",
         rf"\[?{_CLOCK}\]?(?: -|:|\t)? (?! )",
         rf"\[{_LEVEL}\] ?|{_LEVEL}(?: +-|:| +\|)(?:[\w.]{{1,40}}:)? ?(?=\S)",
-        rf"<\d{{1,3}}>",
+        r"<\d{1,3}>",
         r"\[[\w./-]{1,40}(?::|#)\d+\] ",
         r"\[\d+\.\d{6}\] (?=NVRM|Out of|oom|Memory|python|traps|pcieport|nvidia)",
     )
@@ -54,7 +55,8 @@ _KEEP = re.compile(r"(?:WARNING !!!|INFO:plaidml|WARNING:tensorflow|\d+%\|)")
 _LOGGER_NAME = re.compile(r"(?:[\w.]{2,40} - )?" + _LEVEL + r"(?: -|:) (?=\S)|- " + _LEVEL + r" - ")
 _FENCE = re.compile(r"\s*(?:```|~~~)[\w+-]*\s*$")
 _LINE_START = re.compile(
-    r" {2,}\S|Traceback |(?:[A-Za-z_]\w{0,40}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception)\b|File \"|\d{4}-\d\d-\d\d|\[|Images found|Done\."
+    r" {2,}\S|Traceback |(?:[A-Za-z_]\w{0,40}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception)\b|File \""
+    r"|\d{4}-\d\d-\d\d|\[|Images found|Done\."
 )
 _WIDTHS = (79, 80, 99, 100, 119, 120)
 
@@ -104,7 +106,9 @@ def fenced(raw: list[tuple[int, str]]) -> list[tuple[int, str]]:
 
     What a user writes around a log is no evidence: it guesses.
     """
-    inside, outside, fence_open, fences = [], [], False, 0
+    inside: list[tuple[int, str]] = []
+    outside: list[tuple[int, str]] = []
+    fence_open, fences = False, 0
     for item in raw:
         if "`" not in item[1] and "~" not in item[1]:
             (inside if fence_open else outside).append(item)

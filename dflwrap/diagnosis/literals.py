@@ -8,9 +8,12 @@ expression itself, so that they cannot drift apart, and refuses expressions whos
 from __future__ import annotations
 
 import re
-import re._constants as sre  # the parser is the only faithful reader of the syntax; stable since 3.11
-import re._parser as sre_parser
+from importlib import import_module
 from typing import Any
+
+# The standard library's own parser is the only faithful reader of its syntax (these names since 3.11).
+sre: Any = import_module("re._constants")
+sre_parser: Any = import_module("re._parser")
 
 MIN_LITERAL = 4
 """Bytes; shorter literals hit too many lines to be a gate."""
@@ -139,4 +142,6 @@ def _best(tree: Any) -> set[str] | None:
         candidates.append({run})
     if not candidates:
         return None
-    return max(candidates, key=lambda some: (min(min(map(_weight, some)), 24), -len(some), min(map(_weight, some))))
+    return max(
+        candidates, key=lambda some: (min(min(map(_weight, some)), 24), -len(some), min(map(_weight, some)))
+    )

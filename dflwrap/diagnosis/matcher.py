@@ -73,7 +73,9 @@ def find_hits(run: Run, catalogue: Catalogue, facts: frozenset[str]) -> list[Hit
             hits += _signature_hits(run, rule, signature, where, facts)
     benign = {hit.index for hit in hits if hit.rule.role is Role.BENIGN}
     hits = [
-        hit for hit in hits if hit.index not in benign or hit.rule.role in (Role.BENIGN, Role.CONTEXT) or hit.strength > 8
+        hit
+        for hit in hits
+        if hit.index not in benign or hit.rule.role in (Role.BENIGN, Role.CONTEXT) or hit.strength > 8
     ]
     hits.sort(key=lambda hit: (hit.index, hit.start))
     return hits

@@ -27,7 +27,9 @@ TAIL_BUDGET = 1 << 20
 LONGEST = 1 << 16
 """Bytes of one line that are kept."""
 _ENDS = (b"it/s]", b"s/it]")
-_LOOSE_BAR = re.compile(rb"^[^%]{0,120}?\d{1,3}%\|[^|]{0,300}\|[^\]]{0,80}\[[^\]]{0,60}(?:it/s|s/it)[^\]]{0,40}\]\s*$")
+_LOOSE_BAR = re.compile(
+    rb"^[^%]{0,120}?\d{1,3}%\|[^|]{0,300}\|[^\]]{0,80}\[[^\]]{0,60}(?:it/s|s/it)[^\]]{0,40}\]\s*$"
+)
 _WORDS = re.compile(rb"rror|ailed|xception|response|atal|annot|ound|oad")
 
 RawLine = tuple[int, bytes]
@@ -80,7 +82,15 @@ def read_source(name: str, chunks: Iterable[bytes], is_hit: Callable[[bytes], bo
     joined = unwrap(cleaned)
     unwrapped = lines if joined is cleaned else tuple(to_lines(name, joined))
     return Reading(
-        name, encoding, lines, unwrapped, state.size, state.newlines, state.nul_tail, keeper.dropped, state.open_end
+        name,
+        encoding,
+        lines,
+        unwrapped,
+        state.size,
+        state.newlines,
+        state.nul_tail,
+        keeper.dropped,
+        state.open_end,
     )
 
 
@@ -124,11 +134,7 @@ def _split(chunks: Iterator[bytes], keeper: _Keeper) -> _State:
         if not chunk:
             continue
         state.size += len(chunk)
-        if chunk.endswith(b"\0"):
-            stripped = len(chunk) - len(chunk.rstrip(b"\0"))
-            state.nul_tail = stripped + (state.nul_tail if stripped == len(chunk) else 0)
-        else:
-            state.nul_tail = 0
+        state.nul_tail = _nul_tail(chunk) + (state.nul_tail if not chunk.strip(b"\0") else 0)
         cut = max(chunk.rfind(b"\n"), chunk.rfind(b"\r", 0, len(chunk) - 1))
         if cut < 0:
             if carried < LONGEST:
@@ -145,6 +151,14 @@ def _split(chunks: Iterator[bytes], keeper: _Keeper) -> _State:
         _block(last, state, keeper)
     keeper.close()
     return state
+
+
+def _nul_tail(chunk: bytes) -> int:
+    """Length of the run of NUL bytes that ends `chunk`, whatever short line end a container put after it."""
+    body = chunk.rstrip(b" \r\n\t`\"'>")
+    if not body:
+        return 0
+    return len(body) - len(body.rstrip(b"\0"))
 
 
 def _block(block: bytes, state: _State, keeper: _Keeper) -> None:

@@ -154,5 +154,5 @@ def _signature(item: Any) -> Signature:
         needs=tuple(table.get("needs", ())),
         forbids=tuple(table.get("forbids", ())),
         within=int(table.get("within", 0)),
-        strength=table.get("strength"),
+        strength=None if table.get("strength") is None else int(table["strength"]),
     )

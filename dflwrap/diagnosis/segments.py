@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from dflwrap.diagnosis.lines import Line
 
@@ -44,7 +45,7 @@ def split_runs(lines: Sequence[Line]) -> list[Sequence[Line]]:
             ended = ended or not text.startswith("---")
             prompt_at = None
     cuts.append(len(lines))
-    return [lines[start:end] for start, end in zip(cuts, cuts[1:], strict=False) if end > start] or [lines]
+    return [lines[start:end] for start, end in pairwise(cuts) if end > start] or [lines]
 
 
 def _after_end(lines: Sequence[Line], start: int, index: int) -> bool:

@@ -89,15 +89,31 @@ def _lost_workers(log: LogFacts) -> list[Finding]:
     bar = before[-1] if before else log.last_bar
     on_cpu = re.match(r"(?:.*\b)?CPU ?\d*$", name) is not None
     missing = _missing(log)
-    if bar is not None and bar.done == 0:
+    if (bar.done == 0) if bar is not None else log.faces_detected == 0:
         if on_cpu:
-            return [Finding("slow-device-timeout", index, 2, f"the worker was ended before its first frame was done{missing}")]
+            return [
+                Finding(
+                    "slow-device-timeout",
+                    index,
+                    2,
+                    f"the worker was ended before its first frame was done{missing}",
+                )
+            ]
         return [
-            Finding("jit-exceeds-120s", index, 2, f"the worker was ended while it was still at its first frame{missing}")
+            Finding(
+                "jit-exceeds-120s",
+                index,
+                2,
+                f"the worker was ended while it was still at its first frame{missing}",
+            )
         ]
     slow = bar is not None and bar.rate is not None and bar.rate < 0.05
     if on_cpu and (slow or len({worker for _, worker in log.lost}) > 1):
-        return [Finding("slow-device-timeout", index, 2, f"CPU workers took longer than the watchdog allows{missing}")]
+        return [
+            Finding(
+                "slow-device-timeout", index, 2, f"CPU workers took longer than the watchdog allows{missing}"
+            )
+        ]
     return [Finding("worker-native-crash", index, 1, f"a worker vanished and was given up{missing}")]
 
 
@@ -113,7 +129,13 @@ def unaccounted(log: LogFacts) -> int | None:
 
 def _missing(log: LogFacts) -> str:
     missing = unaccounted(log)
-    return "" if missing is None else f"; {missing} of {max(log.last_bar.total, log.images_found or 0)} frames are unaccounted for" if log.last_bar else ""
+    return (
+        ""
+        if missing is None
+        else f"; {missing} of {max(log.last_bar.total, log.images_found or 0)} frames are unaccounted for"
+        if log.last_bar
+        else ""
+    )
 
 
 def _one_frame(run: Run, log: LogFacts) -> list[Finding]:
@@ -140,18 +162,39 @@ def _zero_or_few(run: Run, log: LogFacts) -> list[Finding]:
         return []
     if faces == 0:
         if log.platform == "macos":
-            return [Finding("mac-zero-faces", log.summary_index, 2, f"{images} images were looked at and no face was found")]
+            return [
+                Finding(
+                    "mac-zero-faces",
+                    log.summary_index,
+                    2,
+                    f"{images} images were looked at and no face was found",
+                )
+            ]
         if log.gpu and (not log.build or not re.search(r"RTX3000|DirectX12", log.build)):
             names = " ".join([*log.gpus, *(name for _, name in log.running_on)])
             if _NEW_GPU.search(names):
                 return [
-                    Finding("wrong-build-new-gpu", log.summary_index, 2, f"{images} images on a newer GPU and not one face, without any error")
+                    Finding(
+                        "wrong-build-new-gpu",
+                        log.summary_index,
+                        2,
+                        f"{images} images on a newer GPU and not one face, without any error",
+                    )
                 ]
         if images >= ENOUGH_FRAMES and "cpu" in log.names:
-            return [Finding("few-faces-hard-shots", log.summary_index, 1, f"{images} images were looked at and no face was found")]
+            return [
+                Finding(
+                    "few-faces-hard-shots",
+                    log.summary_index,
+                    1,
+                    f"{images} images were looked at and no face was found",
+                )
+            ]
         return []
     if log.complete and images >= ENOUGH_FRAMES * 2 and faces < FEW_FACES * images:
-        return [Finding("few-faces-hard-shots", log.summary_index, 1, f"only {faces} faces in {images} images")]
+        return [
+            Finding("few-faces-hard-shots", log.summary_index, 1, f"only {faces} faces in {images} images")
+        ]
     return []
 
 
@@ -159,8 +202,17 @@ def _endings(run: Run, log: LogFacts, facts: Facts, nul_tail: int) -> list[Findi
     last = len(run.lines) - 1
     text = run.lines[last].text
     if nul_tail >= POWER_CUT_NULS and not log.done:
-        return [Finding("psu-reboot", last, 4, f"the log breaks off in {nul_tail} NUL bytes: the machine stopped while writing")]
-    if _PROMPT.search(text) and not re.search(r"Press any key|нажмите|tecla|Taste|任意键|touche|klawisz", text):
+        return [
+            Finding(
+                "psu-reboot",
+                last,
+                4,
+                f"the log breaks off in {nul_tail} NUL bytes: the machine stopped while writing",
+            )
+        ]
+    if _PROMPT.search(text) and not re.search(
+        r"Press any key|нажмите|tecla|Taste|任意键|touche|klawisz", text
+    ):
         return [Finding("prompt-waiting", last, 4, "the log ends at a question that nobody answered")]
     if log.done or log.summary_index is not None or "traceback" in log.names or log.init_errors:
         return []
@@ -175,15 +227,36 @@ def _endings(run: Run, log: LogFacts, facts: Facts, nul_tail: int) -> list[Findi
         return [Finding("mixed-gpu-init", last, 1, "the log ends while several different cards are prepared")]
     if re.search(r"^Caching GPU kernels\.\.\.", text):
         return [Finding("ptx-jit-first-run", last, 1, "the log ends while GPU kernels are compiled")]
-    if re.search(r"\bRunning on (?!CPU)[^\n]{3,80}$|Adding visible gpu devices: \d", text) and _after_start(log):
-        return [Finding("ptx-jit-first-run", last, 1, "the log ends after the worker started and before its first frame")]
-    if re.search(r"^Extracting faces\.\.\.", text) or (log.phase == "starting workers" and last - log.phase_index < 3):
-        return [Finding("init-death-hang", last, 1, 'the log ends at "Extracting faces...": no worker ever reported')]
+    if re.search(r"\bRunning on (?!CPU)[^\n]{3,80}$|Adding visible gpu devices: \d", text) and _after_start(
+        log
+    ):
+        return [
+            Finding(
+                "ptx-jit-first-run",
+                last,
+                1,
+                "the log ends after the worker started and before its first frame",
+            )
+        ]
+    if re.search(r"^Extracting faces\.\.\.", text) or (
+        log.phase == "starting workers" and last - log.phase_index < 3
+    ):
+        return [
+            Finding(
+                "init-death-hang", last, 1, 'the log ends at "Extracting faces...": no worker ever reported'
+            )
+        ]
     return []
 
 
 def _after_start(log: LogFacts) -> bool:
-    return log.phase in ("loading models", "starting workers", "compiling GPU kernels", "prompts", "nothing seen")
+    return log.phase in (
+        "loading models",
+        "starting workers",
+        "compiling GPU kernels",
+        "prompts",
+        "nothing seen",
+    )
 
 
 def _speed(log: LogFacts) -> list[Finding]:
@@ -194,6 +267,11 @@ def _speed(log: LogFacts) -> list[Finding]:
         return []
     if bar.rate <= 1.0 and not log.lost and not log.frame_errors:
         return [
-            Finding("env-not-activated-cpu", bar.index, 1, f"a GPU was announced, but a frame takes {1 / bar.rate:.1f} s")
+            Finding(
+                "env-not-activated-cpu",
+                bar.index,
+                1,
+                f"a GPU was announced, but a frame takes {1 / bar.rate:.1f} s",
+            )
         ]
     return []
