@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -40,6 +40,8 @@ class Judgement:
     """False: it needs a plain name of ours in the batch folder."""
     max_side: int = 0
     """For CONVERT: longest side in pixels, 0 = as it is."""
+    longest_side: int = 0
+    """Of the frame itself, pixels; 0 = its header does not tell."""
 
 
 def judge(folder: Path, entry: FrameEntry) -> Judgement:
@@ -52,7 +54,7 @@ def judge(folder: Path, entry: FrameEntry) -> Judgement:
         facts = read_header(folder / entry.name)
     except OSError as error:
         return Judgement(Entry.REFUSE, f"cannot be opened: {error.strerror}", "imread-failed")
-    return _judge_facts(entry, facts)
+    return replace(_judge_facts(entry, facts), longest_side=max(facts.width or 0, facts.height or 0))
 
 
 def _judge_facts(entry: FrameEntry, facts: HeaderFacts) -> Judgement:

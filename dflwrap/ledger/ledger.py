@@ -134,6 +134,7 @@ class Ledger:
                 int(f.plain),
                 f.max_side,
                 f.entry_reason,
+                f.longest_side,
                 *_refusal(f),
             )
             for f in frames
@@ -141,7 +142,7 @@ class Ledger:
         with self._transaction():
             self._db.executemany(
                 "INSERT INTO frames (raw, name, stem, size, mtime_ns, entry, plain, max_side, entry_reason,"
-                " outcome, cause, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " longest_side, outcome, cause, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
 
@@ -159,8 +160,8 @@ class Ledger:
         with self._transaction():
             self._db.execute(
                 "UPDATE frames SET size = ?, mtime_ns = ?, entry = ?, plain = ?, max_side = ?,"
-                " entry_reason = ?, outcome = ?, cause = ?, evidence = ?, attempt = NULL, failures = 0"
-                " WHERE id = ?",
+                " entry_reason = ?, longest_side = ?, outcome = ?, cause = ?, evidence = ?, attempt = NULL,"
+                " failures = 0 WHERE id = ?",
                 (
                     new.size,
                     new.mtime_ns,
@@ -168,10 +169,17 @@ class Ledger:
                     int(new.plain),
                     new.max_side,
                     new.entry_reason,
+                    new.longest_side,
                     *_refusal(new),
                     frame,
                 ),
             )
+
+    def longest_side(self) -> int:
+        """Longest side among the open frames, pixels; 0 when none is known."""
+        return int(
+            self._read("SELECT coalesce(max(longest_side), 0) FROM frames WHERE outcome IS NULL")[0][0]
+        )
 
     def open_frames(self) -> list[FrameRow]:
         return self.frames("outcome IS NULL")

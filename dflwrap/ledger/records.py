@@ -29,6 +29,8 @@ class NewFrame:
     plain: bool
     max_side: int
     entry_reason: str
+    longest_side: int = 0
+    """Pixels; 0 = not known."""
     cause: str = ""
     """For a refused frame: id of the known cause; `entry_reason` is the evidence."""
 

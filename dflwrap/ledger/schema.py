@@ -19,6 +19,7 @@ CREATE TABLE frames (
     stem TEXT NOT NULL UNIQUE,         -- faces are <stem>_<index>.jpg
     size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
+    longest_side INTEGER NOT NULL,     -- pixels, 0 = not known
     entry TEXT NOT NULL,               -- link | convert | refuse
     plain INTEGER NOT NULL,
     max_side INTEGER NOT NULL,

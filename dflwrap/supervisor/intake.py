@@ -114,6 +114,7 @@ def _new_frame(entry: FrameEntry, stem: str, judgement: Judgement) -> NewFrame:
         judgement.plain_name and stem == stem_and_suffix(entry.name)[0],
         judgement.max_side,
         judgement.reason,
+        judgement.longest_side,
         judgement.cause,
     )
 

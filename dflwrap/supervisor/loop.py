@@ -13,6 +13,7 @@ from pathlib import Path
 from dflwrap.common.events import Event, EventKind
 from dflwrap.common.plan import AttemptSpec, Plan
 from dflwrap.common.rungs import Rung
+from dflwrap.common.verdict import Verdict
 from dflwrap.extractors.base import Extractor
 from dflwrap.faceset.promotion import Promoter, cannot_write
 from dflwrap.frames.names import display
@@ -28,7 +29,9 @@ from dflwrap.planning.decision import (
     RepairFrame,
     Stop,
     Wait,
+    rungs_of,
 )
+from dflwrap.planning.learning import Learner
 from dflwrap.planning.policy import decide
 from dflwrap.planning.types import AttemptRecord, RunContext, TelemetrySummary
 from dflwrap.supervisor.attempt import Attempt, AttemptResult, EndedBy, Watch
@@ -46,6 +49,8 @@ FRAME_BOUND = frozenset(
     {"host-memory", "gpu-memory", "worker-crash", "input-image", "hang", "unknown", "output-io"}
 )
 """Categories of failure that one frame can cause by itself."""
+MOST_SUSPECTS = 3
+"""Frames held back one after another while nothing was gained at all; then it is not the frames."""
 REDRAW = 0.2
 """Seconds between two looks at the totals for the display."""
 
@@ -84,17 +89,19 @@ class Loop:
         reporter: Reporter,
         control: Control,
         state: RunState,
+        learner: Learner,
         extractor: str,
         plan: Plan,
     ) -> None:
         self._settings, self._template, self._ledger = settings, options_spec, ledger
-        self._promoter, self._observer = promoter, observer
+        self._promoter, self._observer, self._learner = promoter, observer, learner
         self._reporter, self._control, self._state = reporter, control, state
         self._extractor = settings.extractors[extractor]
         self._plan = plan
         self._context = settings.context
         self._history: list[AttemptRecord] = []
         self._held: set[str] = set()
+        self._tried_alone: set[str] = set()
         self._repair_plan: Plan | None = None
         self._bisection: Bisection | None = None
         self._black_box: dict[str, bool] = {}
@@ -153,7 +160,9 @@ class Loop:
         black_box = self._is_black_box()
         folder = self._settings.folder.attempt_folder(number)
         batch = self._make_batch(folder, rows, plan)
-        record = AttemptRecord(number, plan, None, frames_given=len(batch.frames))
+        # A search or a repair runs few frames on purpose: barren there does not mean that nothing works.
+        alone = repairing or self._bisection is not None
+        record = AttemptRecord(number, plan, None, frames_given=len(batch.frames), alone=alone)
         if not batch.frames or self._control.stopping:
             remove_tree(folder)
             return record, Judged(None, "", ()), None
@@ -203,6 +212,8 @@ class Loop:
         judged = Judged(None, "", ())
         if result.ended_by is not EndedBy.STOP:
             judged = judge_attempt(result, collector, folder)
+        if repairing:
+            self._tried_alone.update(row.name for row in batch.frames.values())
         for failure in collector.failures.values():
             self._ledger.count_failure(failure.frame.id, judged.cause or "poison-frame", failure.error)
         self._ledger_end(number, len(collector.gained), result, judged)
@@ -287,8 +298,13 @@ class Loop:
             black_box=self._is_black_box(),
             extractor=self._extractor.info().name,
             honours=self._extractor.honours,
+            longest_side=self._ledger.longest_side(),
         )
         telemetry = self._observer.summary()
+        context, lesson = self._learner.learn(record, telemetry, context)
+        self._context = replace(self._context, widest=context.widest, worker_peak=context.worker_peak)
+        if lesson:
+            self._note(record.number, lesson)
         if self._bisection:
             return self._answer_bisection(record, judged, rows, plan, telemetry, context)
         if judged.verdict is None:
@@ -297,9 +313,20 @@ class Loop:
             if wider is not None and context.open_frames:
                 self._follow(wider, record)
             return None
-        primary = judged.verdict.primary
-        self._category = primary.category if primary else "unknown"
-        decision = decide(judged.verdict, tuple(self._history), telemetry, plan, context)
+        return self._decide(judged.verdict, record, rows, plan, telemetry, context)
+
+    def _decide(
+        self,
+        verdict: Verdict,
+        record: AttemptRecord,
+        rows: list[FrameRow],
+        plan: Plan,
+        telemetry: TelemetrySummary | None,
+        context: RunContext,
+    ) -> Stop | None:
+        self._category = verdict.primary.category if verdict.primary else "unknown"
+        decision = decide(verdict, tuple(self._history), telemetry, plan, context)
+        self._history[-1] = replace(self._history[-1], answer=rungs_of(decision))
         return self._carry_out(decision, record, rows)
 
     def _answer_bisection(
@@ -321,6 +348,9 @@ class Loop:
         self._bisection = self._bisection.report(gained, judged.verdict is not None, suspect)
         for name in self._bisection.poison[known:]:
             self._isolated(name, judged, record)
+        if self._bisection.hopeless and judged.verdict is not None:
+            self._bisection = None
+            return self._decide(judged.verdict, record, rows, plan, telemetry, context)
         if self._bisection.finished:
             self._bisection = None
         return None
@@ -331,8 +361,7 @@ class Loop:
         row = self._row(name)
         if row is None:
             return
-        self._ledger.prepare_anew(row.id, "prepared anew after it broke an attempt", row.max_side)
-        self._held.add(name)
+        self._hold(row, "prepared anew after it broke an attempt")
         self._history[-1] = replace(record, suspects=(name,), answer=(Rung.REPAIR_FRAME,))
         self._note(
             record.number, f"attempt {record.number}: {name} isolated; prepared anew, to be tried alone"
@@ -363,25 +392,39 @@ class Loop:
         return None
 
     def _frames_to_blame(self, stop: Stop, record: AttemptRecord) -> bool:
-        """Quarantine named frames instead of stopping, where the extractor works on all the others.
+        """Instead of stopping: try the named frames alone, and quarantine those that fail alone too.
 
-        Nothing is left to try on these frames; the run is not theirs to end.
+        Nothing is left to try against the failure as a whole, but the run is not for a few frames to end.
+        Only for failures that a frame can cause, and only where the extractor works on other frames (or
+        that is not known yet).
         """
-        named = [row for row in map(self._row, record.suspects) if row is not None and row.failures > 1]
+        named = [row for row in map(self._row, record.suspects) if row is not None]
         works = any(earlier.frames_gained for earlier in self._history)
-        if not named or not works or self._category not in FRAME_BOUND:
+        new = [row for row in named if row.name not in self._tried_alone]
+        if not named or self._category not in FRAME_BOUND:
             return False
-        names = named[0].name if len(named) == 1 else f"{len(named)} frames"
-        self._note(record.number, f"attempt {record.number}: {names} quarantined: {stop.sentence}")
-        for row in named:
-            self._quarantine(row, stop.cause, row.evidence or stop.sentence, record.number)
-            self._held.discard(row.name)
+        if not works and (not new or len(self._tried_alone) + len(new) > MOST_SUSPECTS):
+            return False
+        rows = new or named
+        names = rows[0].name if len(rows) == 1 else f"{len(rows)} frames"
+        fate = "to be tried alone" if new else "quarantined"
+        self._note(record.number, f"attempt {record.number}: {names} {fate}: {stop.sentence}")
+        for row in rows:
+            if new:
+                self._hold(row, "prepared anew after it broke an attempt")
+            else:
+                self._quarantine(row, stop.cause, row.evidence or stop.sentence, record.number)
+                self._held.discard(row.name)
         self._plan = self._context.widest
         return True
 
+    def _hold(self, row: FrameRow, reason: str) -> None:
+        """Keep a frame back until the others are through; then it is tried alone, prepared anew."""
+        self._ledger.prepare_anew(row.id, reason, row.max_side)
+        self._held.add(row.name)
+
     def _follow(self, step: NextPlan, record: AttemptRecord, rows: list[FrameRow] | None = None) -> None:
         self._note(record.number, step.sentence)
-        self._history[-1] = replace(self._history[-1], answer=step.rungs)
         self._reason = step.sentence
         self._plan = step.plan
         if step.excluded:
@@ -398,14 +441,12 @@ class Loop:
 
     def _repair(self, step: RepairFrame, record: AttemptRecord) -> None:
         self._note(record.number, step.sentence)
-        self._history[-1] = replace(self._history[-1], answer=step.rungs)
         self._reason = step.sentence
         self._repair_plan = step.plan
         for name in step.frames:
             row = self._row(name)
             if row is not None:
-                self._ledger.prepare_anew(row.id, "prepared anew after a failure", row.max_side)
-                self._held.add(name)
+                self._hold(row, "prepared anew after a failure")
 
     def _wait(self, step: Wait, record: AttemptRecord, rows: list[FrameRow]) -> Stop | None:
         self._note(record.number, step.sentence)
@@ -414,6 +455,8 @@ class Loop:
         came = self._observer.wait(step, self._control)
         if self._control.stopping:
             return None
+        if not came:
+            self._history[-1] = replace(self._history[-1], answer=step.otherwise.rungs)
         return self._carry_out(step.then if came else step.otherwise, record, rows)
 
     def _row(self, name: str) -> FrameRow | None:

@@ -44,6 +44,10 @@ class Observer:
             if s.total is not None and s.free is not None
         )
 
+    def driver(self) -> str:
+        """Version of the NVIDIA driver; empty without one."""
+        return next((d.driver for d in self._gpu.describe()), "")
+
     @property
     def why_no_gpu(self) -> str | None:
         return self._gpu.why_not

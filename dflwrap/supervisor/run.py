@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from dflwrap.common.errors import DflwrapError, ExitCode, NeedsUserError
 from dflwrap.common.plan import AttemptSpec, Plan
@@ -17,7 +15,8 @@ from dflwrap.faceset.promotion import Promoter, cannot_write
 from dflwrap.frames.names import display
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.planning.decision import Stop
-from dflwrap.planning.fit import fit_workers
+from dflwrap.planning.learning import Learner
+from dflwrap.planning.store import PeakStore
 from dflwrap.planning.types import DeviceInfo, RunContext
 from dflwrap.report.quarantine import lay_out
 from dflwrap.report.summary import build_report, write_report
@@ -30,6 +29,7 @@ from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.runfolder import RunFolder
 from dflwrap.telemetry.base import GpuReader, NoGpu
 from dflwrap.telemetry.gpu import open_gpu
+from dflwrap.telemetry.limits import usable_cores, usable_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,25 +150,45 @@ class _Run:
 
     def _loop(self, promoter: Promoter) -> Loop:
         request, chosen = self._request, self._extractors[0]
-        folders = {"input": request.input_dir, "output": request.output_dir}
+        folders = {
+            "input": request.input_dir,
+            "output": request.output_dir,
+            "temp": Path(tempfile.gettempdir()),
+        }
         observer = Observer(self._ledger, folders, self._gpu)
         if observer.why_no_gpu and not request.cpu_only and "devices" in chosen.honours:
             self._reporter.notice(f"GPU telemetry: {observer.why_no_gpu}")
         devices = _devices(request, chosen, observer)
-        plan, sentence = _first_plan(request, chosen, devices, observer)
-        self._ledger.put("extractor", asdict(chosen.info()))
-        self._ledger.decide(None, f"first plan: {sentence}")
-        self._reporter.notice(sentence)
-        context = RunContext(
-            widest=plan,
+        info, memory, cores = chosen.info(), usable_memory(), usable_cores()
+        learner = Learner(
+            PeakStore(),
+            build=f"{info.name} {info.version}",
+            driver=observer.driver(),
+            longest_side=self._ledger.longest_side(),
+            asked_workers=request.workers,
+        )
+        first = learner.first_plan(
+            _asked_plan(request, devices),
+            cores=cores,
+            open_frames=self._ledger.counts().open,
             devices=devices,
-            cores=_cores(),
-            ram_total=int(psutil.virtual_memory().total),
+            rooms=observer.rooms() if devices else (),
+            ram_available=memory.available,
+        )
+        self._ledger.put("extractor", asdict(info))
+        self._ledger.decide(None, f"first plan: {first.fit.sentence}")
+        self._reporter.notice(first.fit.sentence)
+        context = RunContext(
+            widest=first.widest,
+            devices=devices,
+            cores=cores,
+            ram_total=memory.total,
             on_gpu_failure=request.on_gpu_failure,
-            extractor=chosen.info().name,
+            extractor=info.name,
             builtin_available=any(e.info().name == "builtin" for e in self._extractors),
             honours=chosen.honours,
             may_wait=request.may_wait,
+            worker_peak=first.worker_peak,
         )
         settings = Settings(
             request.input_dir,
@@ -178,7 +198,7 @@ class _Run:
             request.options.output_debug,
             request.black_box,
         )
-        template = AttemptSpec(0, plan, request.options, "", "", "", "", ())
+        template = AttemptSpec(0, first.plan, request.options, "", "", "", "", ())
         return Loop(
             settings,
             template,
@@ -188,8 +208,9 @@ class _Run:
             self._reporter,
             self._control,
             self._state,
-            chosen.info().name,
-            plan,
+            learner,
+            info.name,
+            first.plan,
         )
 
     def _end(self, ended: Ended, nothing_to_do: bool = False) -> RunResult:
@@ -229,13 +250,6 @@ class _Run:
         return RunResult(code, report, ended.stop, nothing_to_do)
 
 
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
-
-
 def _devices(request: RunRequest, extractor: Extractor, observer: Observer) -> tuple[DeviceInfo, ...]:
     """The GPUs that may be used: those asked for, else all that are seen; none for a CPU extractor."""
     if request.cpu_only or "devices" not in extractor.honours:
@@ -248,24 +262,14 @@ def _devices(request: RunRequest, extractor: Extractor, observer: Observer) -> t
     return tuple(by_index.get(index, DeviceInfo(index, f"GPU {index}", 0)) for index in request.gpus)
 
 
-def _first_plan(
-    request: RunRequest, extractor: Extractor, devices: tuple[DeviceInfo, ...], observer: Observer
-) -> tuple[Plan, str]:
-    plan = Plan(
+def _asked_plan(request: RunRequest, devices: tuple[DeviceInfo, ...]) -> Plan:
+    return Plan(
         devices=tuple(device.index for device in devices),
         batch_size=request.batch_size or 0,
         max_side=request.max_side,
         startup_timeout=request.startup_timeout,
         frame_timeout=request.frame_timeout,
     )
-    plan, fit = fit_workers(
-        plan,
-        cores=_cores(),
-        rooms=observer.rooms() if devices else (),
-        ram_available=int(psutil.virtual_memory().available),
-        asked=request.workers,
-    )
-    return plan, fit.sentence
 
 
 def run_folder_of(output_dir: Path) -> Path:
