@@ -76,14 +76,14 @@ def test_small_and_large_faces_are_found(finder: FaceFinder, eyes: int) -> None:
     assert 1.1 * eyes < right - left < 2 * eyes
 
 
-@pytest.mark.parametrize("turn", [30, 90, 180, 270])
+@pytest.mark.parametrize("turn", [30, 60, 90, 120, 180, 225, 270])
 def test_turned_faces_are_found_with_their_landmarks_turned(finder: FaceFinder, turn: int) -> None:
     upright = finder.faces(placed((ASTRONAUT, 150, 0, 0.5)))[0].landmarks
     turned = finder.faces(placed((ASTRONAUT, 150, turn, 0.5)))
     assert len(turned) == 1
     back = cv2.getRotationMatrix2D((640, 360), turn, 1)
     put_back = turned[0].landmarks @ back[:, :2].T + back[:, 2]
-    assert np.linalg.norm(put_back - upright, axis=1).mean() < 0.06 * 150
+    assert np.linalg.norm(put_back - upright, axis=1).mean() < 0.07 * 150
 
 
 def test_people_come_largest_first_and_the_limit_keeps_the_largest(finder: FaceFinder) -> None:

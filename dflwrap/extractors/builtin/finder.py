@@ -16,7 +16,7 @@ from dflwrap.extractors.builtin.detector import (
     best_of_overlapping,
     overlap,
 )
-from dflwrap.extractors.builtin.mesh import Mesh, MeshFace
+from dflwrap.extractors.builtin.mesh import Mesh
 
 MIN_FRAME_SIDE = 128
 """Pixels; smaller frames are never looked at."""
@@ -85,20 +85,27 @@ class FaceFinder:
         return faces[:limit] if limit > 0 else faces
 
     def _meshed(self, frame: Frame, candidates: list[Candidate]) -> list[Face]:
-        found: list[MeshFace] = []
-        for candidate in candidates:
-            face = self._mesh.face(frame, candidate)
-            if face is not None and np.isfinite(face.landmarks).all():
-                found.append(face)
-        found.sort(key=lambda face: -face.presence)
+        """The faces at the candidates (best first), each face once."""
         kept: list[Face] = []
-        for face in found:
-            left, top, right, bottom = (round(value) for value in face.rect)
+        for candidate in candidates:
+            if any(_is_inside(candidate, face) for face in kept):
+                continue
+            found = self._mesh.face(frame, candidate)
+            if found is None or not np.isfinite(found.landmarks).all():
+                continue
+            left, top, right, bottom = (round(value) for value in found.rect)
             if min(right - left, bottom - top) < MIN_RECT_SIDE:
                 continue
-            if all(overlap(face.rect, other.rect) <= _SAME_FACE_IOU for other in kept):
-                kept.append(Face(face.landmarks, (left, top, right, bottom)))
+            if all(overlap(found.rect, other.rect) <= _SAME_FACE_IOU for other in kept):
+                kept.append(Face(found.landmarks, (left, top, right, bottom)))
         return kept
+
+
+def _is_inside(candidate: Candidate, face: Face) -> bool:
+    """True for a second sight of the same face: half of it at the edge of a view, or a part taken for all."""
+    x, y = (candidate.box[0] + candidate.box[2]) / 2, (candidate.box[1] + candidate.box[3]) / 2
+    left, top, right, bottom = face.rect
+    return left <= x <= right and top <= y <= bottom
 
 
 def _wide_views(width: int, height: int) -> list[View]:
