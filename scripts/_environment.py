@@ -73,15 +73,20 @@ def _install(python: Path, extras: list[str]) -> None:
         "--progress-bar",
         "off",
     ]
-    done = subprocess.run(
+    lines: list[str] = []
+    with subprocess.Popen(
         [*command, "-e", f"{ROOT}[{','.join(extras)}]"],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        check=False,
-    )
-    if done.returncode != 0:
-        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    ) as pip:
+        assert pip.stdout is not None
+        for line in filter(str.strip, pip.stdout):
+            lines.append(line.rstrip())
+            if line.startswith(("Collecting ", "Installing collected")):
+                print("  " + line.split(" (from")[0].strip()[:70], flush=True)
+    if pip.returncode != 0:
         errors = [line for line in lines if line.lower().startswith("error")] or lines[-15:]
         shutil.rmtree(VENV, ignore_errors=True)
         fail("The installation failed, and the half-made environment was removed:\n" + "\n".join(errors))
