@@ -110,33 +110,31 @@ _BUILD = re.compile(
     r"DeepFaceLab[_-](?:NVIDIA|CUDA|OpenCL|OpenCLSSE|DirectX12|AMD)[\w.-]{0,60}|build_\d\d_\d\d_\d{4}"
 )
 _VERSIONS = (
-    ("python", re.compile(r"python-?(\d\.\d{1,2}(?:\.\d+)?)\b", re.I)),
-    ("python", re.compile(r"[Pp]ython(3\d{1,2})[\\/]")),
-    ("tensorflow", re.compile(r"tensorflow(?:-gpu|-cpu)?(?:==|-| version:? )(\d+\.\d+(?:\.\d+)?)", re.I)),
-    ("driver", re.compile(r"[Dd]river [Vv]ersion:? *(\d{3}\.\d{2}(?:\.\d+)?)")),
-    ("cuda", re.compile(r"(?:CUDA Version: *|cuda[_-]?|cudart64_)(\d{1,2}\.\d|\d{2,3})\b", re.I)),
-    ("cudnn", re.compile(r"(?:cudnn64_|libcudnn\.so\.|cuDNN version )(\d+(?:\.\d+)*)", re.I)),
-    ("numpy", re.compile(r"numpy(?:==|-| version )(\d+\.\d+(?:\.\d+)?)", re.I)),
+    ("python", "ython", re.compile(r"python-?(\d\.\d{1,2}(?:\.\d+)?)\b|[Pp]ython(3\d{1,2})[\\/]", re.I)),
+    (
+        "tensorflow",
+        "ensorflow",
+        re.compile(r"tensorflow(?:-gpu|-cpu)?(?:==|-| version:? )(\d+\.\d+(?:\.\d+)?)", re.I),
+    ),
+    ("driver", "river", re.compile(r"driver version:? *(\d{3}\.\d{2}(?:\.\d+)?)", re.I)),
+    ("cuda", "cudart64_", re.compile(r"cudart64_(\d{2,3})\b")),
+    ("cudnn", "cudnn", re.compile(r"(?:cudnn64_|libcudnn\.so\.)(\d+(?:\.\d+)*)")),
+    ("numpy", "umpy", re.compile(r"numpy(?:==|-| version )(\d+\.\d+(?:\.\d+)?)", re.I)),
 )
 _PHASES = (
-    (
-        "prompts",
-        re.compile(r"Choose one or several GPU idxs|Face type \( |Write debug images|Choose detector"),
-    ),
-    ("starting workers", re.compile(r"^Extracting faces\.\.\.|Performing 1st pass")),
-    ("compiling GPU kernels", re.compile(r"^Caching GPU kernels")),
-    ("loading models", re.compile(r"\bRunning on ")),
-    ("summary", re.compile(r"Images found:|Faces detected:")),
-    ("done", re.compile(r"^Done\.")),
+    ("prompts", ("Choose one or several GPU idxs", "Face type ( ", "Write debug images", "Choose detector")),
+    ("starting workers", ("Extracting faces...", "Performing 1st pass")),
+    ("compiling GPU kernels", ("Caching GPU kernels",)),
+    ("loading models", ("Running on ",)),
+    ("summary", ("Images found:", "Faces detected:")),
+    ("done", ("Done.",)),
 )
 _GPU_NAME = re.compile(
     r"geforce|nvidia|quadro|tesla|radeon|rtx|gtx|titan|amd |intel|mx\d{3}|vega|adreno|apple|metal", re.I
 )
-_GATES = (
-    "Images found", "Faces detected", "doesnt response", "Running on", "] :", "DeepFaceLab", "build_",
-    "ython", "ensorflow", "river", "CUDA", "cud", "umpy", "Choose", "Face type", "debug", "Extracting", "Performing", "Caching", "Done.",
-    "%|", "Error while", "Exception while", "\\", "/",
-)  # fmt: skip
+_WINDOWS_SIGNS = (":\\", ".dll", ".bat")
+_LINUX_SIGNS = ("/home/", "/usr/", "/opt/", "/mnt/", "/content/", "/root/", "/data/", ".so.")
+_MAC_SIGNS = ("/Users/", ".dylib", "Metal device")
 
 
 def _seconds(clock: str) -> float:
@@ -149,53 +147,65 @@ def _seconds(clock: str) -> float:
 def read_facts(run: Run) -> LogFacts:
     """Collect the facts of one run in one pass over its lines."""
     facts = LogFacts()
-    windows = linux = mac = 0
     for index, line in enumerate(run.lines):
         text = line.text
-        if not any(gate in text for gate in _GATES):
-            continue
         if "%|" in text and (bar := _bar(index, text)):
             facts.bars.append(bar)
             facts.phase = "first frame" if bar.done == 0 else "steady"
             facts.phase_index = index
             continue
-        for name, pattern in _PHASES:
-            if pattern.search(text):
+        for name, words in _PHASES:
+            if any(word in text for word in words):
                 facts.phase, facts.phase_index = name, index
-        if found := _NUMBER.search(text):
-            facts.images_found, facts.summary_index = int(found[1]), index
-        if found := _FACES.search(text):
-            facts.faces_detected = int(found[1])
-        if text.startswith("Done."):
-            facts.done = True
-        if "doesnt response" in text:
-            facts.lost += [(index, m["name"].strip(" -|")) for m in _LOST.finditer(text)]
-        if "Error while processing data" in text or "Exception while process data" in text:
-            facts.frame_errors.append(index)
-        if "rror while subprocess initialization" in text or "Exception while initialization" in text:
-            facts.init_errors.append(index)
-        if found := _RUNNING.search(text):
-            facts.running_on.append((index, found["name"]))
-        if (found := _LISTED.match(text)) and _GPU_NAME.search(found["name"]):
-            facts.gpus.append(found["name"])
-        if not facts.build and (found := _BUILD.search(text)):
-            facts.build = found.group()
-        for name, pattern in _VERSIONS:
-            if name not in facts.versions and (found := pattern.search(text)):
-                facts.versions[name] = found[1]
-        windows += bool(re.search(r"[A-Za-z]:\\|\\\w+\\", text)) or ".dll" in text
-        linux += bool(
-            re.search(
-                r"(?:^|[\s\"'(=])/(?:home|usr|opt|mnt|content|root|media|data|workspace|var|tmp)/|\.so\.",
-                text,
-            )
-        )
-        mac += "/Users/" in text or ".dylib" in text or "metal_plugin" in text
-    platforms = {"windows": windows, "linux": linux, "macos": mac}
-    best = max(platforms, key=lambda name: platforms[name])
-    facts.platform = best if platforms[best] else ""
+                break
+        _read_line(facts, index, text)
+    facts.platform = _platform(run.text)
+    for name, word, pattern in _VERSIONS:
+        facts.versions |= _version(run.text, name, word, pattern)
+    found = _BUILD.search(run.text[:VERSIONS_LOOK])
+    facts.build = found.group() if found else ""
     facts.names = _names(run, facts)
     return facts
+
+
+VERSIONS_LOOK = 1 << 17
+"""Characters of a run in which versions and the build's name are looked for."""
+
+
+def _read_line(facts: LogFacts, index: int, text: str) -> None:
+    if "Images found:" in text and (found := _NUMBER.search(text)):
+        facts.images_found, facts.summary_index = int(found[1][:12]), index
+    if "Faces detected:" in text and (found := _FACES.search(text)):
+        facts.faces_detected = int(found[1][:12])
+    if text.startswith("Done."):
+        facts.done = True
+    if "doesnt response" in text:
+        facts.lost += [(index, m["name"].strip(" -|")) for m in _LOST.finditer(text)]
+    if "Error while processing data" in text or "Exception while process data" in text:
+        facts.frame_errors.append(index)
+    if "rror while subprocess initialization" in text or "Exception while initialization" in text:
+        facts.init_errors.append(index)
+    if "Running on " in text and (found := _RUNNING.search(text)):
+        facts.running_on.append((index, found["name"]))
+    if "] : " in text and (found := _LISTED.match(text)) and _GPU_NAME.search(found["name"]):
+        facts.gpus.append(found["name"])
+
+
+def _version(text: str, name: str, word: str, pattern: re.Pattern[str]) -> dict[str, str]:
+    if word not in text:
+        return {}
+    found = pattern.search(text[:VERSIONS_LOOK])
+    return {name: next(group for group in found.groups() if group)} if found else {}
+
+
+def _platform(text: str) -> str:
+    counts = {
+        "windows": sum(text.count(sign) for sign in _WINDOWS_SIGNS),
+        "linux": sum(text.count(sign) for sign in _LINUX_SIGNS),
+        "macos": 2 * sum(text.count(sign) for sign in _MAC_SIGNS),
+    }
+    best = max(counts, key=lambda name: counts[name])
+    return best if counts[best] else ""
 
 
 def _bar(index: int, text: str) -> Bar | None:

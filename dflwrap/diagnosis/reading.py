@@ -19,17 +19,26 @@ from dflwrap.diagnosis.encodings import SAMPLE, detect
 from dflwrap.diagnosis.lines import Line, clean, fenced, to_lines, unwrap
 
 CHUNK = 1 << 20
-HEAD_BUDGET = 3 << 20
+HEAD_BUDGET = 3 << 17
 """Bytes of text (bars not counted) that are kept whole."""
-MIDDLE_BUDGET = 3 << 20
+MIDDLE_BUDGET = 1 << 19
 """Bytes of lines kept for a word that a rule looks for, after the head."""
-TAIL_BUDGET = 1 << 20
+TAIL_BUDGET = 1 << 18
+LAST_LINES = 200
+"""Lines at the very end that are kept whatever they say."""
+REPEATS = 3
+"""After the head, a line that differs from earlier ones in its digits only is kept this often."""
+SHAPES = 20_000
+"""Different lines remembered for that."""
 LONGEST = 1 << 16
 """Bytes of one line that are kept."""
 _ENDS = (b"it/s]", b"s/it]")
 _LOOSE_BAR = re.compile(
     rb"^[^%]{0,120}?\d{1,3}%\|[^|]{0,300}\|[^\]]{0,80}\[[^\]]{0,60}(?:it/s|s/it)[^\]]{0,40}\]\s*$"
 )
+_BAR_BYTES = b" #0123456789|%/[]<:,.?\r\nits"
+"""What a progress bar is made of; a piece that holds nothing else is one, or many."""
+_DIGITS = b"0123456789"
 _WORDS = re.compile(rb"rror|ailed|xception|response|atal|annot|ound|oad")
 
 RawLine = tuple[int, bytes]
@@ -149,7 +158,6 @@ def _split(chunks: Iterator[bytes], keeper: _Keeper) -> _State:
     state.open_end = bool(last.strip(b"\0 "))
     if state.open_end:
         _block(last, state, keeper)
-    keeper.close()
     return state
 
 
@@ -163,57 +171,41 @@ def _nul_tail(chunk: bytes) -> int:
 
 def _block(block: bytes, state: _State, keeper: _Keeper) -> None:
     first = state.newlines + 1
-    feeds = block.count(b"\n")
-    if block.count(b"\r") > feeds:
-        # Refreshed bars: cut at carriage returns, count the (few) line feeds inside the pieces.
-        parts = block.replace(b"\r\n", b"\n").split(b"\r")
-        number = first
-        hits = _interesting(parts)
-        at = 0
-        for index in hits:
-            if index - 1 > at:
-                number += sum(part.count(b"\n") for part in parts[at:index]) if feeds else 0
-                at = index
-            elif index > at:
-                number += parts[at].count(b"\n")
-                at = index
-            if index:
-                keeper.bar(number, parts[index - 1])
-            pieces = parts[index].split(b"\n")
-            for offset, piece in enumerate(pieces):
-                if piece:
-                    keeper.add(number + offset, piece)
-        keeper.bar(state.newlines + feeds, parts[-1] if parts[-1].strip() else parts[-2])
-    else:
-        parts = block.split(b"\n")
-        previous = -1
-        for index in _interesting(parts):
-            if index and index - 1 != previous:
-                keeper.bar(first + index - 1, parts[index - 1])
-            piece = parts[index]
-            previous = index
-            if piece:
-                for part in piece.rstrip(b"\r").split(b"\r") if b"\r" in piece else (piece,):
-                    keeper.add(first + index, part)
-        last = len(parts) - 1 if parts[-1] or len(parts) == 1 else len(parts) - 2
-        keeper.bar(first + last, parts[last])
+    lines = block.split(b"\n")
+    feeds = len(lines) - 1
     state.newlines += feeds
+    if feeds * 8 > block.count(b"\r"):
+        numbered = [(first + i, line) for i, line in enumerate(lines) if not _is_bar(line)]
+        if len(numbered) > len(lines) // 2:
+            numbered = [item for item in numbered if not _is_loose_bar(item[1])]
+    else:
+        numbered = list(enumerate(lines, first))
+    for number, line in numbered:
+        if not line or (b"%|" in line and not line.translate(None, _BAR_BYTES)):
+            continue
+        if b"\r" not in line[:-1]:
+            keeper.add(number, line, lines, number - first)
+            continue
+        parts = line.split(b"\r")
+        for index, part in enumerate(parts):
+            if part and not _is_bar(part) and not _is_loose_bar(part):
+                keeper.add(number, part, parts, index)
+    keeper.last_bar(first, lines)
 
 
-def _interesting(parts: list[bytes]) -> list[int]:
-    """Indices of the pieces that are more than one plain progress bar."""
-    kept = [i for i, part in enumerate(parts) if part[3:5] != b"%|" or not part.rstrip().endswith(_ENDS)]
-    if len(kept) < 512:
-        return kept
-    return [
-        i
-        for i in kept
-        if not (b"%|" in (part := parts[i])[:200] and part.rstrip().endswith(_ENDS) and _is_loose_bar(part))
-    ]
+def _is_bar(part: bytes) -> bool:
+    return part[3:5] == b"%|" and part.rstrip().endswith(_ENDS)
 
 
 def _is_loose_bar(part: bytes) -> bool:
-    return len(part) < 500 and _LOOSE_BAR.match(part) is not None and not _WORDS.search(part)
+    """A bar behind a logger's prefix."""
+    return (
+        b"%|" in part[:200]
+        and len(part) < 500
+        and part.rstrip().endswith(_ENDS)
+        and _LOOSE_BAR.match(part) is not None
+        and not _WORDS.search(part)
+    )
 
 
 class _Keeper:
@@ -227,49 +219,75 @@ class _Keeper:
         self._middle_left = MIDDLE_BUDGET
         self._tail: deque[RawLine] = deque()
         self._tail_size = 0
+        self._last: deque[RawLine] = deque(maxlen=LAST_LINES)
         self._follow = 0
-        self._bar: RawLine | None = None
+        self._seen: dict[bytes, int] = {}
+        self._end_bar: RawLine | None = None
         self.dropped = False
-        self._block: list[RawLine] = []
 
-    def bar(self, number: int, data: bytes) -> None:
-        """Remember the latest bar; it is written out before the next other line, and at the end."""
-        if b"%|" in data and len(data) < 600 and b"\n" not in data:
-            self._bar = (number, data)
-
-    def add(self, number: int, data: bytes) -> None:
-        if self._bar is not None:
-            bar, self._bar = self._bar, None
-            self._put(bar)
-        self._put((number, data[:LONGEST]))
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._put(self._bar)
-
-    def _put(self, line: RawLine) -> None:
-        size = len(line[1]) + 64
+    def add(self, number: int, data: bytes, around: list[bytes], index: int) -> None:
+        """Keep a line; the bar right before it in `around` comes along."""
         if self._head_left > 0:
-            self._head.append(line)
-            self._head_left -= size
+            self._before(self._head, number, around, index)
+            self._head.append((number, data[:LONGEST]))
+            self._head_left -= len(data) + 64
             return
+        line = (number, data[:LONGEST])
+        self._last.append(line)
+        shape = data[:400].translate(None, _DIGITS)
+        seen = self._seen.get(shape, 0)
+        if seen >= REPEATS:
+            self.dropped = True
+            return
+        if seen or len(self._seen) < SHAPES:
+            self._seen[shape] = seen + 1
+        if self._middle_left > 0 and self._is_hit is not None:
+            hit = self._is_hit(data)
+            if hit or self._follow:
+                self._follow = 3 if hit else self._follow - 1
+                size = len(self._middle)
+                if hit:
+                    self._before(self._middle, number, around, index)
+                self._middle.append(line)
+                self._middle_left -= sum(len(item[1]) + 64 for item in self._middle[size:])
+                return
         self._tail.append(line)
-        self._tail_size += size
+        self._tail_size += len(line[1]) + 64
         while self._tail_size > TAIL_BUDGET:
-            old = self._tail.popleft()
-            self._tail_size -= len(old[1]) + 64
-            self._age(old)
-
-    def _age(self, line: RawLine) -> None:
-        hit = self._middle_left > 0 and self._is_hit is not None and self._is_hit(line[1])
-        if hit:
-            self._follow = 3
-        if self._middle_left > 0 and self._follow:
-            self._follow -= not hit
-            self._middle.append(line)
-            self._middle_left -= len(line[1]) + 64
-        else:
+            self._tail_size -= len(self._tail.popleft()[1]) + 64
             self.dropped = True
 
+    @staticmethod
+    def _before(where: list[RawLine], number: int, around: list[bytes], index: int) -> None:
+        """The bar before a line: in the same line at `index` - 1, or at the end of the line before."""
+        if index <= 0:
+            return
+        bar = around[index - 1].rstrip(b"\r")
+        bar = bar[bar.rfind(b"\r") + 1 :] if b"\r" in bar else bar
+        if b"%|" in bar and len(bar) < 600:
+            where.append((number, bar))
+
+    def last_bar(self, first: int, lines: list[bytes]) -> None:
+        """Remember the last bar of a block; the very last one is written out at the end."""
+        for offset in range(len(lines) - 1, max(len(lines) - 4, -1), -1):
+            bar = lines[offset].rstrip(b"\r")
+            bar = bar[bar.rfind(b"\r") + 1 :] if b"\r" in bar else bar
+            if b"%|" in bar[:200] and len(bar) < 600:
+                self._end_bar = (first + offset, bar)
+                return
+
     def result(self) -> list[RawLine]:
-        return [*self._head, *self._middle, *self._tail]
+        """All lines kept, in the order of the log."""
+        kept = [*self._head, *self._middle]
+        after = self._head[-1][0] if self._head else 0
+        known = set(kept)
+        kept += [line for line in dict.fromkeys([*self._tail, *self._last]) if line not in known]
+        if self._middle or self._tail:
+            kept.sort(key=lambda line: line[0])
+        bar = self._end_bar
+        if bar is not None and bar not in known and (not kept or bar[0] >= min(after, kept[-1][0])):
+            index = len(kept)
+            while index and kept[index - 1][0] > bar[0]:
+                index -= 1
+            kept.insert(index, bar)
+        return kept
