@@ -1,7 +1,7 @@
 """The same promises on a real DeepFaceLab: DFLWRAP_TEST_DFL_ROOT and DFLWRAP_TEST_DFL_PYTHON.
 
 With weights whose detector sees a face at a small pure-green dot; frames are made here. A fork is tested
-where DFLWRAP_TEST_DFL_FORKS names its folders (os.pathsep between them).
+where DFLWRAP_TEST_DFL_FORKS names its folder, or "folder|python"; os.pathsep between several.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -53,9 +52,9 @@ class Real(Double):
         for number, count in enumerate(faces, start=1):
             cv2.imwrite(str(self.frames / f"{number:05d}.png"), frame(number, count))
 
-    def launch(self, root: str, plan: Plan, *, black_box: bool = False) -> Launch:
-        assert PYTHON
-        install = find_install(Path(root), Path(PYTHON), os.environ, self.folder)
+    def launch(self, named: str, plan: Plan, *, black_box: bool = False) -> Launch:
+        root, _, python = named.partition("|")
+        install = find_install(Path(root), Path(python or str(PYTHON)), os.environ, self.folder)
         assert install is not None
         names = tuple(sorted(path.name for path in self.frames.iterdir()))
         options = ExtractOptions(image_size=256)
@@ -86,8 +85,8 @@ class Real(Double):
 
 
 @pytest.fixture
-def real(tmp_path: Path) -> Iterator[Real]:
-    yield Real(tmp_path, str(PYTHON))
+def real(tmp_path: Path) -> Real:
+    return Real(tmp_path, str(PYTHON))
 
 
 def pixels(folder: Path) -> dict[str, bytes]:
@@ -117,8 +116,10 @@ def test_failures_of_all_kinds_cost_only_their_frames(real: Real) -> None:
     real.make([1, 1, 1, 1, 1])
     cv2.imwrite(str(real.frames / "00003.png"), frame(3, 1)[:100])
     (real.frames / "00004.png").write_bytes(b"no picture")
-    (real.output / "00002_0.jpg").mkdir(parents=True)  # DeepFaceLab raises when it reads the face back
-    ran = real.end(real.begin(Plan()))
+    process = real.begin(Plan())
+    real.wait_for("extractor_started", limit=120)
+    (real.output / "00002_0.jpg").mkdir()  # DeepFaceLab raises when it reads the face back
+    ran = real.end(process)
     failed = {event["frame"]: event for event in ran.of("frame_failed")}
     assert failed.keys() == {"00002.png", "00004.png"}
     assert failed["00002.png"]["kind"] == "exception" and "Traceback" in failed["00002.png"]["traceback"]
@@ -132,17 +133,17 @@ def test_failures_of_all_kinds_cost_only_their_frames(real: Real) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_killed_and_stopped_workers_cost_no_frame(real: Real) -> None:
     """Two workers: one is killed, the other stopped; both are replaced, every frame is delivered."""
-    real.make([1] * 14)
+    real.make([1] * 8)
     process = real.begin(Plan(workers=2, threads=1))
     first, second = real.wait_for("worker_started", 2, limit=240)
-    real.wait_for("frame_done", 2, limit=240)
+    real.wait_for("frame_started", 2, limit=240)
     os.kill(first["pid"], signal.SIGKILL)
     killed = time.time()
     os.kill(second["pid"], signal.SIGSTOP)
     ran = real.end(process)
     assert ran.code == 0, ran.text
-    assert sorted(ran.frames("frame_done")) == [f"{n:05d}.png" for n in range(1, 15)]
-    assert len(ran.faces) == 14
+    assert sorted(ran.frames("frame_done")) == [f"{n:05d}.png" for n in range(1, 9)]
+    assert len(ran.faces) == 8
     lost = {event["pid"]: event for event in ran.of("worker_lost")}
     assert lost[first["pid"]]["time"] - killed < 2.0
     assert lost[second["pid"]]["reason"] == "stopped"
@@ -150,7 +151,7 @@ def test_killed_and_stopped_workers_cost_no_frame(real: Real) -> None:
         verify_face(real.output / name, expected_size=256)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="cgroup-free memory limit")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="one system is enough: a slow test")
 def test_an_error_swallowed_in_the_real_landmark_stage_is_seen(real: Real) -> None:
     """A broken landmark model: DeepFaceLab says nothing at all and ends with 0 faces."""
     real.make([1, 0])

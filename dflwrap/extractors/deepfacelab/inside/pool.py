@@ -28,6 +28,8 @@ from .workers import BUSY, FREE, STARTING, Member, Slot
 
 DRAIN_SECONDS = 0.3
 """How long after a worker's death its last messages may still arrive."""
+DEAF_SECONDS = 1.0
+"""A worker whose messages cannot be read any more (its pipe has ended) is given this long to end itself."""
 STARTS_AFTER_DEATH, STARTS_AFTER_ERROR = 3, 2
 """Starts of one slot in a row that may fail: by dying, by a Python error (which tends to come again)."""
 ELSEWHERE_AFTER = 4
@@ -120,7 +122,10 @@ class Pool:
             pass
 
     def _message(self, member, message):
-        if message is None or member not in self._members():
+        if member not in self._members():
+            return
+        if message is None:
+            member.deaf_since = time.monotonic()
             return
         member.alive_signal()
         op = message.get("op", "")
@@ -267,6 +272,9 @@ class Pool:
         for member in list(self._members()):
             status = member.cli.p.exitcode
             if status is None:
+                if member.deaf_since is not None and now - member.deaf_since > DEAF_SECONDS:
+                    member.reason = member.reason or "protocol"
+                    process.kill(member.cli.p)
                 continue
             if member.dead_since is None:
                 member.dead_since = now

@@ -32,6 +32,7 @@ class Member:
         self.held = []  # failures in a row, not yet reported
         self.start_error = None
         self.dead_since = None
+        self.deaf_since = None  # no message can be read from it any more
         self.reason = None  # why the host killed it
         self._cpu, _ = process.cpu_and_state(cli.p.pid)
         self._stopped_since = None
