@@ -92,6 +92,23 @@ def extract(
         int,
         typer.Option(min=0, help="Downscale larger frames on their way in; 0 = no.", rich_help_panel=_FRAMES),
     ] = 0,
+    min_side: Annotated[
+        int, typer.Option(min=0, help="Leave out frames with a shorter side.", rich_help_panel=_FRAMES)
+    ] = 0,
+    skip_black: Annotated[
+        bool, typer.Option("--skip-black", help="Leave out black frames.", rich_help_panel=_FRAMES)
+    ] = False,
+    skip_blurry: Annotated[
+        bool, typer.Option("--skip-blurry", help="Leave out blurry frames.", rich_help_panel=_FRAMES)
+    ] = False,
+    blurry_below: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="What counts as blurry: sharpness (variance of the Laplacian) under this.",
+            rich_help_panel=_FRAMES,
+        ),
+    ] = 15.0,
     retry_quarantined: Annotated[
         bool,
         typer.Option(
@@ -145,6 +162,7 @@ def extract(
         jpeg_quality=jpeg_quality,
         output_debug=output_debug,
     )
+    from dflwrap.frames.filters import Filters
     from dflwrap.planning.types import OnGpuFailure
     from dflwrap.supervisor.request import OnConflict, RunRequest
 
@@ -157,6 +175,7 @@ def extract(
         workers=_number("--workers", workers),
         batch_size=_number("--batch-size", batch_size),
         max_side=max_side,
+        filters=Filters(min_side, skip_black, blurry_below if skip_blurry else 0.0),
         on_conflict=OnConflict(_one_of("--on-conflict", on_conflict, tuple(OnConflict))),
         on_gpu_failure=OnGpuFailure(_one_of("--on-gpu-failure", on_gpu_failure, tuple(OnGpuFailure))),
         retry_quarantined=retry_quarantined,

@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 TIMEOUT = 120.0
 """Seconds for one image; 20000x20000 takes about 30."""
@@ -31,6 +31,17 @@ class Converted:
     out_height: int
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Of the luma, at a long side of at most 640 pixels."""
+
+    mean: float
+    brightest: float
+    """99.5th percentile, of 255."""
+    sharpness: float
+    """Variance of the Laplacian."""
+
+
 class Converter:
     """Converts images one at a time in a child process that starts on first use."""
 
@@ -48,12 +59,22 @@ class Converter:
 
     def convert(self, source: Path, target: Path, max_side: int = 0) -> Converted:
         """Write `source` to `target` as PNG. Raises ConversionError."""
+        answer = self._ask(
+            {
+                "source": os.fsencode(source).hex(),
+                "target": os.fsencode(target).hex(),
+                "max_side": max_side,
+            }
+        )
+        return Converted(answer["width"], answer["height"], answer["out_width"], answer["out_height"])
+
+    def look(self, source: Path) -> Look:
+        """Brightness and sharpness of the image at `source`. Raises ConversionError."""
+        answer = self._ask({"source": os.fsencode(source).hex()})
+        return Look(answer["mean"], answer["brightest"], answer["sharpness"])
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         child = self._started()
-        request = {
-            "source": os.fsencode(source).hex(),
-            "target": os.fsencode(target).hex(),
-            "max_side": max_side,
-        }
         assert child.stdin is not None
         try:
             child.stdin.write(json.dumps(request).encode("ascii") + b"\n")
@@ -68,10 +89,10 @@ class Converter:
             status = child.wait(timeout=10)
             self.close()
             raise ConversionError(f"the decoder died of it (exit status {status})")
-        answer = json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise ConversionError(answer["error"])
-        return Converted(answer["width"], answer["height"], answer["out_width"], answer["out_height"])
+        return answer
 
     def close(self) -> None:
         child, self._child = self._child, None

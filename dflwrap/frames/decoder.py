@@ -2,7 +2,8 @@
 
 Run as `python -m dflwrap.frames.decoder`. One JSON request a line on stdin, one JSON answer a line on
 stdout; it ends when stdin ends. A request names `source`, `target` (the PNG to write) and `max_side`;
-the answer holds `width` and `height` (of the source), `out_width`, `out_height`, or `error`.
+the answer holds `width` and `height` (of the source), `out_width`, `out_height`, or `error`. Without a
+`target` the answer holds `mean`, `brightest` and `sharpness`.
 """
 
 from __future__ import annotations
@@ -63,11 +64,35 @@ def convert(source: Path, target: Path, max_side: int) -> dict[str, Any]:
     return {"width": width, "height": height, "out_width": image.shape[1], "out_height": image.shape[0]}
 
 
+def look(source: Path) -> dict[str, Any]:
+    """Brightness and sharpness: see `filters` for what they mean."""
+    import cv2
+    import numpy as np
+
+    gray = cv2.imdecode(
+        np.fromfile(source, dtype=np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+    )
+    if gray is None:
+        return {"error": "OpenCV cannot decode it"}
+    scale = 640 / max(gray.shape)
+    if scale < 1:
+        size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
+        gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+    return {
+        "mean": float(gray.mean()),
+        "brightest": float(np.percentile(gray, 99.5)),
+        "sharpness": float(cv2.Laplacian(gray, cv2.CV_64F).var()),
+    }
+
+
 def _answer(line: bytes) -> dict[str, Any]:
     request = json.loads(line)
+    source = Path(os.fsdecode(bytes.fromhex(request["source"])))
     try:
+        if "target" not in request:
+            return look(source)
         return convert(
-            Path(os.fsdecode(bytes.fromhex(request["source"]))),
+            source,
             Path(os.fsdecode(bytes.fromhex(request["target"]))),
             int(request["max_side"]),
         )

@@ -94,30 +94,30 @@ def _jpeg(file: BinaryIO) -> HeaderFacts:
             if len(frame) == 6:
                 bits, height, width, channels = struct.unpack(">BHHB", frame)
         if marker[1] == 0xDA:
-            whole = _ends_with_eoi(file, position + 2 + length)
+            whole = _holds(file, b"\xff\xd9", position + 2 + length)
             problem = None if width and height else "its header names no size"
             return HeaderFacts("jpeg", width, height, bits, channels, whole, problem)
         position += 2 + length
     return HeaderFacts("damaged", width, height, bits, channels)
 
 
-def _ends_with_eoi(file: BinaryIO, data_start: int) -> bool:
-    """True when an end-of-image marker follows the scan data.
+def _holds(file: BinaryIO, mark: bytes, data_start: int) -> bool:
+    """True when the mark that ends an image stands behind `data_start`; some tools add bytes after it.
 
-    Inside entropy-coded data FF is always followed by 00 or a restart marker, so FF D9 after the
-    first scan ends the image; some cameras and tools add bytes behind it.
+    JPEG: inside entropy-coded data FF is always followed by 00 or a restart marker, so FF D9 after the
+    first scan ends the image. PNG: the mark is a whole chunk with its checksum.
     """
     end = file.seek(0, 2)
     file.seek(max(data_start, end - _TAIL))
-    if b"\xff\xd9" in file.read(_TAIL):
+    if mark in file.read(_TAIL):
         return True
     position, carry = data_start, b""
     while position < end:
         file.seek(position)
         chunk = carry + file.read(1 << 20)
-        if b"\xff\xd9" in chunk:
+        if mark in chunk:
             return True
-        carry = chunk[-1:]
+        carry = chunk[1 - len(mark) :]
         position += 1 << 20
     return False
 
@@ -127,8 +127,6 @@ def _png(file: BinaryIO, head: bytes) -> HeaderFacts:
         return HeaderFacts("png", whole=False, problem="the file ends inside its header")
     width, height, bits, colour = struct.unpack(">IIBB", head[16:26])
     channels = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}.get(colour)
-    end = file.seek(0, 2)
-    file.seek(max(0, end - _TAIL))
-    whole = b"IEND\xaeB`\x82" in file.read(_TAIL)
+    whole = _holds(file, b"IEND\xaeB`\x82", 33)
     problem = None if width and height else "its header names no size"
     return HeaderFacts("png", width, height, bits, channels, whole, problem)

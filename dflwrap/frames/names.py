@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import unicodedata
+
+MAX_STEM_BYTES = 200
+"""UTF-8 bytes of a face's stem: file systems take 255 for a name, of which `_<index>.jpg`, a number that
+makes it unique, and what later tools append want their part."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. ()-]{0,99}")
 
@@ -51,4 +56,19 @@ def stem_and_suffix(name: str) -> tuple[str, str]:
 
 def case_key(name: str) -> str:
     """Equal for names that are one file on a file system that ignores case or composes accents."""
-    return unicodedata.normalize("NFC", name).casefold()
+    folded = unicodedata.normalize("NFC", name).casefold()
+    return unicodedata.normalize("NFC", folded)  # folding may take a composed letter apart
+
+
+def face_stem(stem: str) -> str:
+    """`stem` as the stem of face files: itself, unless no such file could be written or named in a ledger.
+
+    Bytes that are not valid UTF-8 become `_xNN` (DFL dies of such names), and what is too long for
+    `<stem>_<index>.jpg` is cut, with a digest of the whole in its place.
+    """
+    stem = "".join(f"_x{ord(c) & 0xFF:02x}" if "\ud800" <= c <= "\udfff" else c for c in stem)
+    raw = stem.encode()
+    if len(raw) <= MAX_STEM_BYTES:
+        return stem
+    digest = hashlib.sha256(raw).hexdigest()[:8]
+    return f"{raw[: MAX_STEM_BYTES - 9].decode(errors='ignore')}~{digest}"

@@ -13,6 +13,8 @@ from dflwrap.faceset.jpeg import check_image_data, header_segments, image_size
 from dflwrap.faceset.metadata import metadata_in
 from dflwrap.faceset.promotion import set_aside
 from dflwrap.faceset.verify import verify_bytes
+from dflwrap.frames.conversion import Converter
+from dflwrap.frames.filters import FILTERED, why_left_out
 from dflwrap.frames.inventory import FrameEntry, Inventory, take_inventory
 from dflwrap.frames.judgement import Judgement, judge
 from dflwrap.frames.names import case_key, display, stem_and_suffix
@@ -43,6 +45,7 @@ def take_in(request: RunRequest, ledger: Ledger, folder: RunFolder) -> Intake:
         raise DflwrapError(_no_frames(request, intake.inventory))
     _enter(request, ledger, intake)
     _account_for_missing(ledger, intake)
+    _filter(request, ledger, intake)
     _look_at_faceset(request, ledger, folder, intake)
     return intake
 
@@ -139,7 +142,7 @@ def _account_for_missing(ledger: Ledger, intake: Intake) -> None:
     present = {entry.name for entry in intake.inventory.frames}
     back = [r.id for r in ledger.frames("outcome = 'not_attempted'") if r.file_name in present]
     for frame in back:
-        ledger.reopen("id = ?", (frame,))
+        ledger.reopen("id = ? AND cause != ?", (frame, FILTERED))
     gone = [row for row in ledger.open_frames() if row.file_name not in present]
     ledger.settle_many(
         (row.id, Outcome.NOT_ATTEMPTED, None, "input-dir-missing", "no longer in the input folder")
@@ -147,6 +150,21 @@ def _account_for_missing(ledger: Ledger, intake: Intake) -> None:
     )
     if gone:
         intake.notices.append(f"{len(gone)} frame(s) are no longer in the input folder")
+
+
+def _filter(request: RunRequest, ledger: Ledger, intake: Intake) -> None:
+    """Leave out what the user asked to leave out; frames left out before under other filters are open again."""
+    ledger.reopen("outcome = 'not_attempted' AND cause = ?", (FILTERED,))
+    if not request.filters.any:
+        return
+    left_out = 0
+    with Converter() as converter:
+        for row in ledger.open_frames():
+            reason = why_left_out(request.input_dir / row.file_name, request.filters, converter)
+            if reason is not None:
+                ledger.settle(row.id, Outcome.NOT_ATTEMPTED, cause=FILTERED, evidence=reason)
+                left_out += 1
+    intake.notices.append(f"{left_out} frame(s) left out, as asked")
 
 
 # -- the faceset as it is -----------------------------------------------------------------------

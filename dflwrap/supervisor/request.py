@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from dflwrap.common.plan import ExtractOptions
+from dflwrap.frames.filters import Filters
 from dflwrap.planning.types import OnGpuFailure
 
 
@@ -30,8 +31,8 @@ class RunRequest:
     batch_size: int | None = None
     """Frames per attempt; None = auto."""
     max_side: int = 0
-    min_side: int = 0
-    """Frames with a shorter side are left out, pixels; 0 = none."""
+    filters: Filters = field(default_factory=Filters)
+    """Frames that the user wants left out."""
     on_conflict: OnConflict = OnConflict.STOP
     on_gpu_failure: OnGpuFailure = OnGpuFailure.CPU
     retry_quarantined: bool = False

@@ -12,6 +12,7 @@ from dflwrap.common.errors import DflwrapError, ExitCode, NeedsUserError
 from dflwrap.common.plan import AttemptSpec, Plan
 from dflwrap.extractors.base import Extractor
 from dflwrap.faceset.promotion import Promoter, cannot_write
+from dflwrap.frames.filters import FILTERED
 from dflwrap.frames.names import display
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.planning.decision import Stop
@@ -213,13 +214,17 @@ class _Run:
             first.plan,
         )
 
+    def _lost(self) -> bool:
+        """Some frame was not attempted although the user did not ask for that."""
+        return bool(self._ledger.frames("outcome = 'not_attempted' AND cause != ?", (FILTERED,)))
+
     def _end(self, ended: Ended, nothing_to_do: bool = False) -> RunResult:
         counts = self._ledger.counts()
         if ended.stop:
             code, name = ExitCode.NEEDS_USER, "stopped"
         elif ended.interrupted:
             code, name = ExitCode.INTERRUPTED, "interrupted"
-        elif counts.quarantined or counts.not_attempted or counts.open:
+        elif counts.quarantined or counts.open or self._lost():
             code, name = ExitCode.QUARANTINED, "quarantined"
         else:
             code, name = ExitCode.COMPLETE, "complete"
