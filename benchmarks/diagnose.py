@@ -111,8 +111,8 @@ def main() -> None:
         }
         if options.rg:
             words = Path(folder) / "literals.txt"
-            words.write_text("\n".join(re.escape(word) for word in load_catalogue().literals), encoding="utf-8")
-            rg = min(timed([options.rg, "-c", "-a", "-f", str(words), str(log)])[0] for _ in range(options.repeat))
+            words.write_text("\n".join(load_catalogue().literals), encoding="utf-8")
+            rg = min(timed([options.rg, "-c", "-a", "-F", "-f", str(words), str(log)])[0] for _ in range(options.repeat))
             result |= {"rg_s": rg, "rg_mb_per_s": size / MEGA / rg, "of_ripgrep": rg / seconds}
         plain = plain_loop(log)
         result |= {"plain_mb_per_s": plain / MEGA, "times_plain": size / seconds / plain}

@@ -27,6 +27,7 @@ _SIGNALS = {
     11: ("worker-native-crash", "segmentation fault (SIGSEGV)"),
     15: ("ctrl-c", "asked to end (SIGTERM)"),
 }
+TIMED_OUT = 124
 _MAC_SIGNALS = {10: _SIGNALS[7]}
 
 STATUS = re.compile(
@@ -75,4 +76,6 @@ def meaning(status: int, platform: str = "", importing: bool = False) -> tuple[s
     signal = -status if -64 <= status < 0 else status - 128 if 128 < status < 160 else 0
     if platform in ("darwin", "macos") and signal in _MAC_SIGNALS:
         return _MAC_SIGNALS[signal]
+    if status == TIMED_OUT:
+        return "ctrl-c", "ended by a time limit (the command timeout)"
     return _SIGNALS.get(signal)

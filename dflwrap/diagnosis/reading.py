@@ -36,6 +36,8 @@ _ENDS = (b"it/s]", b"s/it]")
 _LOOSE_BAR = re.compile(
     rb"^[^%]{0,120}?\d{1,3}%\|[^|]{0,300}\|[^\]]{0,80}\[[^\]]{0,60}(?:it/s|s/it)[^\]]{0,40}\]\s*$"
 )
+REFRESHED = 400
+"""Bytes per line feed from which bars are refreshed in place (by carriage returns), not written as lines."""
 _BAR_BYTES = b" #0123456789|%/[]<:,.?\r\nits"
 """What a progress bar is made of; a piece that holds nothing else is one, or many."""
 _DIGITS = b"0123456789"
@@ -137,27 +139,28 @@ class _State:
 
 def _split(chunks: Iterator[bytes], keeper: _Keeper) -> _State:
     state = _State()
-    carry: list[bytes] = []
-    carried = 0
+    carry = b""
     for chunk in chunks:
         if not chunk:
             continue
         state.size += len(chunk)
         state.nul_tail = _nul_tail(chunk) + (state.nul_tail if not chunk.strip(b"\0") else 0)
-        cut = max(chunk.rfind(b"\n"), chunk.rfind(b"\r", 0, len(chunk) - 1))
-        if cut < 0:
-            if carried < LONGEST:
-                carry.append(chunk[:LONGEST])
-                carried += len(carry[-1])
-            continue
-        block = b"".join([*carry, chunk[: cut + 1]])
-        carry = [chunk[cut + 1 :][:LONGEST]]
-        carried = len(carry[0])
-        _block(block, state, keeper)
-    last = b"".join(carry)
-    state.open_end = bool(last.strip(b"\0 "))
+        lines = chunk.split(b"\n")
+        if carry:
+            lines[0] = carry + lines[0]
+        carry = lines.pop()
+        _block(lines, len(chunk), state, keeper)
+        if len(carry) > LONGEST:
+            cut = carry.rfind(b"\r")
+            if cut > 0:
+                _block([carry[:cut]], cut, state, keeper)
+                state.newlines -= 1
+                carry = carry[cut + 1 :]
+            carry = carry[:LONGEST]
+    state.open_end = bool(carry.strip(b"\0 "))
     if state.open_end:
-        _block(last, state, keeper)
+        _block([carry], len(carry), state, keeper)
+        state.newlines -= 1
     return state
 
 
@@ -169,17 +172,18 @@ def _nul_tail(chunk: bytes) -> int:
     return len(body) - len(body.rstrip(b"\0"))
 
 
-def _block(block: bytes, state: _State, keeper: _Keeper) -> None:
+def _block(lines: list[bytes], size: int, state: _State, keeper: _Keeper) -> None:
+    """Hand to `keeper` what is more than progress bars; each of `lines` ended with a line feed."""
     first = state.newlines + 1
-    lines = block.split(b"\n")
-    feeds = len(lines) - 1
-    state.newlines += feeds
-    if feeds * 8 > block.count(b"\r"):
+    state.newlines += len(lines)
+    if size < len(lines) * REFRESHED:
         numbered = [(first + i, line) for i, line in enumerate(lines) if not _is_bar(line)]
         if len(numbered) > len(lines) // 2:
             numbered = [item for item in numbered if not _is_loose_bar(item[1])]
     else:
-        numbered = list(enumerate(lines, first))
+        numbered = [(first + i, line) for i, line in enumerate(lines) if line.translate(None, _BAR_BYTES)]
+        numbered += [(first + i, line) for i, line in enumerate(lines) if 0 < len(line) < 80 and b"%|" not in line]
+        numbered = sorted(set(numbered)) if len(numbered) > 1 else numbered
     for number, line in numbered:
         if not line or (b"%|" in line and not line.translate(None, _BAR_BYTES)):
             continue
