@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
 
-from dflwrap.frames.names import stem_and_suffix
+from dflwrap.frames.names import OUR_PREFIX, stem_and_suffix
 
 
 def batch_name(frame_id: int, name: str, *, plain: bool, converted: bool) -> str:
     """The name of a frame inside the batch folder: its own where that is plain, else a unique one."""
     if converted:
-        return f"frame-{frame_id:07d}.png"
-    return name if plain else f"frame-{frame_id:07d}{stem_and_suffix(name)[1]}"
+        return f"{OUR_PREFIX}{frame_id:07d}.png"
+    return name if plain else f"{OUR_PREFIX}{frame_id:07d}{stem_and_suffix(name)[1]}"
 
 
 def link_frame(source: Path, target: Path) -> None:
     """Make `target` show `source` without copying where the platform allows it.
 
     Tries a symbolic link (POSIX), a hard link (Windows, where symbolic links need a right that users
-    lack), and at last a copy. The source is only ever read. Raises OSError when none of it works.
+    lack), and at last a copy. The source is only ever read. Raises OSError when none of it works, and
+    FileExistsError rather than write through a link that stands there already, into another frame.
     """
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
     source = source.resolve()
     for way in (os.link, os.symlink) if os.name == "nt" else (os.symlink,):
         try:

@@ -11,6 +11,9 @@ MAX_STEM_BYTES = 200
 """UTF-8 bytes of a face's stem: file systems take 255 for a name, of which `_<index>.jpg`, a number that
 makes it unique, and what later tools append want their part."""
 
+OUR_PREFIX = "dflwrap-"
+"""Names that we give to frames in a batch begin like this; a frame whose own name does gets another."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. ()-]{0,99}")
 
 
@@ -35,8 +38,10 @@ def _escaped(char: str) -> str:
 
 
 def is_plain(name: str) -> bool:
-    """True when every extractor, code page and command line takes `name` as it is."""
-    return _PLAIN.fullmatch(name) is not None and not name.endswith((".", " "))
+    """True when every extractor, code page and command line takes `name` as it is, and no name of ours."""
+    if name.endswith((".", " ")) or name.lower().startswith(OUR_PREFIX):
+        return False
+    return _PLAIN.fullmatch(name) is not None
 
 
 def encode(name: str) -> bytes:

@@ -126,7 +126,7 @@ class Ledger:
         rows = [
             (
                 encode(f.file_name),
-                display(f.file_name),
+                display(f.file_name.replace("\\", "\\\\")),  # no two frames are shown under one name
                 f.stem,
                 f.size,
                 f.mtime_ns,
