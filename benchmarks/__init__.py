@@ -1,0 +1,1 @@
+"""Measurements and long trials that are no part of the test suite (README.md here)."""
