@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import tempfile
-import tomllib
+import zlib
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -48,6 +46,8 @@ def load_catalogue(extra_folder: Path | None = None) -> Catalogue:
 
 def parse_rules(text: str, origin: str) -> list[Rule]:
     """The rules of one TOML text. Raises RuleError."""
+    import tomllib
+
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -69,12 +69,10 @@ def _load_folder(folder: Path, origin: str) -> list[Rule]:
         texts = [(path.name, path.read_bytes()) for path in sorted(folder.glob("*.toml"))]
     except OSError as error:
         raise RuleError(f"cannot read the rules in {folder}: {error.strerror}") from None
-    digest = hashlib.sha256(str(_CACHE_VERSION).encode())
-    for name in _ENGINE_FILES:
-        digest.update((Path(__file__).parent / name).read_bytes())
-    for name, data in texts:
-        digest.update(name.encode() + b"\0" + data)
-    cached = _read_cache(digest.hexdigest())
+    key = _content_key(
+        [(name, (Path(__file__).parent / name).read_bytes()) for name in _ENGINE_FILES] + texts
+    )
+    cached = _read_cache(key)
     if cached is not None:
         return cached
     rules: list[Rule] = []
@@ -88,19 +86,31 @@ def _load_folder(folder: Path, origin: str) -> list[Rule]:
     twice = {name for name in ids if ids.count(name) > 1}
     if twice:
         raise RuleError(f"id {sorted(twice)[0]} appears in two files of {folder}")
-    _write_cache(digest.hexdigest(), rules)
+    _write_cache(key, rules)
     return rules
 
 
+def _content_key(files: list[tuple[str, bytes]]) -> str:
+    """Names, sizes and two check sums of everything that decides what the cache holds."""
+    crc, adler, size = zlib.crc32(str(_CACHE_VERSION).encode()), 1, 0
+    for name, data in files:
+        part = name.encode() + b"\0" + data
+        crc, adler, size = zlib.crc32(part, crc), zlib.adler32(part, adler), size + len(part)
+    return f"{crc:08x}{adler:08x}{size:x}"
+
+
 def _cache_folder() -> Path:
+    chosen = os.environ.get("DFLWRAP_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
     import platformdirs
 
-    return Path(os.environ.get("DFLWRAP_CACHE_DIR") or platformdirs.user_cache_dir("dflwrap", False))
+    return Path(platformdirs.user_cache_dir("dflwrap", False))
 
 
 def _read_cache(key: str) -> list[Rule] | None:
     try:
-        body = json.loads((_cache_folder() / f"rules-{key[:24]}.json").read_bytes())
+        body = json.loads((_cache_folder() / f"rules-{key}.json").read_bytes())
         return [_revive(item) for item in body]
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -119,12 +129,14 @@ def _tuples(item: dict[str, Any]) -> dict[str, Any]:
 
 def _write_cache(key: str, rules: list[Rule]) -> None:
     """Best effort: a cache that cannot be written costs time, nothing else."""
+    import tempfile
+
     try:
         folder = _cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             json.dump([asdict(rule) for rule in rules], stream)
-        Path(name).replace(folder / f"rules-{key[:24]}.json")
+        Path(name).replace(folder / f"rules-{key}.json")
     except OSError:
         pass

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verdict
 from dflwrap.diagnosis.catalogue import Catalogue
 from dflwrap.diagnosis.facts import Facts, LogFacts, read_facts
+from dflwrap.diagnosis.lazy import lazy
 from dflwrap.diagnosis.lines import Line
 from dflwrap.diagnosis.matcher import Hit, Run, find_hits
 from dflwrap.diagnosis.rule import Role, Rule
@@ -23,10 +23,10 @@ STRONG = 5
 FALLBACK = 2
 """Causes up to this strength are what a stronger one in the same run looks like; they become its symptoms."""
 
-_EXCEPTION = re.compile(
+_EXCEPTION = lazy(
     r"^(?:[A-Za-z_]\w{0,40}\.){0,8}(?P<name>[A-Z]\w{0,60}(?:Error|Exception|Interrupt|Exit)|error|Exception)(?::|$)"
 )
-_LOUD = re.compile(
+_LOUD = lazy(
     r"^(?:[\w/.:\[\] -]{0,80})?(?:Traceback \(most recent call last\)|Fatal Python error|Segmentation fault|Aborted"
     r"|Bus error|Killed$|terminate called|\*\*\* stack smashing)|\bF tensorflow/|\bF0\d{3} |Check failed:|core dumped"
     r"|doesnt response|Error while |Exception while |^(?:Fatal|FATAL)\b|panic:"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import re
+
+from dflwrap.diagnosis.lazy import lazy
 
 SAMPLE = 256 * 1024
 """Bytes of the head that decide."""
@@ -22,12 +23,10 @@ _PHRASES = (
     "続行するには", "ページング", "ファイル", "アクセス",
 )  # fmt: skip
 _CODE_PAGES = ("cp1251", "cp866", "cp1252", "cp850", "cp1250", "cp852", "gb18030", "cp932", "cp949", "big5")
-_ODD = re.compile("[\x80-\x9f\u2500-\u259f\ufffd¤¦¨©ªº¯¶¸¬±]")
-_LATIN_WORD = re.compile(
-    "[a-zA-Z]{2}[äöüßéèêàçñãõóíáúąćęłńśźż][a-zA-Z]|[a-zA-Z][äöüßéèêàçñãõóíáúąćęłńśźż][a-z]{2}"
-)
-_CYRILLIC = re.compile("[а-яё]{3}")
-_HAN = re.compile("[\u4e00-\u9fff]{2}")
+_ODD = lazy("[\x80-\x9f\u2500-\u259f\ufffd¤¦¨©ªº¯¶¸¬±]")
+_LATIN_WORD = lazy("[a-zA-Z]{2}[äöüßéèêàçñãõóíáúąćęłńśźż][a-zA-Z]|[a-zA-Z][äöüßéèêàçñãõóíáúąćęłńśźż][a-z]{2}")
+_CYRILLIC = lazy("[а-яё]{3}")
+_HAN = lazy("[\u4e00-\u9fff]{2}")
 
 
 def detect(head: bytes) -> str:

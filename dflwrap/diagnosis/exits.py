@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from dflwrap.diagnosis.lazy import lazy
 
 _WINDOWS = {
     0xC0000005: ("worker-native-crash", "access violation (0xC0000005)"),
@@ -30,7 +30,7 @@ _SIGNALS = {
 TIMED_OUT = 124
 _MAC_SIGNALS = {10: _SIGNALS[7]}
 
-STATUS = re.compile(
+STATUS = lazy(
     r"(?:\b(?:exit(?:ed)?(?: with)?(?: non-zero)?(?: the)?(?: exit)?[ _]?(?:status|code)?|return(?:ed)?[ _]?(?:code)?"
     r"|errorlevel|(?:process )?finished with exit code|status code|rc|code)\b[ :=]{1,3}\(?(?:status )?"
     r"(?P<number>-?\d{1,10}|0[xX][0-9a-fA-F]{8})\b)"

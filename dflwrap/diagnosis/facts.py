@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from dflwrap.diagnosis.lazy import lazy
 from dflwrap.diagnosis.lines import BAR
 from dflwrap.diagnosis.matcher import Run
 
@@ -101,25 +102,25 @@ class LogFacts:
         return facts
 
 
-_NUMBER = re.compile(r"Images found:\s*(\d+)")
-_FACES = re.compile(r"Faces detected:\s*(\d+)")
-_LOST = re.compile(r"(?P<name>[^\]]{0,100}?)\s*doesnt response, terminating it\.?")
-_RUNNING = re.compile(r"\bRunning on (?P<name>[^\n]{1,80}?)\s*\.?$")
-_LISTED = re.compile(r"^\s*\[(\d+)\] ?: (?P<name>[A-Z][^\n]{3,80})$")
-_BUILD = re.compile(
+_NUMBER = lazy(r"Images found:\s*(\d+)")
+_FACES = lazy(r"Faces detected:\s*(\d+)")
+_LOST = lazy(r"(?P<name>[^\]]{0,100}?)\s*doesnt response, terminating it\.?")
+_RUNNING = lazy(r"\bRunning on (?P<name>[^\n]{1,80}?)\s*\.?$")
+_LISTED = lazy(r"^\s*\[(\d+)\] ?: (?P<name>[A-Z][^\n]{3,80})$")
+_BUILD = lazy(
     r"DeepFaceLab[_-](?:NVIDIA|CUDA|OpenCL|OpenCLSSE|DirectX12|AMD)[\w.-]{0,60}|build_\d\d_\d\d_\d{4}"
 )
 _VERSIONS = (
-    ("python", "ython", re.compile(r"python-?(\d\.\d{1,2}(?:\.\d+)?)\b|[Pp]ython(3\d{1,2})[\\/]", re.I)),
+    ("python", "ython", lazy(r"python-?(\d\.\d{1,2}(?:\.\d+)?)\b|[Pp]ython(3\d{1,2})[\\/]", re.I)),
     (
         "tensorflow",
         "ensorflow",
-        re.compile(r"tensorflow(?:-gpu|-cpu)?(?:==|-| version:? )(\d+\.\d+(?:\.\d+)?)", re.I),
+        lazy(r"tensorflow(?:-gpu|-cpu)?(?:==|-| version:? )(\d+\.\d+(?:\.\d+)?)", re.I),
     ),
-    ("driver", "river", re.compile(r"driver version:? *(\d{3}\.\d{2}(?:\.\d+)?)", re.I)),
-    ("cuda", "cudart64_", re.compile(r"cudart64_(\d{2,3})\b")),
-    ("cudnn", "cudnn", re.compile(r"(?:cudnn64_|libcudnn\.so\.)(\d+(?:\.\d+)*)")),
-    ("numpy", "umpy", re.compile(r"numpy(?:==|-| version )(\d+\.\d+(?:\.\d+)?)", re.I)),
+    ("driver", "river", lazy(r"driver version:? *(\d{3}\.\d{2}(?:\.\d+)?)", re.I)),
+    ("cuda", "cudart64_", lazy(r"cudart64_(\d{2,3})\b")),
+    ("cudnn", "cudnn", lazy(r"(?:cudnn64_|libcudnn\.so\.)(\d+(?:\.\d+)*)")),
+    ("numpy", "umpy", lazy(r"numpy(?:==|-| version )(\d+\.\d+(?:\.\d+)?)", re.I)),
 )
 _PHASES = (
     ("prompts", ("Choose one or several GPU idxs", "Face type ( ", "Write debug images", "Choose detector")),
@@ -129,7 +130,7 @@ _PHASES = (
     ("summary", ("Images found:", "Faces detected:")),
     ("done", ("Done.",)),
 )
-_GPU_NAME = re.compile(
+_GPU_NAME = lazy(
     r"geforce|nvidia|quadro|tesla|radeon|rtx|gtx|titan|amd |intel|mx\d{3}|vega|adreno|apple|metal", re.I
 )
 _WINDOWS_SIGNS = (":\\", ".dll", ".bat")

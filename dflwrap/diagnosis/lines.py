@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from dflwrap.diagnosis.lazy import lazy
 
 MAX_LINE = 4096
 """Characters; longer lines are cut into pieces of this length, so every expression works on a bounded text."""
@@ -22,18 +23,18 @@ class Line:
     """Leading blanks after the prefix; tracebacks are told by it."""
 
 
-BAR = re.compile(
+BAR = lazy(
     r"(?P<percent>\d{1,3})%\|[^|\r\n]{0,300}\| {0,20}(?P<done>\d{1,9})/(?P<total>\d{1,9}) "
     r"\[(?P<elapsed>[\d:]+)<(?P<left>[\d:?]+), +(?P<rate>[\d.]+|\?) ?(?P<unit>it/s|s/it)[^\]\r\n]{0,80}\]"
 )
-_ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]{0,300}(?:\x07|\x1b\\)|[@-Z\\-_])")
-_BARE_ANSI = re.compile(r"(?:\^\[|\\u001b|\\x1b|\\033|␛|#033)\[[0-9;]{0,12}[mKAJH]")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\ufeff]")
+_ANSI = lazy(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]{0,300}(?:\x07|\x1b\\)|[@-Z\\-_])")
+_BARE_ANSI = lazy(r"(?:\^\[|\\u001b|\\x1b|\\033|␛|#033)\[[0-9;]{0,12}[mKAJH]")
+_CONTROL = lazy("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\ufeff]")
 _TIME = r"\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9}+)?+(?:Z|[+-]\d\d:?\d\d)?"
 _CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,6})?"
 _LEVEL = r"(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL|TRACE|STDOUT|STDERR|stdout|stderr|info|error|warning)"
 _PREFIXES = tuple(
-    re.compile(text)
+    lazy(text)
     for text in (
         r"(?:> ?)+",
         rf"\[{_TIME}: [A-Z]+/[\w@.:-]+\] (?:[\w.-]+\[[\w-]+\]: )?",
@@ -51,13 +52,21 @@ _PREFIXES = tuple(
         r"\[\d+\.\d{6}\] (?=NVRM|Out of|oom|Memory|python|traps|pcieport|nvidia)",
     )
 )
-_KEEP = re.compile(r"(?:WARNING !!!|INFO:plaidml|WARNING:tensorflow|\d+%\|)")
-_LOGGER_NAME = re.compile(r"(?:[\w.]{2,40} - )?" + _LEVEL + r"(?: -|:) (?=\S)|- " + _LEVEL + r" - ")
-_FENCE = re.compile(r"\s*(?:```|~~~)[\w+-]*\s*$")
-_LINE_START = re.compile(
+_KEEP = lazy(r"(?:WARNING !!!|INFO:plaidml|WARNING:tensorflow|\d+%\|)")
+_LOGGER_NAME = lazy(r"(?:[\w.]{2,40} - )?" + _LEVEL + r"(?: -|:) (?=\S)|- " + _LEVEL + r" - ")
+_FENCE = lazy(r"\s*(?:```|~~~)[\w+-]*\s*$")
+_LINE_START = lazy(
     r" {2,}\S|Traceback |(?:[A-Za-z_]\w{0,40}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception)\b|File \""
     r"|\d{4}-\d\d-\d\d|\[|Images found|Done\."
 )
+_PREFIX_STARTS = frozenset("[<>0123456789")
+_MONTHS = ("Jan ", "Feb ", "Mar ", "Apr ", "May ", "Jun ", "Jul ", "Aug ", "Sep ", "Oct ", "Nov ", "Dec ")
+    f"{name} "
+    for name in ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+)
+_LEVEL_STARTS = (
+    "DEBUG", "INFO", "NOTICE", "WARN", "ERROR", "CRITICAL", "FATAL", "TRACE", "STD", "std", "info", "error", "warning",
+)  # fmt: skip
 _WIDTHS = (79, 80, 99, 100, 119, 120)
 
 
@@ -84,10 +93,18 @@ def _from_json(text: str) -> str:
     return text
 
 
+def _may_have_prefix(text: str) -> bool:
+    """A quick look: most lines start as no prefix does."""
+    first = text[:1]
+    return (
+        first in _PREFIX_STARTS or text[:4] in _MONTHS or "| " in text[:80] or text.startswith(_LEVEL_STARTS)
+    )
+
+
 def strip_prefix(text: str) -> str:
     """Drop up to four stacked prefixes (quote, container, time, level)."""
     for _ in range(4):
-        if _KEEP.match(text):
+        if not _may_have_prefix(text) or _KEEP.match(text):
             return text
         for prefix in _PREFIXES:
             found = prefix.match(text)

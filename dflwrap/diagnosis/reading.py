@@ -10,12 +10,12 @@ memory stays bounded whatever the log.
 from __future__ import annotations
 
 import codecs
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from dflwrap.diagnosis.encodings import SAMPLE, detect
+from dflwrap.diagnosis.lazy import lazy
 from dflwrap.diagnosis.lines import Line, clean, fenced, to_lines, unwrap
 
 CHUNK = 1 << 20
@@ -33,7 +33,7 @@ SHAPES = 20_000
 LONGEST = 1 << 16
 """Bytes of one line that are kept."""
 _ENDS = (b"it/s]", b"s/it]")
-_LOOSE_BAR = re.compile(
+_LOOSE_BAR = lazy(
     rb"^[^%]{0,120}?\d{1,3}%\|[^|]{0,300}\|[^\]]{0,80}\[[^\]]{0,60}(?:it/s|s/it)[^\]]{0,40}\]\s*$"
 )
 REFRESHED = 400
@@ -41,7 +41,7 @@ REFRESHED = 400
 _BAR_BYTES = b" #0123456789|%/[]<:,.?\r\nits"
 """What a progress bar is made of; a piece that holds nothing else is one, or many."""
 _DIGITS = b"0123456789"
-_WORDS = re.compile(rb"rror|ailed|xception|response|atal|annot|ound|oad")
+_WORDS = lazy(rb"rror|ailed|xception|response|atal|annot|ound|oad")
 
 RawLine = tuple[int, bytes]
 
@@ -182,7 +182,9 @@ def _block(lines: list[bytes], size: int, state: _State, keeper: _Keeper) -> Non
             numbered = [item for item in numbered if not _is_loose_bar(item[1])]
     else:
         numbered = [(first + i, line) for i, line in enumerate(lines) if line.translate(None, _BAR_BYTES)]
-        numbered += [(first + i, line) for i, line in enumerate(lines) if 0 < len(line) < 80 and b"%|" not in line]
+        numbered += [
+            (first + i, line) for i, line in enumerate(lines) if 0 < len(line) < 80 and b"%|" not in line
+        ]
         numbered = sorted(set(numbered)) if len(numbered) > 1 else numbered
     for number, line in numbered:
         if not line or (b"%|" in line and not line.translate(None, _BAR_BYTES)):

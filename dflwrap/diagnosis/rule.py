@@ -8,8 +8,6 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from dflwrap.diagnosis.literals import PatternError, lint, required_literals
-
 
 class Role(StrEnum):
     ROOT = "root"
@@ -113,6 +111,8 @@ def rule_from_table(table: dict[str, Any], origin: str) -> Rule:
         raise refuse("a rule needs at least one signature")
     if len(lists["matches"]) < 2 or not lists["not_matches"]:
         raise refuse("a rule proves itself: at least 2 samples in 'matches' and 1 in 'not_matches'")
+    from dflwrap.diagnosis.literals import PatternError
+
     try:
         built = tuple(_signature(item) for item in signatures)
     except (PatternError, TypeError, KeyError, AttributeError) as error:
@@ -139,6 +139,9 @@ def rule_from_table(table: dict[str, Any], origin: str) -> Rule:
 
 
 def _signature(item: Any) -> Signature:
+    # The parser of expressions is only needed where rules are read anew, not from the cache.
+    from dflwrap.diagnosis.literals import PatternError, lint, required_literals
+
     table = {"re": item} if isinstance(item, str) else dict(item)
     extra = set(table) - {"re", "needs", "forbids", "within", "strength"}
     if extra:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from dflwrap.diagnosis.lazy import lazy
 from dflwrap.diagnosis.lines import Line
 
-_START = re.compile(
+_START = lazy(
     r"Running extractor\.|Choose one or several GPU idxs|^\[(?:wf|f|head|hf|half_face|full_face|whole_face)\] Face type"
     r"|^Extracting faces\.\.\.|Performing 1st pass\.\.\.|main\.py\"? extract |Performing extract(?:ion)?\.\.\."
 )
-_WORK = re.compile(r"^Extracting faces\.\.\.|Performing 1st pass\.\.\.")
-_END = re.compile(
+_WORK = lazy(r"^Extracting faces\.\.\.|Performing 1st pass\.\.\.")
+_END = lazy(
     r"^Done\.|Press any key to continue|Для продолжения нажмите|Presione una tecla|Drücken Sie eine beliebige Taste"
     r"|请按任意键继续|Appuyez sur une touche|Pressione qualquer tecla|Aby kontynuować, naciśnij"
     r"|Unable to start subprocesses\.|Unable to start Subprocessor|^KeyboardInterrupt|^-{6,}$"

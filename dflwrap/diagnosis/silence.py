@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from dflwrap.diagnosis import exits
 from dflwrap.diagnosis.facts import Facts, LogFacts
+from dflwrap.diagnosis.lazy import lazy
 from dflwrap.diagnosis.matcher import Run
 
 WATCHDOG = 110.0
@@ -22,9 +23,9 @@ ENOUGH_FRAMES = 8
 POWER_CUT_NULS = 16
 """NUL bytes at the end of a log that only a lost power or a crashed system leaves."""
 
-_NEW_GPU = re.compile(r"RTX ?(?:[2345]0\d\d|A\d{3,4}|PRO)|GTX ?16\d\d|30[5-9]0|40[5-9]0|50[5-9]0", re.I)
-_OLD_BUILD = re.compile(r"2080|CUDA_?(?:9|10)|CUDA_9|OpenCL|SSE", re.I)
-_PROMPT = re.compile(
+_NEW_GPU = lazy(r"RTX ?(?:[2345]0\d\d|A\d{3,4}|PRO)|GTX ?16\d\d|30[5-9]0|40[5-9]0|50[5-9]0", re.I)
+_OLD_BUILD = lazy(r"2080|CUDA_?(?:9|10)|CUDA_9|OpenCL|SSE", re.I)
+_PROMPT = lazy(
     r"\[[^\]]{0,20}\] (?:Which GPU index(?:es)? to choose\?|Face type|Max number of faces from image|Image size"
     r"|Jpeg quality|Write debug images to .{1,60}\?|Continue extraction\?).{0,80}: ?$"
     r"|Choose detector type\.?$|Press any key to continue[ .]*$|^Press enter to continue\.?$"
@@ -32,7 +33,7 @@ _PROMPT = re.compile(
     r"|请按任意键继续|Appuyez sur une touche pour continuer|Pressione qualquer tecla para continuar"
     r"|Aby kontynuować, naciśnij dowolny klawisz)[ .…。]{0,20}$"
 )
-_DATA_ERROR = re.compile(
+_DATA_ERROR = lazy(
     r"^(?:[\w.]{1,60}\.)?(?:ValueError|IndexError|KeyError|TypeError|AttributeError|ZeroDivisionError|AssertionError"
     r"|FloatingPointError|OverflowError|struct\.error|error|LinAlgError|cv2\.error)\b"
 )
