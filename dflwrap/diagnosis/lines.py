@@ -61,9 +61,6 @@ _LINE_START = lazy(
 )
 _PREFIX_STARTS = frozenset("[<>0123456789")
 _MONTHS = ("Jan ", "Feb ", "Mar ", "Apr ", "May ", "Jun ", "Jul ", "Aug ", "Sep ", "Oct ", "Nov ", "Dec ")
-    f"{name} "
-    for name in ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-)
 _LEVEL_STARTS = (
     "DEBUG", "INFO", "NOTICE", "WARN", "ERROR", "CRITICAL", "FATAL", "TRACE", "STD", "std", "info", "error", "warning",
 )  # fmt: skip
