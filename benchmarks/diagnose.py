@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--rg", default=shutil.which("rg"), help="ripgrep's program")
     parser.add_argument("--repeat", type=int, default=2)
     options = parser.parse_args()
-    diagnose = [sys.executable, "-m", "dflwrap.cli.diagnose"]
+    diagnose = [sys.executable, "-c", "from dflwrap.cli.start import run; run()", "diagnose"]
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "big.log"
         write_log(log, options.size * MEGA)

@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Sequence
-from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from dflwrap.common.errors import DflwrapError
-from dflwrap.common.verdict import Cause, Health, Verdict
-
-if TYPE_CHECKING:
-    from dflwrap.cli.logs import Log
-    from dflwrap.diagnosis import Catalogue, Diagnosis
-
-SCHEMA_VERSION = 1
-
-
-class DiagnoseExit(IntEnum):
-    """Exit codes of `dflwrap diagnose`."""
-
-    HEALTHY = 0
-    NAMED = 1
-    """A cause is named."""
-    USAGE = 2
-    """Bad usage, or a log that cannot be read."""
-    UNKNOWN = 3
-    """Failed or unclear, and the cause is not known."""
+from dflwrap.cli.diagnosing import diagnose_logs
 
 
 def register(app: typer.Typer) -> None:
@@ -53,130 +30,7 @@ def diagnose(
 ) -> None:
     """Name the cause of a failed extraction from its log. Exit codes: 0 healthy, 1 cause named, 2 bad usage
     or unreadable, 3 failed but unknown."""
-    _utf8_output()
-    try:
-        results = run(logs, rules)
-    except DflwrapError as error:
-        typer.echo(f"dflwrap: {error}", err=True)
-        raise typer.Exit(DiagnoseExit.USAGE) from None
-    hide = _redactor(share)
-    if as_json:
-        objects = [to_json(name, diagnosis, hide) for name, diagnosis in results]
-        typer.echo(json.dumps(objects[0] if len(objects) == 1 else objects, ensure_ascii=False, indent=2))
-    else:
-        typer.echo("\n\n".join(to_text(name, diagnosis, hide) for name, diagnosis in results))
-    raise typer.Exit(exit_code([diagnosis.verdict for _, diagnosis in results]))
-
-
-def run(arguments: Sequence[str], rules: Path | None = None) -> list[tuple[str, Diagnosis]]:
-    """Judge every log behind `arguments`. Raises DflwrapError in one sentence."""
-    from dflwrap.cli.logs import find_logs
-
-    catalogue = open_catalogue(rules)
-    found: list[Log] = [log for argument in arguments for log in find_logs(argument)]
-    return [(log.name, judge_log(log, catalogue)) for log in found]
-
-
-def judge_log(log: Log, catalogue: Catalogue) -> Diagnosis:
-    """Judge one log."""
-    from dflwrap.diagnosis.verdict import diagnose_streams
-
-    return diagnose_streams(((name, opener()) for name, opener in log.sources), None, catalogue)
-
-
-def open_catalogue(folder: Path | None) -> Catalogue:
-    """The built-in rules with the user's own: of `folder`, or of the configuration folder if it is there."""
-    import os
-
-    from dflwrap.diagnosis.catalogue import load_catalogue
-    from dflwrap.diagnosis.rule import RuleError
-
-    if folder is not None and not folder.is_dir():
-        raise DflwrapError(f"there is no folder {folder}")
-    if folder is None:
-        import platformdirs
-
-        own = Path(
-            os.environ.get("DFLWRAP_RULES_DIR")
-            or Path(platformdirs.user_config_dir("dflwrap", False)) / "rules"
-        )
-        folder = own if own.is_dir() else None
-    try:
-        return load_catalogue(folder)
-    except RuleError as error:
-        raise DflwrapError(str(error)) from None
-
-
-def exit_code(verdicts: Sequence[Verdict]) -> int:
-    """The exit code for the verdicts of all logs: a named cause first, then an unknown one."""
-    health = {verdict.health for verdict in verdicts}
-    if Health.FAILURE in health:
-        return DiagnoseExit.NAMED
-    return DiagnoseExit.UNKNOWN if Health.UNKNOWN in health else DiagnoseExit.HEALTHY
-
-
-def to_json(name: str, diagnosis: Diagnosis, hide: Callable[[str], str]) -> dict[str, Any]:
-    """The object of one log (docs/diagnose-json.md)."""
-    verdict = diagnosis.verdict
-    body: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "log": hide(name), **_verdict(verdict, hide)}
-    if len(diagnosis.runs) > 1:
-        body["runs"] = [_verdict(one, hide) for one in diagnosis.runs]
-    return body
-
-
-def _verdict(verdict: Verdict, hide: Callable[[str], str]) -> dict[str, Any]:
-    return {
-        "verdict": verdict.health.value,
-        "primary": _cause(verdict.primary, hide) if verdict.primary else None,
-        "causes": [_cause(cause, hide) for cause in verdict.causes],
-        "benign": list(verdict.benign),
-        "facts": {key: _hidden(value, hide) for key, value in verdict.facts.items()},
-    }
-
-
-def _hidden(value: Any, hide: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return hide(value)
-    return [_hidden(item, hide) for item in value] if isinstance(value, list) else value
-
-
-def _cause(cause: Cause, hide: Callable[[str], str]) -> dict[str, Any]:
-    return {
-        "id": cause.id,
-        "title": cause.title,
-        "category": cause.category,
-        "confidence": cause.confidence.value,
-        "explanation": hide(cause.explanation),
-        "evidence": [
-            {"source": hide(e.source), "line": e.line, "text": hide(e.text)} for e in cause.evidence
-        ],
-        "symptoms": list(cause.symptoms),
-        "remedies": list(cause.remedies),
-        "steps": list(cause.steps),
-        "references": list(cause.references),
-    }
-
-
-def to_text(name: str, diagnosis: Diagnosis, hide: Callable[[str], str]) -> str:
-    """The page for a reader."""
-    from dflwrap.cli.wording import page
-
-    return page(name, diagnosis, hide)
-
-
-def _redactor(share: bool) -> Callable[[str], str]:
-    if not share:
-        return str
-    from dflwrap.cli.share import redact
-
-    return redact
-
-
-def _utf8_output() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="replace")
+    raise typer.Exit(diagnose_logs(logs, as_json, share, rules))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _catalogue(folder: Path | None) -> Catalogue:
-    from dflwrap.cli.diagnose import open_catalogue
+    from dflwrap.cli.diagnosing import open_catalogue
 
     return open_catalogue(folder)
 
@@ -89,7 +89,7 @@ def adopt(
     log: Annotated[Path, typer.Argument(help="A log that this rule explains.")],
 ) -> None:
     """Attach a log to a new rule: what it shows, without names and paths, becomes one of its samples."""
-    from dflwrap.cli.diagnose import run
+    from dflwrap.cli.diagnosing import run
     from dflwrap.cli.share import redact
 
     rules = _read(file)
