@@ -146,3 +146,17 @@ def test_two_workers_on_the_cpu_share_the_frames(double: Double) -> None:
     ran = double.run({"options": {"frame_seconds": 0.05}})
     assert {event["worker"] for event in ran.of("frame_done")} == {"CPU0", "CPU1"}
     assert len(ran.faces) == 30
+
+
+def test_a_growing_kernel_cache_excuses_a_slow_first_frame(double: Double) -> None:
+    """A GPU that is new to CUDA compiles its kernels for minutes, and says nothing meanwhile."""
+    cache = double.folder / "cache"
+    cache.mkdir()
+    double.env |= {"DFLWRAP_IDLE_TIMEOUT": "1.5", "CUDA_CACHE_PATH": str(cache)}
+    process = double.start({"first_frame": {"fault": "slow", "seconds": 5}})
+    while process.poll() is None:
+        with (cache / "kernels").open("ab") as file:
+            file.write(b"x")
+        time.sleep(0.1)
+    ran = double.ran(process.returncode, 0, "")
+    assert sorted(ran.frames("frame_done")) == ALL and not ran.of("worker_lost")

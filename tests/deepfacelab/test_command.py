@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 from dflwrap.common.plan import AttemptSpec, ExtractOptions, Plan
+from dflwrap.extractors.base import Launch
 from dflwrap.extractors.deepfacelab import DeepFaceLabExtractor, DflInstall
+from dflwrap.extractors.deepfacelab.install import Layout
 
 
 def launch(
-    plan: Plan, *, black_box: bool = False, environ: dict[str, str] | None = None, layout: str = "plain"
-):  # type: ignore[no-untyped-def]
+    plan: Plan, *, black_box: bool = False, environ: dict[str, str] | None = None, layout: Layout = "plain"
+) -> Launch:
     internal = Path(__file__).parent
     main, python = internal / "DeepFaceLab" / "main.py", internal / "python" / "python.exe"
-    install = DflInstall(main, python, layout, "for a test")  # type: ignore[arg-type]
+    install = DflInstall(main, python, layout, "for a test")
     spec = AttemptSpec(1, plan, ExtractOptions(), "a", "in; rm -rf $HOME", "out", "events.jsonl", ("x.png",))
     return DeepFaceLabExtractor(install, environ or {}).launch(spec, black_box=black_box)
 

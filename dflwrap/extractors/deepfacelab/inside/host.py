@@ -153,7 +153,9 @@ def run_main(argv):
             signal.signal(getattr(signal, name), host.on_signal)
     main_path = os.path.abspath(argv[0])
     sys.argv = [main_path] + argv[1:]
-    sys.path[0] = os.path.dirname(main_path)
+    own_folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    sys.path[:] = [path for path in sys.path if os.path.abspath(path) != own_folder]
+    sys.path.insert(0, os.path.dirname(main_path))
     if "--cpu-only" in argv:
         os.environ.setdefault("NN_DEVICES_INITIALIZED", "1")
         os.environ.setdefault("NN_DEVICES_COUNT", "0")

@@ -43,6 +43,7 @@ class Pool:
     def __init__(self, extract, settings, reporter, console):
         self.extract, self.settings, self.reporter, self.console = extract, settings, reporter, console
         self.inbox = queue.Queue()
+        self.kernels = process.GrowingFolder(settings.kernel_cache)
         self.slots = []
         self.suspects = collections.deque()  # frames whose worker died: only for a fresh worker
         self.again = collections.deque()  # frames of a sick worker
@@ -360,7 +361,9 @@ class Pool:
         for member in list(self._members()):
             if member.reason is None and member.dead_since is None:
                 reason = member.overdue(self.settings, self.longest)
-                if reason is not None:
+                if reason in ("hang", "spin") and member.phase != "steady" and self.kernels.grew():
+                    member.excuse()
+                elif reason is not None:
                     member.reason = reason
                     message = f"{member.slot.name} doesnt response, terminating it. ({reason})"
                     self._say(self.console.log_info, message)

@@ -4,7 +4,7 @@ Linux reads /proc and has PR_SET_PDEATHSIG; Windows asks the kernel through ctyp
 thread watches the parent, and CPU time is unknown (None), which callers take as "no information".
 """
 # mypy: ignore-errors
-# ruff: noqa: PTH123
+# ruff: noqa: PTH118, PTH123
 
 import os
 import signal
@@ -106,3 +106,25 @@ def end(process, seconds):
     kill(process)
     process.join(seconds)
     return process.exitcode
+
+
+class GrowingFolder:
+    """Has a folder grown since it was last asked? False for one that is not there."""
+
+    def __init__(self, path):
+        self._path = path
+        self._size = self._measure()
+
+    def grew(self):
+        before, self._size = self._size, self._measure()
+        return self._size > before
+
+    def _measure(self):
+        total = 0
+        for root, _, names in os.walk(self._path) if self._path else ():
+            for name in names:
+                try:
+                    total += os.lstat(os.path.join(root, name)).st_size
+                except OSError:
+                    continue
+        return total

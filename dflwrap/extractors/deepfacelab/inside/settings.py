@@ -1,7 +1,9 @@
 """What the launcher wants of the agent, read from environment variables (see `Settings`)."""
 # mypy: ignore-errors
+# ruff: noqa: PTH118
 
 import os
+import sys
 
 
 def _number(environ, name, default, kind=float):
@@ -28,6 +30,8 @@ class Settings:
     stopped_timeout   DFLWRAP_STOPPED_TIMEOUT   3: a worker in state "stopped"
     errors_in_row     DFLWRAP_ERRORS_IN_ROW     3: as many failed frames in a row mean the worker is sick
     deaths_in_row     DFLWRAP_DEATHS_IN_ROW     8: so many workers lost without one frame done end the run
+    kernel_cache      CUDA_CACHE_PATH           where the GPU's compiled kernels go (Windows: APPDATA\\NVIDIA,
+                                                which DeepFaceLab insists on); growing, it excuses silence
     spare             DFLWRAP_SPARE             start a second worker while a suspicious frame is tried again
     """
 
@@ -46,4 +50,7 @@ class Settings:
         self.stopped_timeout = _number(env, "DFLWRAP_STOPPED_TIMEOUT", 3.0)
         self.errors_in_row = max(2, _number(env, "DFLWRAP_ERRORS_IN_ROW", 3, int))
         self.deaths_in_row = max(2, _number(env, "DFLWRAP_DEATHS_IN_ROW", 8, int))
+        self.kernel_cache = env.get("CUDA_CACHE_PATH", "")
+        if sys.platform == "win32":
+            self.kernel_cache = os.path.join(env.get("APPDATA", ""), "NVIDIA")
         self.spare = env.get("DFLWRAP_SPARE", "1") != "0"

@@ -79,9 +79,8 @@ class Member:
         if gap > HOST_PAUSE:  # the host itself was stopped: its workers' silence means nothing
             self.last_life, self.frame_since = now, self.frame_since + gap
         cpu, state = process.cpu_and_state(self.pid)
-        known = cpu is not None and self._cpu is not None
-        if known and cpu - self._cpu >= LEAST_CPU * gap:
-            self.last_life = now
+        if cpu is None or self._cpu is None or cpu - self._cpu >= LEAST_CPU * gap:
+            self.last_life = now  # where CPU time is unknown, only the bound on a frame's time is left
         self._cpu, self.last_look = cpu, now
         if state in ("T", "t"):
             self._stopped_since = self._stopped_since or now
@@ -99,6 +98,10 @@ class Member:
         if now - max(self.last_life, self.frame_since) > min(bound, settings.idle_timeout):
             return "hang"
         return "spin" if now - self.frame_since > bound else None
+
+    def excuse(self):
+        """It is slow for a good reason: its time starts anew."""
+        self.last_life = self.frame_since = time.monotonic()
 
     def end(self, seconds=5.0):
         for name in ("s2c", "c2s"):
