@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from enum import IntEnum
@@ -41,6 +40,8 @@ def diagnose_logs(logs: Sequence[str], as_json: bool, share: bool, rules: Path |
         return DiagnoseExit.USAGE
     hide = _redactor(share)
     if as_json:
+        import json
+
         objects = [to_json(name, diagnosis, hide) for name, diagnosis in results]
         print(json.dumps(objects[0] if len(objects) == 1 else objects, ensure_ascii=False, indent=2))
     else:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import sys
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +77,8 @@ def _file(path: Path) -> list[Log]:
 
 
 def _zip(path: Path) -> list[Log]:
+    import zipfile
+
     try:
         with zipfile.ZipFile(path) as archive:
             members = [item for item in archive.infolist() if not item.is_dir()]
@@ -93,7 +92,10 @@ def _zip(path: Path) -> list[Log]:
     return [Log(f"{path}:{m.filename}", ((m.filename, _member(path, m.filename)),)) for m in members]
 
 
-def _read(stream: IO[bytes], name: str) -> Iterator[bytes]:
+def _read(stream: IO[bytes]) -> Iterator[bytes]:
+    import zipfile
+    import zlib
+
     left = MAX_UNPACKED
     while left > 0:
         try:
@@ -120,17 +122,21 @@ def _plain(path: Path) -> Opener:
 
 def _gzip(path: Path) -> Opener:
     def read() -> Iterator[bytes]:
+        import gzip
+
         with gzip.open(path, "rb") as stream:
-            yield from _read(stream, str(path))
+            yield from _read(stream)
 
     return read
 
 
 def _member(path: Path, name: str) -> Opener:
     def read() -> Iterator[bytes]:
+        import zipfile
+
         try:
             with zipfile.ZipFile(path) as archive, archive.open(name) as stream:
-                yield from _read(stream, name)
+                yield from _read(stream)
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
             raise DflwrapError(f"cannot unpack {name} from {path}: {error}") from None
 
