@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import queue
@@ -15,6 +16,12 @@ from typing import IO, Any, Self
 
 TIMEOUT = 120.0
 """Seconds for one image; 20000x20000 takes about 30."""
+
+_OWN_GROUP: dict[str, Any] = (
+    {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined,unused-ignore]
+    if sys.platform == "win32"
+    else {"process_group": 0}
+)
 
 
 class ConversionError(Exception):
@@ -58,14 +65,23 @@ class Converter:
         self.close()
 
     def convert(self, source: Path, target: Path, max_side: int = 0) -> Converted:
-        """Write `source` to `target` as PNG. Raises ConversionError."""
-        answer = self._ask(
-            {
-                "source": os.fsencode(source).hex(),
-                "target": os.fsencode(target).hex(),
-                "max_side": max_side,
-            }
-        )
+        """Write `source` to `target` as PNG.
+
+        Raises ConversionError when the image is to blame, OSError when `target` cannot be written (it must
+        not exist yet). Neither leaves a part of it behind.
+        """
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+        request = {
+            "source": os.fsencode(source).hex(),
+            "target": os.fsencode(target).hex(),
+            "max_side": max_side,
+        }
+        try:
+            answer = self._ask(request)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
         return Converted(answer["width"], answer["height"], answer["out_width"], answer["out_height"])
 
     def look(self, source: Path) -> Look:
@@ -86,13 +102,21 @@ class Converter:
         except OSError:
             line = b""
         if not line:
-            status = child.wait(timeout=10)
-            self.close()
-            raise ConversionError(f"the decoder died of it (exit status {status})")
+            raise ConversionError(f"the decoder died of it (exit status {self._status_of(child)})")
         answer: dict[str, Any] = json.loads(line)
+        if "unwritable" in answer:  # a full disk is no fault of the image
+            raise OSError(answer["unwritable"], os.strerror(answer["unwritable"]))
         if "error" in answer:
             raise ConversionError(answer["error"])
         return answer
+
+    def _status_of(self, child: subprocess.Popen[bytes]) -> int | None:
+        try:
+            return child.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            self.close()
 
     def close(self) -> None:
         child, self._child = self._child, None
@@ -110,10 +134,12 @@ class Converter:
         if self._child is None or self._child.poll() is not None:
             self.close()
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "dflwrap.frames.decoder"],
+                [sys.executable, "-P", "-m", "dflwrap.frames.decoder"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                # Ctrl+C is for dflwrap: a decoder that died of it would look like an image that kills it.
+                **_OWN_GROUP,
             )
             assert self._child.stdout is not None
             # A queue of its own per child: an answer of a killed one is never taken for the next's.

@@ -2,12 +2,14 @@
 
 Run as `python -m dflwrap.frames.decoder`. One JSON request a line on stdin, one JSON answer a line on
 stdout; it ends when stdin ends. A request names `source`, `target` (the PNG to write) and `max_side`;
-the answer holds `width` and `height` (of the source), `out_width`, `out_height`, or `error`. Without a
-`target` the answer holds `mean`, `brightest` and `sharpness`.
+the answer holds `width` and `height` (of the source), `out_width`, `out_height`, or `error`, or
+`unwritable` (an errno) where the image is fine and the target cannot be written. Without a `target` the
+answer holds `mean`, `brightest` and `sharpness`.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -40,7 +42,7 @@ def convert(source: Path, target: Path, max_side: int) -> dict[str, Any]:
         return {"error": "OpenCV cannot decode it"}
     height, width = image.shape[:2]
     if image.dtype == np.uint16:
-        image = (image / 257.0 + 0.5).astype(np.uint8)
+        image = cv2.convertScaleAbs(image, alpha=1.0 / 257.0)  # no copy in floats: 100 megapixels must fit
     elif image.dtype.kind == "f":
         image = (np.clip(np.nan_to_num(image), 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
     elif image.dtype != np.uint8:
@@ -60,7 +62,10 @@ def convert(source: Path, target: Path, max_side: int) -> dict[str, Any]:
     done, encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     if not done:
         return {"error": "OpenCV cannot write it as PNG"}
-    encoded.tofile(target)
+    try:
+        target.write_bytes(encoded.data)
+    except OSError as error:
+        return {"unwritable": error.errno or errno.EIO}
     return {"width": width, "height": height, "out_width": image.shape[1], "out_height": image.shape[0]}
 
 

@@ -17,7 +17,7 @@ from dflwrap.frames.conversion import Converter
 from dflwrap.frames.filters import FILTERED, why_left_out
 from dflwrap.frames.inventory import FrameEntry, Inventory, take_inventory
 from dflwrap.frames.judgement import Judgement, judge
-from dflwrap.frames.names import case_key, display, stem_and_suffix
+from dflwrap.frames.names import case_key, display, face_stem, stem_and_suffix
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, NewFrame, Outcome
 from dflwrap.supervisor.request import OnConflict, RunRequest
@@ -96,7 +96,7 @@ def _enter(request: RunRequest, ledger: Ledger, intake: Intake) -> None:
         stems.add(case_key(stem))
         if stem != stem_and_suffix(entry.name)[0]:
             intake.notices.append(
-                f"{display(entry.name)}: another frame has the same stem; "
+                f"{display(entry.name)}: another frame has the same stem, or no file can be named after it; "
                 f"its faces are named {display(stem)}_N.jpg"
             )
         new.append(_new_frame(entry, stem, judgement))
@@ -124,6 +124,7 @@ def _new_frame(entry: FrameEntry, stem: str, judgement: Judgement) -> NewFrame:
 
 def _unique_stem(name: str, taken: set[str]) -> str:
     stem, suffix = stem_and_suffix(name)
+    stem = face_stem(stem)
     candidate, number = stem, 1
     while case_key(candidate) in taken:
         candidate = f"{stem}_{suffix.lstrip('.')}" + (f"-{number}" if number > 1 else "")
