@@ -122,6 +122,14 @@ def extract(
             rich_help_panel=_RUN,
         ),
     ] = "stop",
+    second_look: Annotated[
+        str,
+        typer.Option(
+            help="Frames without a face, looked at again by the built-in extractor: off, sample (reported), "
+            "all (and extracted), auto (a sample, in long runs).",
+            rich_help_panel=_FRAMES,
+        ),
+    ] = "auto",
     wait_for_disk: Annotated[
         bool,
         typer.Option(
@@ -165,6 +173,7 @@ def extract(
     from dflwrap.frames.filters import Filters
     from dflwrap.planning.types import OnGpuFailure
     from dflwrap.supervisor.request import OnConflict, RunRequest
+    from dflwrap.supervisor.second_look import SecondLook
 
     request: RunRequest = RunRequest(
         input_dir=Path(input_dir).absolute(),
@@ -180,6 +189,7 @@ def extract(
         on_gpu_failure=OnGpuFailure(_one_of("--on-gpu-failure", on_gpu_failure, tuple(OnGpuFailure))),
         retry_quarantined=retry_quarantined,
         black_box=no_agent,
+        second_look=SecondLook(_one_of("--second-look", second_look, tuple(SecondLook))),
         may_wait=wait_for_disk,
         frame_timeout=frame_timeout,
         startup_timeout=startup_timeout,

@@ -59,6 +59,7 @@ def build_report(
             ),
         ],
         "ignored": list(ignored),
+        "second_look": ledger.get("second_look"),
         "attempts": [
             {
                 "number": a.number,

@@ -38,6 +38,8 @@ class EndedBy(StrEnum):
     PROMPT = "prompt"
     STOP = "stop"
     """The user (or a signal) stopped the run."""
+    DOUBT = "doubt"
+    """A witness found faces where the extractor found none."""
     ALL_DONE = "all done"
     """Every frame had come back, but it did not end by itself."""
 
@@ -66,6 +68,8 @@ class Watch:
     events: Callable[[Sequence[Event]], None]
     line: Callable[[Line], None]
     tree: Callable[[ProcessTree], None]
+    doubted: Callable[[], bool] = lambda: False
+    """Asked about once a second: True ends the attempt."""
 
 
 class Attempt:
@@ -153,6 +157,8 @@ class Attempt:
                 vitals = tree.vitals()
                 self._live.look(vitals, sum(pump.bytes_seen for pump in pumps), now)
                 self._watch.tree(tree)
+                if self._watch.doubted():
+                    return EndedBy.DOUBT, None
                 if now - self._last_line > VITALS_EVERY:
                     for pump in pumps:
                         pump.quiet()

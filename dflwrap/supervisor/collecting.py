@@ -53,6 +53,8 @@ class Collector:
     in_work: dict[str, str] = field(default_factory=dict)
     """Worker -> frame that it has in hand."""
     lost_worker: str | None = None
+    results: list[tuple[int, int]] = field(default_factory=list)
+    """(frame id, number of faces) of the frames that came back, in order."""
 
     def take(self, events: Sequence[Event]) -> None:
         kept = [event for event in events if event.kind in KEPT_EVENTS]
@@ -113,4 +115,5 @@ class Collector:
             self.failures[bad.frame.id] = Failure(bad.frame, "not_whole", bad.reason)
         for item in finished:
             if item.frame.id in self.gained:
+                self.results.append((item.frame.id, len(item.faces)))
                 self.failures.pop(item.frame.id, None)

@@ -31,6 +31,7 @@ from dflwrap.planning.decision import (
     Wait,
     rungs_of,
 )
+from dflwrap.planning.fingerprint import fingerprint
 from dflwrap.planning.learning import Learner
 from dflwrap.planning.policy import decide
 from dflwrap.planning.types import AttemptRecord, RunContext, TelemetrySummary
@@ -38,6 +39,7 @@ from dflwrap.supervisor.attempt import Attempt, AttemptResult, EndedBy, Watch
 from dflwrap.supervisor.batching import Batch, make_batch
 from dflwrap.supervisor.collecting import Collector
 from dflwrap.supervisor.control import Control
+from dflwrap.supervisor.doubt import Doubt
 from dflwrap.supervisor.judging import Judged, judge_attempt
 from dflwrap.supervisor.observing import Observer
 from dflwrap.supervisor.progress import Reporter, RunState
@@ -90,11 +92,13 @@ class Loop:
         control: Control,
         state: RunState,
         learner: Learner,
+        doubt: Doubt,
         extractor: str,
         plan: Plan,
     ) -> None:
         self._settings, self._template, self._ledger = settings, options_spec, ledger
         self._promoter, self._observer, self._learner = promoter, observer, learner
+        self._doubt = doubt
         self._reporter, self._control, self._state = reporter, control, state
         self._extractor = settings.extractors[extractor]
         self._plan = plan
@@ -110,6 +114,10 @@ class Loop:
         self._redrawn = 0.0
 
     # -- the loop ------------------------------------------------------------------------------
+
+    def hand_over(self, extractor: str, plan: Plan, reason: str) -> None:
+        """Let another extractor go on with what is open."""
+        self._extractor, self._plan, self._reason = self._settings.extractors[extractor], plan, reason
 
     def run(self) -> Ended:
         while True:
@@ -186,7 +194,13 @@ class Loop:
         self._state.attempt, self._state.plan, self._state.extractor = number, plan, name
         self._state.stage = "repairing" if repairing else "extracting"
         self._refresh()
-        watch = Watch(lambda events: self._take(collector, events), self._line, self._observer.watch)
+        self._doubt.begin(name, plan)
+        watch = Watch(
+            lambda events: self._take(collector, events),
+            self._line,
+            self._observer.watch,
+            self._doubt.disagreed,
+        )
         attempt = Attempt(
             spec,
             self._extractor,
@@ -210,7 +224,10 @@ class Loop:
             )
             self._black_box[name] = True
         judged = Judged(None, "", ())
-        if result.ended_by is not EndedBy.STOP:
+        verdict = None if result.ended_by is EndedBy.STOP else self._doubt.settle(self._control)
+        if verdict is not None:
+            judged = Judged(verdict, fingerprint(verdict), ())
+        elif result.ended_by is not EndedBy.STOP:
             judged = judge_attempt(result, collector, folder)
         if repairing:
             self._tried_alone.update(row.name for row in batch.frames.values())
@@ -265,6 +282,8 @@ class Loop:
         before = len(collector.gained)
         collector.take(events)
         gained = len(collector.gained) - before
+        self._doubt.take(collector.results)
+        collector.results.clear()
         for event in events:
             if event.kind is EventKind.WORKER_LOST:
                 frame = f" on {display(event.frame)}" if event.frame else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from dflwrap.common.plan import ExtractOptions
 from dflwrap.frames.filters import Filters
 from dflwrap.planning.types import OnGpuFailure
+from dflwrap.supervisor.second_look import SecondLook
 
 
 class OnConflict(StrEnum):
@@ -38,6 +39,7 @@ class RunRequest:
     retry_quarantined: bool = False
     black_box: bool = False
     """Run the extractor without per-frame events, from its outside alone."""
+    second_look: SecondLook = SecondLook.AUTO
     may_wait: bool = False
     startup_timeout: float = 1800.0
     frame_timeout: float = 300.0

@@ -22,12 +22,14 @@ from dflwrap.planning.types import DeviceInfo, RunContext
 from dflwrap.report.quarantine import lay_out
 from dflwrap.report.summary import build_report, write_report
 from dflwrap.supervisor.control import Control
+from dflwrap.supervisor.doubt import Doubt
 from dflwrap.supervisor.intake import take_in
 from dflwrap.supervisor.loop import Ended, Loop, Settings
 from dflwrap.supervisor.observing import Observer
 from dflwrap.supervisor.progress import Reporter, RunState
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.runfolder import RunFolder
+from dflwrap.supervisor.second_look import SecondLook, look_again
 from dflwrap.telemetry.base import GpuReader, NoGpu
 from dflwrap.telemetry.gpu import open_gpu
 from dflwrap.telemetry.limits import usable_cores, usable_memory
@@ -118,10 +120,48 @@ class _Run:
         self._request, self._extractors, self._reporter = request, extractors, reporter
         self._control, self._state, self._folder, self._ledger = control, state, folder, ledger
         self._ignored: list[dict[str, str]] = []
+        self._doubt: Doubt | None = None
+        self._template: AttemptSpec | None = None
         self._gpu: GpuReader = NoGpu("not looked for: --cpu-only") if request.cpu_only else open_gpu()
 
     def close(self) -> None:
+        if self._doubt is not None:
+            self._doubt.close()
         self._gpu.close()
+
+    def _witness(self) -> Extractor | None:
+        """The built-in extractor, where another one does the work."""
+        others = (e for e in self._extractors[1:] if e.info().name == "builtin")
+        return next(others, None)
+
+    def _second_look(self, loop: Loop) -> Ended:
+        witness, template = self._witness(), self._template
+        if witness is None or template is None:
+            return Ended()
+        self._state.stage = "second look"
+        result = look_again(
+            self._request.second_look,
+            self._ledger,
+            witness,
+            template,
+            self._request.input_dir,
+            self._folder.path / "witness",
+            self._control,
+            self._state.extracting_since,
+        )
+        if result is None:
+            return Ended()
+        found = f"second look: the built-in extractor finds faces in {len(result.found)} of {result.looked} "
+        found += "frames that were called empty"
+        self._ledger.put("second_look", {"looked": result.looked, "found": list(result.found)})
+        self._ledger.decide(None, found)
+        self._reporter.notice(found)
+        if not result.found or self._request.second_look is not SecondLook.ALL:
+            return Ended()
+        for name in result.found:
+            self._ledger.reopen("name = ? AND outcome = 'no_face'", (name,))
+        loop.hand_over("builtin", Plan(workers=usable_cores(), threads=1), found)
+        return loop.run()
 
     def run(self) -> RunResult:
         promoter = Promoter(
@@ -145,7 +185,11 @@ class _Run:
         for row in self._ledger.frames("outcome = 'quarantined' AND attempt IS NULL"):
             self._reporter.notice(f"{row.name}: quarantined: {row.evidence}")
         try:
-            return self._end(self._loop(promoter).run())
+            loop = self._loop(promoter)
+            ended = loop.run()
+            if ended == Ended():
+                ended = self._second_look(loop)
+            return self._end(ended)
         except NeedsUserError as error:
             return self._end(Ended(stop=Stop(error.cause, str(error), error.steps)))
 
@@ -199,7 +243,15 @@ class _Run:
             request.options.output_debug,
             request.black_box,
         )
-        template = AttemptSpec(0, first.plan, request.options, "", "", "", "", ())
+        template = self._template = AttemptSpec(0, first.plan, request.options, "", "", "", "", ())
+        self._doubt = Doubt(
+            self._ledger,
+            self._witness(),
+            template,
+            request.input_dir,
+            self._folder.path / "witness",
+            self._reporter,
+        )
         return Loop(
             settings,
             template,
@@ -210,6 +262,7 @@ class _Run:
             self._control,
             self._state,
             learner,
+            self._doubt,
             info.name,
             first.plan,
         )

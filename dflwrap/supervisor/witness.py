@@ -1,0 +1,125 @@
+"""An independent witness: the built-in extractor looks at a few frames that were called empty.
+
+Runs beside the attempt, in a process tree and a folder of its own, driven by one thread; promotes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+from dflwrap.common.errors import DflwrapError
+from dflwrap.common.events import EventKind, parse_event
+from dflwrap.common.plan import AttemptSpec, Plan
+from dflwrap.extractors.base import Extractor
+from dflwrap.ledger.records import FrameRow
+from dflwrap.supervisor.batching import make_batch
+from dflwrap.supervisor.runfolder import remove_tree
+from dflwrap.supervisor.streams import EventTail
+from dflwrap.supervisor.tree import start_tree
+
+START_BOUND = 120.0
+FRAME_BOUND = 2.0
+"""Seconds: starting TensorFlow takes up to 20 s, a frame 0.1 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Testimony:
+    looked: int
+    found: tuple[str, ...]
+    """Names of frames in which it found a face."""
+
+
+class Witness:
+    """One look at a few frames. `testimony` is None until it is done; it never raises."""
+
+    def __init__(
+        self,
+        extractor: Extractor,
+        template: AttemptSpec,
+        source: Path,
+        folder: Path,
+        rows: Sequence[FrameRow],
+    ) -> None:
+        self._extractor, self._template, self._source = extractor, template, source
+        self._folder, self._rows = folder, rows
+        self._stop = threading.Event()
+        self.testimony: Testimony | None = None
+        self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
+        self._thread.start()
+
+    def wait(self, stop: threading.Event) -> Testimony | None:
+        """The testimony, waited for within its bound or until `stop` is set."""
+        deadline = time.monotonic() + self._bound() + 30.0
+        while self._thread.is_alive() and not stop.is_set() and time.monotonic() < deadline:
+            self._thread.join(0.2)
+        self.close()
+        return self.testimony
+
+    def _bound(self) -> float:
+        return START_BOUND + FRAME_BOUND * len(self._rows)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(15.0)
+
+    def _run(self) -> None:
+        try:
+            remove_tree(self._folder)
+            self._folder.mkdir(parents=True)
+            self.testimony = self._look()
+        except (OSError, DflwrapError):
+            self.testimony = Testimony(0, ())
+        finally:
+            try:
+                remove_tree(self._folder)
+            except OSError:
+                pass  # cleared on the next start
+
+    def _look(self) -> Testimony:
+        folder = self._folder
+        batch = make_batch(self._source, folder / "in", self._rows, stopping=self._stop.is_set)
+        (folder / "out").mkdir()
+        spec = replace(
+            self._template,
+            plan=Plan(workers=1, threads=1),
+            folder=str(folder),
+            input_dir=str(folder / "in"),
+            output_dir=str(folder / "out"),
+            events_path=str(folder / "events.jsonl"),
+            frames=tuple(batch.frames),
+        )
+        Path(spec.events_path).touch()
+        tail = EventTail(Path(spec.events_path))
+        tree = start_tree(self._extractor.launch(spec))
+        for pipe in (tree.stdout, tree.stderr):
+            threading.Thread(target=_drain, args=(pipe,), daemon=True).start()
+        looked, found = 0, []
+        deadline = time.monotonic() + self._bound()
+        try:
+            while True:
+                ended = tree.poll() is not None
+                for event in filter(None, map(parse_event, tail.read())):
+                    row = batch.frames.get(event.frame or "")
+                    if event.kind is EventKind.FRAME_DONE and row is not None:
+                        looked += 1
+                        if event.data.get("faces"):
+                            found.append(row.name)
+                if ended or self._stop.is_set() or time.monotonic() > deadline:
+                    return Testimony(looked, tuple(found))
+                time.sleep(0.1)
+        finally:
+            tail.close()
+            tree.close()
+
+
+def _drain(pipe: IO[bytes]) -> None:
+    try:
+        while pipe.read(65536):
+            pass
+    except (OSError, ValueError):
+        pass
