@@ -50,8 +50,8 @@ _CORE_KEYS = (
     "source_landmarks",
     "image_to_face_mat",
 )
-_HEADER_BYTES = 128 * 1024
-"""Enough for a DeepFaceLab header (tables and two full segments) without reading the picture."""
+_HEADER_BYTES = 64 * 1024
+"""Read first: the header of most faces, without the picture. With masks and polygons it can be twice that."""
 MAX_FILE_BYTES = 256 * 1024 * 1024
 """Larger files are no aligned faces; they are not read into memory."""
 
@@ -157,6 +157,9 @@ def _pairs(value: Any, name: str) -> Points | None:
         raise BrokenMetadataError(f"the face metadata's {name} are not 68 points")
     points = []
     for item in value:
+        if type(item) is list and len(item) == 2 and type(item[0]) is type(item[1]) is float:
+            points.append((item[0], item[1]))  # nearly always: this runs on every face of a faceset
+            continue
         pair = _numbers(item, 2, name)
         if pair is None:
             raise BrokenMetadataError(f"the face metadata's {name} are not 68 points")

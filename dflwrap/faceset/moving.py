@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import filecmp
 import os
 import shutil
 from pathlib import Path
@@ -67,7 +69,7 @@ def move_without_overwriting(source: Path, target: Path) -> None:
         raise
     except OSError:
         if os.path.lexists(target):
-            raise FileExistsError(f"exists already: {target}") from None
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
         if source.stat().st_dev != target.parent.stat().st_dev:
             _copy_across(source, target)
         else:
@@ -78,6 +80,21 @@ def move_without_overwriting(source: Path, target: Path) -> None:
 
 def _copy_across(source: Path, target: Path) -> None:
     part = target.with_name(target.name + _PART)
-    shutil.copyfile(source, part)
-    flush_to_disk(part)
-    part.rename(target)
+    try:
+        shutil.copyfile(source, part)
+        flush_to_disk(part)
+        try:
+            os.link(part, target)
+        except FileExistsError:
+            raise
+        except OSError:  # no links there: a look and a rename
+            if os.path.lexists(target):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+            part.rename(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """True for one file under two names, and for a copy (which a crash between two file systems leaves)."""
+    return one.samefile(other) or filecmp.cmp(one, other, shallow=False)

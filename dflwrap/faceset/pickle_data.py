@@ -95,13 +95,6 @@ class _Global:
     name: str
 
 
-class _Mark:
-    """Stands on the stack where a MARK opcode was."""
-
-
-_MARK = _Mark()
-
-
 def load_data(payload: bytes) -> tuple[Any, int]:
     """The value the pickle describes, and the position of its STOP opcode.
 
@@ -121,10 +114,11 @@ class _Reader:
     def __init__(self, payload: bytes) -> None:
         self._payload = payload
         self._stack: list[Any] = []
+        self._marks: list[int] = []
         self._memo: dict[int, Any] = {}
 
     def run(self) -> tuple[Any, int]:
-        data, stack, memo = self._payload, self._stack, self._memo
+        data, stack, marks, memo = self._payload, self._stack, self._marks, self._memo
         position = 0
         unpack_float = struct.Struct(">d").unpack_from
         while True:
@@ -140,12 +134,13 @@ class _Reader:
             elif opcode == 0x94:  # MEMOIZE
                 memo[len(memo)] = stack[-1]
             elif opcode == 0x28:  # MARK
-                stack.append(_MARK)
+                marks.append(len(stack))
             elif opcode == 0x5D:  # EMPTY_LIST
                 stack.append([])
             elif opcode == 0x65:  # APPENDS
-                items = self._to_mark()
-                _target(stack[-1], list).extend(items)
+                mark = marks.pop()
+                _target(stack[mark - 1], list).extend(stack[mark:])
+                del stack[mark:]
             elif opcode == 0x2E:  # STOP
                 if len(stack) != 1:
                     raise BrokenMetadataError("the face metadata is damaged")
@@ -228,14 +223,9 @@ class _Reader:
         return position
 
     def _to_mark(self) -> list[Any]:
-        stack = self._stack
-        index = len(stack) - 1
-        while stack[index] is not _MARK:
-            index -= 1
-            if index < 0:
-                raise BrokenMetadataError("the face metadata is damaged")
-        items = stack[index + 1 :]
-        del stack[index:]
+        mark = self._marks.pop()
+        items = self._stack[mark:]
+        del self._stack[mark:]
         return items
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.faceset.errors import FaceFileError, NotWholeError
 from dflwrap.faceset.metadata import FaceMetadata, rewrite, scale_source
-from dflwrap.faceset.moving import flush_folder, flush_to_disk, move_without_overwriting
+from dflwrap.faceset.moving import flush_folder, flush_to_disk, is_same, move_without_overwriting
 from dflwrap.faceset.verify import verify_face
 from dflwrap.frames.names import display
 from dflwrap.ledger.ledger import Ledger
@@ -87,7 +87,7 @@ class Promoter:
     def _ready(self, item: FinishedFrame, output: Path) -> list[tuple[Path, str]]:
         """Verified files with the names they get; rewritten in place where the metadata must change."""
         stem = os.path.splitext(item.batch_name)[0]  # noqa: PTH122
-        pattern = re.compile(re.escape(stem) + r"_(\d{1,6})\.jpg")
+        pattern = re.compile(re.escape(stem) + r"_([0-9]{1,6})\.jpg")
         ready = []
         indices: set[int] = set()
         for name in item.faces:
@@ -95,8 +95,8 @@ class Promoter:
             if match is None:
                 raise NotWholeError(f"the extractor names a face that is not of this frame: {name[:200]!r}")
             path = output / name
-            if path.is_symlink():
-                raise NotWholeError(f"the face is a link, not a file: {name!r}")
+            if path.is_symlink() or (path.exists() and not path.is_file()):
+                raise NotWholeError(f"the face is a link, a folder or a pipe, not a file: {name!r}")
             metadata = verify_face(path, self._image_size)
             if metadata.source_filename != item.batch_name:
                 raise NotWholeError(f"the face says it is from {str(metadata.source_filename)[:200]!r}")
@@ -162,7 +162,7 @@ class Promoter:
             if source.exists():
                 if not target.exists():
                     todo.append(move)
-                elif target.samefile(source):
+                elif is_same(target, source):
                     source.unlink()  # the crash fell between link and unlink: the file has both names
                 else:
                     return False

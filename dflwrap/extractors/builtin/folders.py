@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
 """DeepFaceLab's five, and two that it ignores."""
+
+_FOLDS_CASE = sys.platform in ("win32", "darwin")
+"""Whether the usual file system takes a_0.jpg and A_0.jpg for one file."""
 
 
 def listed_frames(folder: Path) -> tuple[list[str], list[str]]:
@@ -26,7 +30,7 @@ def listed_frames(folder: Path) -> tuple[list[str], list[str]]:
     duplicates: list[str] = []
     stems: set[str] = set()
     for name in names:
-        stem = os.path.normcase(Path(name).stem)
+        stem = Path(name).stem.casefold() if _FOLDS_CASE else Path(name).stem
         (duplicates if stem in stems else frames).append(name)
         stems.add(stem)
     return frames, duplicates

@@ -16,10 +16,10 @@ from dflwrap.extractors.builtin.scheme68 import LEFT_EYE_CORNER, RIGHT_EYE_CORNE
 INPUT_SIZE = 192
 CROP_SCALE = 1.5
 """Side of the crop in longer sides of the face's box: what FaceMesh was trained on."""
-MIN_PRESENCE = 8.0
+MIN_PRESENCE = 10.0
 """Presence (logit) below which a mesh is no face. MediaPipe's own bound of 0 takes hands for faces.
 
-Measured: upright faces 30 to 60, faces turned half away and a far profile 12 to 25, a hand 6, things below 4.
+Measured: upright faces 30 to 60, faces turned half away and a far profile 13 to 25, a hand 8, things below 5.
 """
 SURE_PRESENCE = 16.0
 """Presence from which the crop's roll is right: turned by a quarter or more it was never above 12."""
