@@ -1,0 +1,205 @@
+"""One trial of the chaos matrix: provoke, look, resume, look again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+import traceback
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks._common import (
+    Finished,
+    Running,
+    Target,
+    dotted_frames,
+    environment,
+    extract_command,
+    small_frames,
+)
+from benchmarks._holding import (
+    MARKER,
+    digest,
+    ended_well,
+    ledger_settled,
+    left_behind,
+    torn_faces,
+)
+
+SCRIPT_ENV = "DFLWRAP_DOUBLE_SCRIPT"
+POISON = "00004.png"
+FRAMES = 8
+BOUNDS = {"double": 240.0, "built-in": 240.0, "real DFL": 500.0}
+"""Seconds within which any run has to come to an end; the timeouts given to dflwrap are far below."""
+TIMEOUTS = {
+    "double": ("--startup-timeout", "20", "--frame-timeout", "10"),
+    "built-in": ("--startup-timeout", "120", "--frame-timeout", "60"),
+    "real DFL": ("--startup-timeout", "240", "--frame-timeout", "120"),
+}
+
+
+@dataclass
+class Case:
+    """What is done, and what may be expected of the first run. The resumed run must always complete."""
+
+    target: Target
+    stage: str
+    fault: str
+    script: dict[str, Any] = field(default_factory=dict)
+    """For the double."""
+    outside: Callable[[Trial], None] | None = None
+    """Done from outside while the run goes on (in its own time: it waits for the moment itself)."""
+    innocents: bool = False
+    """Every frame but the poison one must be extracted by the first run already."""
+    all_frames: bool = False
+    """Every frame must be."""
+    allowed: tuple[int, ...] = (0, 1, 3)
+    small_disk: int = 0
+    """Bytes of a file system of its own for output and ledger; 0 = none."""
+    input_changes: bool = False
+    """The fault itself touches the input folder."""
+    output_goes: bool = False
+    """The fault takes faces out of the faceset, as their owner may: the report still counts them."""
+    arguments: tuple[str, ...] = ()
+    frame_seconds: float = 0.0
+    frames: int = FRAMES
+
+
+@dataclass
+class Outcome:
+    case: Case
+    code: int | None
+    seconds: float
+    violations: list[str]
+
+
+class Trial:
+    """A case under way: its folders, and its running dflwrap."""
+
+    def __init__(self, case: Case, scratch: Path) -> None:
+        self.case, self.scratch = case, scratch
+        self.source, self.area = scratch / "frames", scratch / "area"
+        self.output = self.area / "aligned"
+        self.run_folder = self.area / "aligned_dflwrap"
+        self.marker = uuid.uuid4().hex
+        self.running: Running | None = None
+        self._script = scratch / "script.json"
+        self.undo: list[Callable[[], object]] = []
+        """Takes the outside fault back before the resume."""
+
+    # -- for faults from outside ---------------------------------------------------------------------
+
+    def faces(self) -> int:
+        try:
+            return sum(1 for _ in self.output.iterdir())
+        except OSError:
+            return 0
+
+    def wait_for_faces(self, count: int, bound: float = 200.0) -> bool:
+        """True at the moment when so many faces are in the faceset; False when the run ended before."""
+        assert self.running
+        deadline = time.monotonic() + bound
+        while time.monotonic() < deadline and self.running.process.poll() is None:
+            if self.faces() >= count:
+                return True
+            time.sleep(0.005)
+        return False
+
+    # -- the course of a trial -----------------------------------------------------------------------
+
+    def begin(self) -> None:
+        self.scratch.mkdir(parents=True)
+        self.area.mkdir()
+        if self.case.small_disk:
+            size = f"size={self.case.small_disk}"
+            subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(self.area)], check=True)
+        if self.case.target.name == "double":
+            small_frames(self.source, self.case.frames)
+        elif self.case.target.name == "built-in":
+            from dflwrap.samples.generator import make_frames
+
+            make_frames(self.source, self.case.frames, (640, 360), 0, False)
+        else:
+            dotted_frames(self.source, self.case.frames, (640, 360))
+
+    def launch(self, script: dict[str, Any], *more: str) -> Running:
+        options = {"frame_seconds": self.case.frame_seconds, "no_response": 20, **script.get("options", {})}
+        self._script.write_text(json.dumps({**script, "options": options}))
+        command = extract_command(
+            self.case.target,
+            *(self.source, self.output, "--workers", "2", *TIMEOUTS[self.case.target.name]),
+            *(*self.case.arguments, *more),
+        )
+        env = environment({SCRIPT_ENV: str(self._script), MARKER: self.marker})
+        self.running = Running(command, self.scratch / "logs", env)
+        return self.running
+
+    def first_run(self) -> Finished:
+        running = self.launch(self.case.script)
+        if self.case.outside:
+            self.case.outside(self)
+        return running.finish(BOUNDS[self.case.target.name])
+
+    def resume(self) -> list[str]:
+        """Violations of the run that goes on without the fault: it must extract every frame."""
+        for undo in reversed(self.undo):
+            undo()
+        if (self.scratch / "script.json.fired").exists():
+            shutil.rmtree(self.scratch / "script.json.fired")
+        done = self.launch({}, "--retry-quarantined").finish(BOUNDS[self.case.target.name])
+        told = left_behind(self.marker)
+        told += torn_faces(self.output)
+        if not self.case.output_goes:
+            told += ended_well(done, self.output, (0,))
+            told += ledger_settled(self.run_folder)
+        elif done.code not in (0, 1) or done.report is None:
+            told.append(f"exit code {done.code}: {done.stderr.strip()[-200:]}")
+        return [f"resumed: {text}" for text in told]
+
+    def expectations(self, done: Finished) -> list[str]:
+        report = done.report
+        if report is None or not (self.case.innocents or self.case.all_frames):
+            return []
+        lost = [row["frame"] for name in ("quarantined", "not_attempted") for row in report[name]]
+        lost += report["no_face"]
+        wrong = [name for name in lost if self.case.all_frames or name != POISON]
+        return [f"lost without a fault of its own: {', '.join(wrong)}"] if wrong else []
+
+    def close(self) -> None:
+        if self.case.small_disk:
+            subprocess.run(["umount", "-l", str(self.area)], check=False)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def try_case(case: Case, scratch: Path) -> Outcome:
+    """Run a case to its end; what does not hold is in the outcome."""
+    began = time.monotonic()
+    trial = Trial(case, scratch)
+    told: list[str] = []
+    code: int | None = None
+    try:
+        trial.begin()
+        before = digest(trial.source)
+        done = trial.first_run()
+        code = done.code
+        told += left_behind(trial.marker)
+        told += torn_faces(trial.output)
+        if case.output_goes:
+            told += [] if done.code in case.allowed else [f"exit code {done.code}: {done.stderr[-200:]}"]
+            told += ["a traceback for the user"] if "Traceback" in done.stderr else []
+        else:
+            told += ended_well(done, trial.output, case.allowed)
+        told += trial.expectations(done)
+        told += trial.resume()
+        if not case.input_changes and digest(trial.source) != before:
+            told.append("the input folder has changed")
+    except Exception:
+        told.append(f"the trial itself broke: {traceback.format_exc(limit=3)[-400:]}")
+    finally:
+        trial.close()
+    return Outcome(case, code, time.monotonic() - began, told)

@@ -1,0 +1,174 @@
+"""Faults of every kind at every stage, and kills of dflwrap itself; then: is anything lost?
+
+    python -m benchmarks.chaos [--quick] [--kills 200] [--seed S] [--jobs N] [--targets double,built-in,real]
+                               [--only TEXT] [--sample N] [--no-matrix]
+
+After each fault: every frame is accounted for, with cause and evidence where it was not extracted; no face is
+there twice or half-written; no process is left; the input is unchanged; and the same command, without the
+fault, completes. A line per case; the violations again at the end; exit code 1 if there are any.
+
+The real DeepFaceLab is tried where DFLWRAP_TEST_DFL_ROOT and DFLWRAP_TEST_DFL_PYTHON name an install. Full
+disks and read-only folders need the right to mount (Linux, root); without it they are left out, and it is
+said. POSIX only. Not covered: a clock that is set back (it would be set back for the whole machine).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from benchmarks._common import Target, builtin, double, real_dfl
+from benchmarks._kills import KILLS_A_RUN, Killed, kill_and_resume
+from benchmarks._matrix import double_cases, outside_cases
+from benchmarks._trial import Case, Outcome, try_case
+
+QUICK = (
+    ("frame", "raise"),
+    ("frame", "segfault"),
+    ("frame", "half_jpeg"),
+    ("worker_start", "kill once"),
+    ("finish", "done"),
+    ("start", "exit"),
+    ("outside", "kill -9 the extractor"),
+    ("outside", "disk full, 4096 bytes left at face 2"),
+)
+"""Stage and fault of the cases in `--quick`: one of each family, none that waits for a bound."""
+QUICK_KILLS = 6
+
+
+def may_mount() -> bool:
+    """True where a tmpfs can be mounted: asked by doing it."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, check=False
+        )
+        if done.returncode == 0:
+            subprocess.run(["umount", folder], check=False)
+        return done.returncode == 0
+
+
+def targets(names: str) -> list[Target]:
+    available = {"double": double(), "built-in": builtin(), "real": real_dfl()}
+    return [target for name in names.split(",") if (target := available[name]) is not None]
+
+
+def cases_of(chosen: Sequence[Target], *, mount: bool) -> list[Case]:
+    cases: list[Case] = []
+    for target in chosen:
+        if target.name == "double":
+            cases += double_cases(target)
+        cases += outside_cases(target, may_mount=mount)
+    return cases
+
+
+def run_matrix(cases: Sequence[Case], jobs: int, scratch: Path) -> list[Outcome]:
+    """The outcomes, as they come; each printed."""
+    outcomes = []
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(try_case, case, scratch / f"case{i}") for i, case in enumerate(cases)]
+        for number, future in enumerate(as_completed(waiting), 1):
+            outcome = future.result()
+            outcomes.append(outcome)
+            case = outcome.case
+            verdict = "VIOLATED" if outcome.violations else "holds"
+            print(
+                f"{number:4}/{len(cases)} {case.target.name:9} {case.stage:12} {case.fault:36} "
+                f"exit {outcome.code!s:4} {outcome.seconds:6.1f} s  {verdict}",
+                flush=True,
+            )
+            for text in outcome.violations:
+                print(f"          {text}", flush=True)
+    return outcomes
+
+
+def run_kills(chosen: Sequence[Target], kills: int, seed: int, jobs: int, scratch: Path) -> list[Killed]:
+    """At least `kills` kills that came in time: most on the first target, a twentieth on each other."""
+    results: list[Killed] = []
+    for place, target in enumerate(chosen):
+        wanted = kills if place == 0 else max(3, kills // 20)
+        frames = {"double": 40, "built-in": 24, "real DFL": 8}[target.name]
+        done = 0
+        turn = 0
+        with ThreadPoolExecutor(jobs) as pool:
+            while done < wanted:
+                batch: list[Future[Killed]] = []
+                for _ in range(min(jobs, -(-(wanted - done) // KILLS_A_RUN))):
+                    turn += 1
+                    count = min(KILLS_A_RUN, wanted - done)
+                    number = seed * 100_000 + place * 10_000 + turn
+                    folder = scratch / f"kill{place}-{turn}"
+                    batch.append(pool.submit(kill_and_resume, target, frames, count, number, folder))
+                for future in as_completed(batch):
+                    killed = future.result()
+                    results.append(killed)
+                    done += killed.kills
+                    verdict = "VIOLATED" if killed.violations else "holds"
+                    after = ", ".join(
+                        f"{moment:.1f} s/{faces}"
+                        for moment, faces in zip(killed.moments, killed.faces, strict=True)
+                    )
+                    print(
+                        f"{target.name:9} kills {done:4}/{wanted} (at s/faces: {after})  {verdict}",
+                        flush=True,
+                    )
+                    for text in killed.violations:
+                        print(f"          {text}", flush=True)
+    return results
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="a slice of it, well under a minute when idle")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2))
+    parser.add_argument("--targets", default="double,built-in,real")
+    parser.add_argument("--only", default="", help="cases whose stage and fault hold this text")
+    parser.add_argument("--sample", type=int, default=0, help="so many cases of the matrix, by chance")
+    parser.add_argument("--no-matrix", action="store_true")
+    options = parser.parse_args()
+    began = time.monotonic()
+    mount = may_mount()
+    if not mount:
+        print("left out, no right to mount: full disk, read-only output")
+    chosen = targets("double" if options.quick else options.targets)
+    cases = [] if options.no_matrix else cases_of(chosen, mount=mount)
+    kills = options.kills
+    if options.quick:
+        cases = [case for case in cases if (case.stage, case.fault) in QUICK]
+        kills = min(kills, QUICK_KILLS)
+    cases = [case for case in cases if options.only in f"{case.stage} {case.fault}"]
+    if options.sample:
+        cases = random.Random(options.seed).sample(cases, min(options.sample, len(cases)))
+    with tempfile.TemporaryDirectory(prefix="dflwrap-chaos-") as scratch:
+        outcomes = run_matrix(cases, options.jobs, Path(scratch))
+        killed = run_kills(chosen, kills, options.seed, options.jobs, Path(scratch)) if kills else []
+    bad = sum(bool(o.violations) for o in outcomes) + sum(bool(k.violations) for k in killed)
+    print(
+        f"\n{len(outcomes)} cases, {sum(k.kills for k in killed)} kills of dflwrap on {len(killed)} facesets "
+        f"in {time.monotonic() - began:.0f} s: {bad or 'none'} violated"
+    )
+    for outcome in outcomes:
+        if outcome.violations:
+            case = outcome.case
+            print(f"  {case.target.name}, {case.stage}, {case.fault}: {'; '.join(outcome.violations)}")
+    for one in killed:
+        if one.violations:
+            print(f"  kills on {one.target}: {'; '.join(one.violations)}")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
