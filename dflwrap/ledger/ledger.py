@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +24,8 @@ _FRAME_COLUMNS = (
 _ATTEMPT_COLUMNS = (
     "number, started, ended, extractor, plan, reason, frames, gained, ended_by, exit_status, cause, verdict"
 )
+MIN_ROOM = 256 * 1024
+"""Bytes: with less than this free, an error that SQLite cannot name is taken for a full disk."""
 
 
 class Ledger:
@@ -36,22 +39,32 @@ class Ledger:
         self.path = path
         try:
             self._db = connect(path)
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                with self._transaction():
-                    for statement in TABLES.split(";\n"):
-                        if statement.strip():
-                            self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version={VERSION}")
-            elif version != VERSION:
-                raise DflwrapError(
-                    f"The run folder was written by another version of dflwrap: {display(str(path))}. "
-                    "Use that version, or move the run folder away to start anew."
-                )
-            else:
-                self._check()
         except sqlite3.DatabaseError as error:
             raise self._told(error) from error
+        try:
+            self._open()
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise self._told(error) from error
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _open(self) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version == VERSION:
+            self._check()
+        elif version != 0:
+            raise DflwrapError(
+                f"The run folder was written by another version of dflwrap: {display(str(self.path))}. "
+                "Use that version, or move the run folder away to start anew."
+            )
+        else:
+            with self._transaction():
+                for statement in TABLES.split(";\n"):
+                    if statement.strip():
+                        self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version={VERSION}")
 
     def _check(self) -> None:
         answer = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -59,14 +72,15 @@ class Ledger:
             raise sqlite3.DatabaseError(answer)
 
     def _told(self, error: sqlite3.Error) -> DflwrapError:
-        text = str(error)
-        if "full" in text or "disk I/O" in text:
+        text = " ".join(str(error).split())
+        unclear = "disk I/O" in text or "unable to open" in text
+        if "is full" in text or (unclear and not self._room()):
             return NeedsUserError(
                 "disk-full",
                 f"The ledger cannot be written: {text} ({display(str(self.path))}).",
                 ("Make room on that disk.", "Start the same command again: it goes on where it stopped."),
             )
-        if "readonly" in text or "unable to open" in text:
+        if "readonly" in text or unclear:
             return NeedsUserError(
                 "output-not-writable",
                 f"The run folder cannot be written: {display(str(self.path.parent))} ({text}).",
@@ -83,6 +97,12 @@ class Ledger:
             "Move the run folder away and start again: the faces in the faceset are kept and adopted."
         )
 
+    def _room(self) -> bool:
+        try:
+            return shutil.disk_usage(self.path.parent).free > MIN_ROOM
+        except OSError:
+            return True
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
@@ -90,14 +110,20 @@ class Ledger:
             try:
                 yield
             except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                self._roll_back()
                 raise
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            self._roll_back()
             raise self._told(error) from error
+
+    def _roll_back(self) -> None:
+        """After some errors SQLite has done so itself; on a dying disk even this may fail."""
+        if self._db.in_transaction:
+            try:
+                self._db.execute("ROLLBACK")
+            except sqlite3.Error:
+                pass
 
     def _read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         try:
@@ -237,10 +263,10 @@ class Ledger:
             for frame, name in faces:
                 self._db.execute("INSERT OR IGNORE INTO faces VALUES (?, ?)", (name, frame))
                 self._db.execute(
-                    "UPDATE frames SET outcome = 'extracted', faces ="
-                    " (SELECT count(*) FROM faces WHERE frame = frames.id),"
-                    " evidence = 'found in the faceset'"
-                    " WHERE id = ? AND (outcome IS NULL OR attempt IS NULL)",
+                    "UPDATE frames SET evidence = CASE WHEN outcome = 'extracted' AND attempt IS NOT NULL"
+                    " THEN evidence ELSE 'found in the faceset' END,"
+                    " outcome = 'extracted', cause = NULL,"
+                    " faces = (SELECT count(*) FROM faces WHERE frame = frames.id) WHERE id = ?",
                     (frame,),
                 )
 
