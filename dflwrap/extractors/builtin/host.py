@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from itertools import count
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -176,12 +177,22 @@ class Host:
         self._replace(worker)
 
     def _judge_lost_frame(self, worker: _Worker, frame: str, status: int | None) -> None:
-        count = self._losses.frames[frame] = self._losses.frames.get(frame, 0) + 1
-        if count == 1:
+        self._losses.frames[frame] = self._losses.frames.get(frame, 0) + 1
+        if self._losses.frames[frame] == 1:
             self._suspects.append(frame)
             return
+        self._remove_faces(frame)
         error = f"the worker died twice on this frame (exit status {status})"
         self._failed(worker, FrameFailed(frame, error, "", "worker_lost"))
+
+    def _remove_faces(self, frame: str) -> None:
+        """What a worker wrote of a frame before it died: the frame has failed, so it has no faces."""
+        for index in count():
+            path = Path(self._settings.output_dir, f"{Path(frame).stem}_{index}.jpg")
+            try:
+                path.unlink()
+            except OSError:
+                return
 
     # --- frames out
 
