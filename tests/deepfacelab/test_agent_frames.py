@@ -121,3 +121,22 @@ def test_a_lost_console_reader_does_not_stop_the_run(double: Double) -> None:
     finished = double.wait_for("finished")[0]
     process.wait(20)
     assert finished["done"] == 6
+
+
+def test_a_machine_on_which_every_frame_fails_blames_none(double: Double) -> None:
+    double.add(60)
+    ran = double.run({"*.png": {"fault": "raise", "text": "CUDA_ERROR_LAUNCH_FAILED"}})
+    assert ran.code == 1
+    assert not ran.of("frame_failed") and not ran.of("finished")
+    assert "frames in a row have failed" in ran.text and "CUDA_ERROR_LAUNCH_FAILED" in ran.text
+    assert len(ran.of("worker_lost")) <= 2
+
+
+def test_ten_poison_frames_in_a_row_are_told_from_a_broken_machine(double: Double) -> None:
+    double.add(30)
+    poison = [f"{n:05d}.png" for n in range(11, 21)]
+    ran = double.run(dict.fromkeys(poison, "raise"))
+    assert ran.code == 0
+    assert sorted(ran.frames("frame_failed")) == poison
+    assert len(ran.of("frame_done")) == 20
+    assert len(ran.of("worker_lost")) <= 4, "few workers are replaced for it"

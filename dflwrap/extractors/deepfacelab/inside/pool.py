@@ -15,16 +15,17 @@ What it does not cover: a machine or GPU on which everything fails. It then ends
 frames left, and those in doubt, have no outcome, and the supervisor decides.
 """
 # mypy: ignore-errors
-# ruff: noqa: B905, PTH119
+# ruff: noqa: B905
 
-import collections
 import os
 import queue
+import sys
 import time
 
 from . import process, reporting
+from .work import Work
 from .worker import REPORT
-from .workers import BUSY, FREE, STARTING, Member, Slot
+from .workers import BUSY, FREE, STARTING, Member, Slot, bare_report, labels
 
 DRAIN_SECONDS = 0.3
 """How long after a worker's death its last messages may still arrive."""
@@ -32,9 +33,6 @@ DEAF_SECONDS = 1.0
 """A worker whose messages cannot be read any more (its pipe has ended) is given this long to end itself."""
 STARTS_AFTER_DEATH, STARTS_AFTER_ERROR = 3, 2
 """Starts of one slot in a row that may fail: by dying, by a Python error (which tends to come again)."""
-ELSEWHERE_AFTER = 4
-"""After so many deaths in a row, frames come from the middle of what is left: neighbours in a video are
-alike, and a frame that succeeds is what tells poison frames from a machine that does not work."""
 SPARE_GIB = 6.0
 """A spare worker holds VRAM (context, weights): only on devices of at least this size."""
 
@@ -45,19 +43,12 @@ class Pool:
         self.inbox = queue.Queue()
         self.kernels = process.GrowingFolder(settings.kernel_cache)
         self.slots = []
-        self.suspects = collections.deque()  # frames whose worker died: only for a fresh worker
-        self.again = collections.deque()  # frames of a sick worker
-        self.late = collections.deque()  # the first to fail on a sick worker: may have made it so
-        self.tried = collections.Counter()  # by frame name: second chances given
+        self.work = Work(extract, settings)
         self.total = len(extract.input_data)
         self.done = self.failed = 0
-        self.deaths_in_row = 0
-        self.doubtful = []  # frames whose worker died twice, while no frame has succeeded since
         self.longest = None
         self.bar = False
-        self.exhausted = False
         self.stopping = False
-        self.last_start_error = None
 
     # -- the loop ------------------------------------------------------------------------------------
 
@@ -70,7 +61,7 @@ class Pool:
         self.reporter.emit(
             "extractor_started",
             version=self.settings.version,
-            python=".".join(str(part) for part in __import__("sys").version_info[:3]),
+            python=".".join(str(part) for part in sys.version_info[:3]),
             workers=len(self.slots),
             mode="agent",
             pid=os.getpid(),
@@ -96,9 +87,8 @@ class Pool:
         if self.stopping:
             return not busy
         if not self.slots:
-            self._flush_all()
             raise Exception("Unable to start subprocesses.")
-        return self.exhausted and not busy and not (self.suspects or self.again or self.late)
+        return not busy and not self.work.left
 
     def _members(self):
         for slot in self.slots:
@@ -239,33 +229,24 @@ class Pool:
         member.held = []
 
     def _settle_doubts(self):
-        """A frame has succeeded: the machine works, so those that killed two workers are to blame."""
-        self.deaths_in_row = 0
-        doubtful, self.doubtful = self.doubtful, []
-        for slot, data, report in doubtful:
+        for slot, data, report in self.work.succeeded():
             self._fail(slot, data, report)
 
     def _flush_all(self):
-        self._settle_doubts()
+        """At the end: what was held back stands. After a stop, frames in doubt stay open."""
+        if not self.stopping:
+            self._settle_doubts()
         for member in list(self._members()):
             self._flush(member)
 
     def _sick(self, member):
-        """Failures in a row. A fresh worker that fails on all it gets agrees with the one before it."""
-        slot = member.slot
-        first_chance = [item for item in member.held if not self.tried[item[0].filepath.name, "sick"]]
-        if not first_chance or (slot.sick and not member.good_frames):
-            self._flush(member)
-            return
-        for item in member.held:
-            if item not in first_chance:
-                self._fail(slot, *item)
-                continue
-            self.tried[item[0].filepath.name, "sick"] += 1
-            (self.late if item is member.held[0] else self.again).append(item[0])
-        member.held, slot.sick = [], True
-        member.reason = "errors"
-        process.kill(member.cli.p)
+        standing, replace = self.work.failed_in_row(member)
+        for data, report in standing:
+            self._fail(member.slot, data, report)
+        if replace:
+            member.slot.sick = True
+            member.reason = "errors"
+            process.kill(member.cli.p)
 
     def _bury(self):
         """Workers that have died: name the frame, give it its second chance, put a new worker there."""
@@ -283,7 +264,7 @@ class Pool:
                 self._lost(member, status)
 
     def _lost(self, member, status):
-        slot, data = member.slot, member.frame
+        slot = member.slot
         self._lost_event(member, status)
         member.end(1.0)
         is_spare = member is slot.spare
@@ -291,19 +272,13 @@ class Pool:
             slot.spare = None
         else:
             slot.member, slot.spare = slot.spare, None
-        held, member.held = member.held, []
+        self._flush(member)
         if member.state == STARTING:
             if not is_spare:
                 self._start_failed(member)
         elif member.reason != "errors":
-            self.deaths_in_row += 1
-        for item in held:
-            self._fail(slot, *item)
-        if data is not None:
-            self._suspect(member, data, status)
-        if self.deaths_in_row >= self.settings.deaths_in_row:
-            raise Exception(f"{self.deaths_in_row} workers in a row were lost, none got a frame done")
-        self._restart(slot, spare=data is not None)
+            self.work.worker_died(member, status)
+        self._restart(slot, spare=member.frame is not None)
 
     def _lost_event(self, member, status):
         self.reporter.emit(
@@ -324,25 +299,12 @@ class Pool:
         if slot.start_failures >= limit and slot.spare is None and slot.member is None:
             self.slots.remove(slot)
 
-    def _suspect(self, member, data, status):
-        name = data.filepath.name
-        if not self.tried[name, "death"]:
-            self.tried[name, "death"] += 1
-            self.suspects.append(data)
-            return
-        error = "the worker was lost twice in this frame ({}, exit status {})".format(
-            member.reason or "died", status
-        )
-        report = {"kind": "worker_lost", "error": error, "traceback": ""}
-        self.doubtful.append((member.slot, data, report))
-
     def _restart(self, slot, spare):
         if slot not in self.slots or self.stopping:
             return
-        work = self.suspects or self.again or self.late or not self.exhausted
-        if slot.member is None and work:
+        if slot.member is None and self.work.left:
             slot.member = self._start(slot)
-            if spare and self.suspects and self._may_spare(slot):
+            if spare and self.work.has_suspects and self._may_spare(slot):
                 slot.spare = self._start(slot)
 
     def _may_spare(self, slot):
@@ -374,30 +336,16 @@ class Pool:
             return
         for slot in self.slots:
             member = slot.member
-            if member is None and not self.exhausted:
+            if member is None and not self.work.exhausted:
                 self._restart(slot, spare=False)
             spare = slot.spare
             if spare is not None and member is not None and (spare.state, member.state) == (FREE, STARTING):
                 slot.member, slot.spare, member = spare, member, spare
             if member is not None and member.state == FREE and member.reason is None:
-                data = self._next(member)
+                data = self.work.next_for(member)
                 if data is not None:
                     self._send(member, data)
-        self._renew_for_suspects()
-
-    def _next(self, member):
-        if self.suspects and member.frames_done == 0:
-            return self.suspects.popleft()
-        if self.again:
-            return self.again.popleft()
-        frames = self.extract.input_data
-        if self.deaths_in_row >= ELSEWHERE_AFTER and frames:
-            return frames.pop(len(frames) // 2)
-        data = self.extract.get_data(member.slot.host_dict)
-        self.exhausted = self.exhausted or data is None
-        if data is None and self.late and member.frames_done == 0:
-            return self.late.popleft()
-        return data
+        self._renew_for_fresh()
 
     def _send(self, member, data):
         member.state, member.frame = BUSY, data
@@ -406,9 +354,9 @@ class Pool:
         self.reporter.emit("frame_started", worker=member.slot.label, frame=data.filepath.name)
         member.send({"op": "data", "data": data})
 
-    def _renew_for_suspects(self):
+    def _renew_for_fresh(self):
         """Frames left for a fresh worker, and none is coming: renew one that has nothing else to do."""
-        if not (self.suspects or self.late) or not self.exhausted or self.again:
+        if not self.work.needs_fresh_worker:
             return
         if any(m.state == STARTING or not m.frames_done for m in self._members()):
             return
@@ -442,24 +390,3 @@ class Pool:
             process.kill(member.cli.p)
         for member in members:
             member.end()
-
-
-def bare_report(member, result):
-    """What a result says by itself, when the worker runs without our hook (a fork that differs)."""
-    files = getattr(result, "final_output_files", None) or []
-    return {
-        "faces": [os.path.basename(str(path)) for path in files],
-        "rects": len(getattr(result, "rects", None) or []),
-        "seconds": round(time.monotonic() - member.frame_since, 4),
-    }
-
-
-def labels(recipes):
-    """ "GPU0", or "GPU0.0", "GPU0.1" where a device has several workers; "CPU0", "CPU1" on the CPU."""
-    keys = [(r[2].get("device_type", "CPU"), r[2].get("device_idx", i)) for i, r in enumerate(recipes)]
-    counts, seen, result = collections.Counter(keys), collections.Counter(), []
-    for kind, index in keys:
-        label = f"{kind}{index}"
-        result.append(label if counts[kind, index] == 1 else f"{label}.{seen[kind, index]}")
-        seen[kind, index] += 1
-    return result

@@ -1,6 +1,9 @@
 """One place for a worker (`Slot`), and the worker that holds it at the moment (`Member`)."""
 # mypy: ignore-errors
+# ruff: noqa: PTH119
 
+import collections
+import os
 import threading
 import time
 
@@ -127,3 +130,24 @@ class Slot:
     @property
     def on_cpu(self):
         return self.client_dict.get("device_type", "CPU") == "CPU"
+
+
+def bare_report(member, result):
+    """What a result says by itself, when the worker runs without our hook (a fork that differs)."""
+    files = getattr(result, "final_output_files", None) or []
+    return {
+        "faces": [os.path.basename(str(path)) for path in files],
+        "rects": len(getattr(result, "rects", None) or []),
+        "seconds": round(time.monotonic() - member.frame_since, 4),
+    }
+
+
+def labels(recipes):
+    """ "GPU0", or "GPU0.0", "GPU0.1" where a device has several workers; "CPU0", "CPU1" on the CPU."""
+    keys = [(r[2].get("device_type", "CPU"), r[2].get("device_idx", i)) for i, r in enumerate(recipes)]
+    counts, seen, result = collections.Counter(keys), collections.Counter(), []
+    for kind, index in keys:
+        label = f"{kind}{index}"
+        result.append(label if counts[kind, index] == 1 else f"{label}.{seen[kind, index]}")
+        seen[kind, index] += 1
+    return result

@@ -1,0 +1,110 @@
+"""The frames of a run: which comes next, which gets a second chance, and who is to blame.
+
+A failure may be the frame's own or its surroundings'. What tells them apart is a frame that succeeds: until
+then, frames that failed twice are in doubt, and when too many are, the machine is to blame and none of them.
+"""
+# mypy: ignore-errors
+
+import collections
+
+ELSEWHERE_AFTER = 4
+"""After so many deaths in a row, or with a frame in doubt, frames come from the middle of what is left:
+neighbours in a video are alike, and one that succeeds settles the doubt."""
+DOUBTS = 24
+"""So many frames in doubt at once: everything fails here."""
+
+
+class Work:
+    def __init__(self, extract, settings):
+        self._extract, self._settings = extract, settings
+        self._suspects = collections.deque()  # their worker died: only for a fresh worker
+        self._again = collections.deque()  # frames of a sick worker
+        self._late = collections.deque()  # the first to fail on a sick worker: may have made it so
+        self._tried = collections.Counter()  # second chances given, by frame name and reason
+        self._doubtful = []  # [(slot, data, report)]: failed twice, and nothing has succeeded since
+        self._deaths_in_row = 0
+        self.exhausted = False  # no frame is left that has never been tried
+
+    @property
+    def left(self):
+        return not self.exhausted or self.waits
+
+    @property
+    def waits(self):
+        """Frames that have been tried once wait for another worker."""
+        return bool(self._suspects or self._again or self._late)
+
+    @property
+    def has_suspects(self):
+        return bool(self._suspects)
+
+    @property
+    def needs_fresh_worker(self):
+        """Only frames that must be a worker's first are left."""
+        return self.exhausted and not self._again and bool(self._suspects or self._late)
+
+    def next_for(self, member):
+        """The next frame for a free worker, or None."""
+        fresh = member.frames_done == 0
+        if self._suspects and fresh:
+            return self._suspects.popleft()
+        if self._again:
+            return self._again.popleft()
+        frames = self._extract.input_data
+        if frames and (self._doubtful or self._deaths_in_row >= ELSEWHERE_AFTER):
+            return frames.pop(len(frames) // 2)
+        data = self._extract.get_data(member.slot.host_dict)
+        self.exhausted = self.exhausted or data is None
+        if data is None and self._late and fresh:
+            return self._late.popleft()
+        return data
+
+    def succeeded(self):
+        """A frame has succeeded, so the machine works: the frames in doubt are to blame; they are returned."""
+        self._deaths_in_row = 0
+        doubtful, self._doubtful = self._doubtful, []
+        return doubtful
+
+    def worker_died(self, member, status):
+        """In start-up nothing is learned of frames; later, its frame gets one more try in a fresh worker."""
+        self._deaths_in_row += 1
+        data = member.frame
+        if data is not None and self._chance(data, "death"):
+            self._suspects.append(data)
+        elif data is not None:
+            why = "{}, exit status {}".format(member.reason or "died", status)
+            error = f"the worker was lost twice in this frame ({why})"
+            report = {"kind": "worker_lost", "error": error, "traceback": ""}
+            self._doubtful.append((member.slot, data, report))
+        if self._deaths_in_row >= self._settings.deaths_in_row:
+            text = "{} workers in a row were lost, none got a frame done"
+            raise Exception(text.format(self._deaths_in_row))
+
+    def failed_in_row(self, member):
+        """(failures that stand, whether to replace the worker) for what a worker holds back.
+
+        Frames get one more try in a new worker. A new worker that has not had a success either agrees with
+        the one before it: then its frames are in doubt, and replacing it again would teach nothing.
+        """
+        held, member.held = member.held, []
+        if member.slot.sick and not member.good_frames:
+            self._doubtful += [(member.slot, data, report) for data, report in held]
+            if len(self._doubtful) >= DOUBTS:
+                error = held[-1][1].get("error", "")
+                raise Exception(f"{len(self._doubtful)} frames in a row have failed: {error}")
+            return [], False
+        standing = []
+        for index, (data, report) in enumerate(held):
+            if not self._chance(data, "sick"):
+                standing.append((data, report))
+            elif index == 0:
+                self._late.append(data)
+            else:
+                self._again.append(data)
+        return standing, len(standing) < len(held)
+
+    def _chance(self, data, reason):
+        """True the first time a frame asks for a second chance for this reason."""
+        key = (data.filepath.name, reason)
+        self._tried[key] += 1
+        return self._tried[key] == 1
