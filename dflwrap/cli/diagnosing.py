@@ -89,20 +89,14 @@ def judge_log(log: Log, catalogue: Catalogue) -> Diagnosis:
 
 def open_catalogue(folder: Path | None) -> Catalogue:
     """The built-in rules with the user's own: of `folder`, or of the configuration folder if it is there."""
-    import os
-
     from dflwrap.diagnosis.catalogue import load_catalogue
+    from dflwrap.diagnosis.places import rules_folder
     from dflwrap.diagnosis.rule import RuleError
 
     if folder is not None and not folder.is_dir():
         raise DflwrapError(f"there is no folder {folder}")
     if folder is None:
-        import platformdirs
-
-        own = Path(
-            os.environ.get("DFLWRAP_RULES_DIR")
-            or Path(platformdirs.user_config_dir("dflwrap", False)) / "rules"
-        )
+        own = rules_folder()
         folder = own if own.is_dir() else None
     try:
         return load_catalogue(folder)

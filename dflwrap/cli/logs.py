@@ -6,9 +6,12 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from dflwrap.common.errors import DflwrapError
+
+if TYPE_CHECKING:
+    from gzip import GzipFile
 
 CHUNK = 1 << 20
 MAX_UNPACKED = 16 << 30
@@ -92,7 +95,7 @@ def _zip(path: Path) -> list[Log]:
     return [Log(f"{path}:{m.filename}", ((m.filename, _member(path, m.filename)),)) for m in members]
 
 
-def _read(stream: IO[bytes]) -> Iterator[bytes]:
+def _read(stream: IO[bytes] | GzipFile) -> Iterator[bytes]:
     import zipfile
     import zlib
 

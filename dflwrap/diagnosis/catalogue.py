@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from dflwrap.diagnosis.places import cache_folder
 from dflwrap.diagnosis.rule import Role, Rule, RuleError, Signature, rule_from_table
 
 RULES_FOLDER = Path(__file__).parent / "rules"
@@ -99,18 +100,9 @@ def _content_key(files: list[tuple[str, bytes]]) -> str:
     return f"{crc:08x}{adler:08x}{size:x}"
 
 
-def _cache_folder() -> Path:
-    chosen = os.environ.get("DFLWRAP_CACHE_DIR")
-    if chosen:
-        return Path(chosen)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("dflwrap", False))
-
-
 def _read_cache(key: str) -> list[Rule] | None:
     try:
-        body = json.loads((_cache_folder() / f"rules-{key}.json").read_bytes())
+        body = json.loads((cache_folder() / f"rules-{key}.json").read_bytes())
         return [_revive(item) for item in body]
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -120,7 +112,9 @@ def _revive(item: dict[str, Any]) -> Rule:
     values: dict[str, Any] = _tuples({f.name: item[f.name] for f in fields(Rule)})
     values["role"] = Role(item["role"])
     values["signatures"] = tuple(Signature(**_tuples(sig)) for sig in item["signatures"])
-    return Rule(**values)
+    rule = object.__new__(Rule)  # as __init__ does, without 17 calls a rule
+    rule.__dict__.update(values)
+    return rule
 
 
 def _tuples(item: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +126,7 @@ def _write_cache(key: str, rules: list[Rule]) -> None:
     import tempfile
 
     try:
-        folder = _cache_folder()
+        folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
         with os.fdopen(handle, "w", encoding="utf-8") as stream:

@@ -24,7 +24,8 @@ FALLBACK = 2
 """Causes up to this strength are what a stronger one in the same run looks like; they become its symptoms."""
 
 _EXCEPTION = lazy(
-    r"^(?:[A-Za-z_]\w{0,40}\.){0,8}(?P<name>[A-Z]\w{0,60}(?:Error|Exception|Interrupt|Exit)|error|Exception)(?::|$)"
+    r"^(?P<name>(?:[A-Za-z_]\w{0,40}\.){1,8}[A-Z]\w{0,60}|[A-Z]\w{0,60}(?:Error|Exception|Interrupt|Exit|Iteration)"
+    r"|(?:\w{1,40}\.)?error|Exception)(?::|$)"
 )
 _LOUD = lazy(
     r"^(?:[\w/.:\[\] -]{0,80})?(?:Traceback \(most recent call last\)|Fatal Python error|Segmentation fault|Aborted"

@@ -48,6 +48,8 @@ GUISES: dict[str, Callable[[str], bytes]] = {
     "python logging": _prefixed("2026-11-24 05:38:00,123 - extractor - ERROR - "),
     "quoted": _prefixed("> "),
     "fenced in an issue": lambda text: f"Hello, it fails:\n```\n{text}\n```\nthanks\n".encode(),
-    "coloured": lambda text: "".join(f"\x1b[31m{line}\x1b[0m\n" for line in text.strip("\n").split("\n")).encode(),
+    "coloured": lambda text: "".join(
+        f"\x1b[31m{line}\x1b[0m\n" for line in text.strip("\n").split("\n")
+    ).encode(),
     "with nul bytes": lambda text: text.replace("\n", "\n\0").encode(),
 }

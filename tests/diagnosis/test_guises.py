@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - the lines of real logs are long
 """The same failure is named in whatever guise its log comes."""
 
 from __future__ import annotations
@@ -5,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from dflwrap.diagnosis import Role, diagnose_text, load_catalogue
+
 from .guises import GUISES
 
 
@@ -25,14 +27,26 @@ def test_every_positive_sample_is_named_in_this_guise(guise: str) -> None:
 @pytest.mark.parametrize(
     ("text", "codec"),
     [
-        ("ImportError: DLL load failed: Не найден указанный модуль.\nДля продолжения нажмите любую клавишу . . .\n", "cp1251"),
-        ("ImportError: DLL load failed: Не найден указанный модуль.\nДля продолжения нажмите любую клавишу . . .\n", "cp866"),
+        (
+            "ImportError: DLL load failed: Не найден указанный модуль.\nДля продолжения нажмите любую клавишу . . .\n",
+            "cp1251",
+        ),
+        (
+            "ImportError: DLL load failed: Не найден указанный модуль.\nДля продолжения нажмите любую клавишу . . .\n",
+            "cp866",
+        ),
         ("ImportError: DLL load failed: 找不到指定的模块。\n请按任意键继续. . .\n", "gb18030"),
-        ("ImportError: DLL load failed: Le module spécifié est introuvable.\nAppuyez sur une touche pour continuer...\n", "cp1252"),
+        (
+            "ImportError: DLL load failed: Le module spécifié est introuvable.\nAppuyez sur une touche pour continuer...\n",
+            "cp1252",
+        ),
         ("ImportError: DLL load failed: No se puede encontrar el módulo especificado.\n", "cp1252"),
         ("ImportError: DLL load failed: Nie można odnaleźć określonego modułu.\n", "cp1250"),
         ("ImportError: DLL load failed: Não foi possível encontrar o módulo especificado.\n", "cp850"),
-        ("ImportError: DLL load failed: Das angegebene Modul wurde nicht gefunden.\nDrücken Sie eine beliebige Taste . . .\n", "cp1252"),
+        (
+            "ImportError: DLL load failed: Das angegebene Modul wurde nicht gefunden.\nDrücken Sie eine beliebige Taste . . .\n",
+            "cp1252",
+        ),
     ],
 )
 def test_windows_code_pages_are_read(text: str, codec: str) -> None:

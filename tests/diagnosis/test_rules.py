@@ -1,3 +1,4 @@
+
 """The catalogue proves itself: samples, lint, and what rules, planning and docs say of each other."""
 
 from __future__ import annotations
@@ -60,10 +61,16 @@ def test_every_signature_is_reached_only_through_literals_that_its_matches_hold(
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (("matches = ['the flux capacitor empty', 'a flux capacitor gone here']", "matches = ['one']"), "samples"),
+        (
+            ("matches = ['the flux capacitor empty', 'a flux capacitor gone here']", "matches = ['one']"),
+            "samples",
+        ),
         (("not_matches = ['the flux is fine']", ""), "samples"),
         (("signatures = ['flux capacitor (?:empty|gone)']", "signatures = ['(a+)+b-------']"), "repeat"),
-        (("signatures = ['flux capacitor (?:empty|gone)']", "signatures = ['flux .* gone']"), "bound the repeat"),
+        (
+            ("signatures = ['flux capacitor (?:empty|gone)']", "signatures = ['flux .* gone']"),
+            "bound the repeat",
+        ),
         (("signatures = ['flux capacitor (?:empty|gone)']", "signatures = ['\\d+']"), "literal"),
         (("signatures = ['flux capacitor (?:empty|gone)']", "signatures = ['flux (']"), "regular expression"),
         (('id = "my-rule"', 'id = "My Rule"'), "lower-case"),
@@ -135,6 +142,8 @@ def test_required_literals_are_those_every_match_holds(pattern: str, literals: t
     assert required_literals(pattern) == literals
 
 
-@pytest.mark.parametrize("pattern", ["(a+)+$", "(?:x{1,50}y?){2,60}", r"(\w)\1", ".*a", "[^x]*y", ".{0,9}a.{0,9}b.{0,9}c.{0,9}d"])
+@pytest.mark.parametrize(
+    "pattern", ["(a+)+$", "(?:x{1,50}y?){2,60}", r"(\w)\1", ".*a", "[^x]*y", ".{0,9}a.{0,9}b.{0,9}c.{0,9}d"]
+)
 def test_patterns_that_could_be_slow_are_refused(pattern: str) -> None:
     assert lint(pattern)
