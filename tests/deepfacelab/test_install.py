@@ -108,6 +108,13 @@ def test_nothing_near_is_none(tmp_path: Path) -> None:
     assert find_install(None, None, {"DFL_ROOT": str(tmp_path / "gone")}, tmp_path) is None
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions as POSIX has them")
+def test_what_lies_in_a_folder_open_to_all_is_not_started_unnamed(build: Path) -> None:
+    build.chmod(0o777)
+    assert find_install(None, None, {}, build) is None
+    assert find_install(build, None, {}, build) is not None
+
+
 def test_a_checkout_nearby_without_its_python_is_not_taken(tmp_path: Path) -> None:
     make_dfl(tmp_path / "DeepFaceLab")
     assert find_install(None, None, {}, tmp_path) is None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -57,7 +58,8 @@ def find_install(
     """The install to use, or None when none was named and none is near.
 
     A named folder (`dfl_root`, else the variables DFL_SRC, DFL_ROOT, DFL_MAIN) comes before what lies near
-    `cwd`. Raises DflwrapError for a folder or interpreter that was named but is not one.
+    `cwd`. Raises DflwrapError for a `dfl_root` or `dfl_python` that is not one, and for a named install
+    whose Python is not found; a variable that leads nowhere is passed over.
     """
     if dfl_root is not None:
         root = dfl_root.expanduser()
@@ -87,6 +89,8 @@ def _not_dfl(option: str, root: Path) -> str:
 def _near(cwd: Path, dfl_python: Path | None, environ: Mapping[str, str]) -> DflInstall | None:
     lacking: _Found | None = None
     for folder in (cwd, *cwd.parents[:LEVELS_UP]):
+        if _anyone_may_write(folder):
+            continue
         for found in _under(folder, environ):
             if dfl_python is None and _own_python(found, environ) is None:
                 lacking = lacking or found
@@ -95,6 +99,14 @@ def _near(cwd: Path, dfl_python: Path | None, environ: Mapping[str, str]) -> Dfl
     if dfl_python is not None and lacking is None:
         _interpreter(dfl_python)  # a wrong path is said even though there is nothing to run with it
     return None
+
+
+def _anyone_may_write(folder: Path) -> bool:
+    """A folder like /tmp: what lies there is not started without being named."""
+    try:
+        return os.name == "posix" and bool(folder.stat().st_mode & stat.S_IWOTH)
+    except OSError:
+        return False
 
 
 def _under(root: Path, environ: Mapping[str, str]) -> Iterator[_Found]:
