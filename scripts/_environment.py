@@ -87,9 +87,19 @@ def _install(python: Path, extras: list[str]) -> None:
             if line.startswith(("Collecting ", "Installing collected")):
                 print("  " + line.split(" (from")[0].strip()[:70], flush=True)
     if pip.returncode != 0:
-        errors = [line for line in lines if line.lower().startswith("error")] or lines[-15:]
         shutil.rmtree(VENV, ignore_errors=True)
-        fail("The installation failed, and the half-made environment was removed:\n" + "\n".join(errors))
+        fail(
+            "The installation failed, and the half-made environment was removed. pip says:\n"
+            + "\n".join(f"  {line}" for line in _what_failed(lines))
+            + "\nCheck the internet connection and the room on the disk, then start the same command again."
+        )
+
+
+def _what_failed(lines: list[str]) -> list[str]:
+    """pip's own reasons, each once; its last lines where none is recognised."""
+    telling = ("ERROR: ", "WARNING: Retrying", "No space left", "OSError", "HTTPError", "ReadTimeout")
+    found = [line.strip() for line in lines if any(word in line for word in telling)]
+    return list(dict.fromkeys(line[:300] for line in found))[-6:] or lines[-10:]
 
 
 def fail(message: str) -> None:
