@@ -77,10 +77,12 @@ class Finished:
         return report if isinstance(report, dict) else None
 
 
-def extract_command(target: Target, source: Path, output: Path, *more: str) -> list[str]:
+def extract_command(
+    target: Target, source: Path, output: Path, *more: str, devices: Sequence[str] = ("--cpu-only",)
+) -> list[str]:
     return [
         *(sys.executable, "-m", "dflwrap", "extract", "--input-dir", str(source)),
-        *("--output-dir", str(output), "--json", "--cpu-only", "--image-size", str(SIZE)),
+        *("--output-dir", str(output), "--json", "--image-size", str(SIZE), *devices),
         *(*target.arguments, *more),
     ]
 

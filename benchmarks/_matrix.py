@@ -89,6 +89,8 @@ def double_case(target: Target, stage: str, fault: str, settings: dict[str, Any]
         {key: {"fault": fault, **settings}},
         innocents=stage in ("frame", "host"),
         all_frames=harmless or stage == "finish",
+        # On the CPU dflwrap presets the list of devices: these stages are reached with a GPU only.
+        devices=("--force-gpu-idxs", "0") if stage in ("import", "enumeration") else ("--cpu-only",),
     )
 
 

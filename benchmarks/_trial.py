@@ -65,7 +65,7 @@ class Case:
     """The fault itself touches the input folder."""
     output_goes: bool = False
     """The fault takes faces out of the faceset, as their owner may: the report still counts them."""
-    arguments: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ("--cpu-only",)
     frame_seconds: float = 0.0
     frames: int = FRAMES
 
@@ -128,12 +128,14 @@ class Trial:
             dotted_frames(self.source, self.case.frames, (640, 360))
 
     def launch(self, script: dict[str, Any], *more: str) -> Running:
-        options = {"frame_seconds": self.case.frame_seconds, "no_response": 20, **script.get("options", {})}
+        gpus = 0 if self.case.devices == ("--cpu-only",) else 1
+        options = {"frame_seconds": self.case.frame_seconds, "no_response": 20, "gpus": gpus}
         self._script.write_text(json.dumps({**script, "options": options}))
         command = extract_command(
             self.case.target,
             *(self.source, self.output, "--workers", "2", *TIMEOUTS[self.case.target.name]),
-            *(*self.case.arguments, *more),
+            *more,
+            devices=self.case.devices,
         )
         env = environment({SCRIPT_ENV: str(self._script), MARKER: self.marker})
         self.running = Running(command, self.scratch / "logs", env)

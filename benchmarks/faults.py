@@ -130,7 +130,7 @@ def measure(
     if side == "stock":
         env = {**os.environ, **STOCK_ENV}
         env.pop("PYTHONPATH", None)
-        done = run(_bounded(stock_command(target, source, output), bound), scratch / "logs", env, bound + 20)
+        done = run(bounded(stock_command(target, source, output), bound), scratch / "logs", env, bound + 20)
     else:
         command = extract_command(target, source, output, "--workers", str(workers))
         done = run(command, scratch / "logs", environment(), bound)
@@ -163,7 +163,7 @@ sys.exit(code if code >= 0 else 128 - code)
 """
 
 
-def _bounded(command: Sequence[str], bound: float) -> list[str]:
+def bounded(command: Sequence[str], bound: float) -> list[str]:
     """In a session of its own: stock leaves its workers behind when it is ended."""
     return [sys.executable, "-c", _BOUND, str(bound), *command]
 

@@ -1,0 +1,53 @@
+"""A slice of the chaos trials (benchmarks/chaos.py) for the suite; the long run with `-m slow`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the double's faults are POSIX")
+
+
+def chaos(*arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks.chaos", *arguments],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def test_a_slice_of_the_matrix_and_of_the_kills_holds() -> None:
+    done = chaos("--quick", "--jobs", "2", timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("holds") >= 8, done.stdout
+
+
+def test_the_checks_find_torn_and_doubled_faces(tmp_path: Path) -> None:
+    sys.path.insert(0, str(ROOT))
+    try:
+        from benchmarks._holding import torn_faces, twice
+    finally:
+        sys.path.pop(0)
+    faceset = tmp_path / "aligned"
+    faceset.mkdir()
+    (faceset / "00001_0.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut short")
+    (faceset / "00002_0.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut short")
+    assert len(torn_faces(faceset)) == 2
+    assert any("the same face" in text for text in twice(faceset))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3 * 3600)
+def test_the_whole_matrix_and_200_kills_hold() -> None:
+    done = chaos("--kills", "200", "--targets", "double,built-in,real", timeout=3 * 3600)
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
