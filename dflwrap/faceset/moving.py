@@ -97,4 +97,6 @@ def _copy_across(source: Path, target: Path) -> None:
 
 def is_same(one: Path, other: Path) -> bool:
     """True for one file under two names, and for a copy (which a crash between two file systems leaves)."""
+    if one.is_symlink() or other.is_symlink():
+        return False  # neither is what we move
     return one.samefile(other) or filecmp.cmp(one, other, shallow=False)

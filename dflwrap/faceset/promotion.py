@@ -159,14 +159,14 @@ class Promoter:
         todo = []
         for move in moves:
             source, target = self._run_folder / move.source, self.target_path(move.target)
-            if source.exists():
-                if not target.exists():
+            if os.path.lexists(source):
+                if not os.path.lexists(target):
                     todo.append(move)
                 elif is_same(target, source):
                     source.unlink()  # the crash fell between link and unlink: the file has both names
                 else:
                     return False
-            elif not target.exists():
+            elif not os.path.lexists(target):
                 return False
         for move in todo:
             if not move.target.startswith(DEBUG_PREFIX):
@@ -181,7 +181,7 @@ class Promoter:
         """Put faces of an incomplete frame aside (never delete), so that it can be extracted anew."""
         for move in moves:
             source, target = self._run_folder / move.source, self.target_path(move.target)
-            if target.exists() and not source.exists():
+            if os.path.lexists(target) and not os.path.lexists(source):
                 set_aside(target, self._run_folder)
 
 
