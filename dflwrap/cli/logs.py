@@ -6,12 +6,9 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from dflwrap.common.errors import DflwrapError
-
-if TYPE_CHECKING:
-    from gzip import GzipFile
 
 CHUNK = 1 << 20
 MAX_UNPACKED = 16 << 30
@@ -95,7 +92,7 @@ def _zip(path: Path) -> list[Log]:
     return [Log(f"{path}:{m.filename}", ((m.filename, _member(path, m.filename)),)) for m in members]
 
 
-def _read(stream: IO[bytes] | GzipFile) -> Iterator[bytes]:
+def _read(stream: IO[bytes]) -> Iterator[bytes]:
     import zipfile
     import zlib
 
@@ -125,10 +122,24 @@ def _plain(path: Path) -> Opener:
 
 def _gzip(path: Path) -> Opener:
     def read() -> Iterator[bytes]:
-        import gzip
+        import zlib
 
-        with gzip.open(path, "rb") as stream:
-            yield from _read(stream)
+        left = MAX_UNPACKED
+        unpacker = zlib.decompressobj(31)
+        with path.open("rb") as stream:
+            data = stream.read(CHUNK)
+            while data and left > 0:
+                try:
+                    out = unpacker.decompress(data, CHUNK)
+                except zlib.error:
+                    return  # damaged: what could be unpacked is judged
+                left -= len(out)
+                if out:
+                    yield out
+                data = unpacker.unconsumed_tail
+                if unpacker.eof:
+                    data, unpacker = unpacker.unused_data, zlib.decompressobj(31)
+                data = data or stream.read(CHUNK)
 
     return read
 

@@ -32,16 +32,21 @@ class Catalogue:
         return tuple(sorted({gate for rule in self.rules for sig in rule.signatures for gate in sig.gates}))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)
+def _built_in() -> Catalogue:
+    return Catalogue(tuple(_load_folder(RULES_FOLDER, "built in")))
+
+
 def load_catalogue(extra_folder: Path | None = None) -> Catalogue:
     """The built-in rules and, after them, those of `extra_folder` (a user's rule replaces one of the same id).
 
     Raises RuleError, in one sentence, for a rule that does not load.
     """
-    rules = {rule.id: rule for rule in _load_folder(RULES_FOLDER, "built in")}
-    if extra_folder is not None:
-        for rule in _load_folder(extra_folder, str(extra_folder)):
-            rules[rule.id] = rule
+    if extra_folder is None:
+        return _built_in()
+    rules = dict(_built_in().by_id)
+    for rule in _load_folder(extra_folder, str(extra_folder)):
+        rules[rule.id] = rule
     return Catalogue(tuple(rules.values()))
 
 

@@ -1,4 +1,3 @@
-
 """The catalogue proves itself: samples, lint, and what rules, planning and docs say of each other."""
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import pytest
 
 from dflwrap.common.rungs import Rung
 from dflwrap.diagnosis import Role, RuleError, load_catalogue
-from dflwrap.diagnosis.catalogue import parse_rules
+from dflwrap.diagnosis.catalogue import _built_in, parse_rules
 from dflwrap.diagnosis.literals import lint, required_literals
 from dflwrap.diagnosis.proof import failures, lint_catalogue
 
@@ -110,15 +109,15 @@ def test_the_same_id_in_two_files_of_a_folder_is_refused(tmp_path: Path) -> None
 
 def test_the_cache_gives_the_same_rules_as_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DFLWRAP_CACHE_DIR", str(tmp_path))
-    load_catalogue.cache_clear()
+    _built_in.cache_clear()
     fresh = load_catalogue()
     assert list(tmp_path.glob("rules-*.json"))
-    load_catalogue.cache_clear()
+    _built_in.cache_clear()
     assert load_catalogue() == fresh
     next(tmp_path.glob("rules-*.json")).write_bytes(b"{ not json")
-    load_catalogue.cache_clear()
+    _built_in.cache_clear()
     assert load_catalogue() == fresh
-    load_catalogue.cache_clear()
+    _built_in.cache_clear()
 
 
 def test_roots_and_symptoms_carry_a_remedy_a_step_and_plain_words() -> None:
