@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dflwrap.report.summary import NOT_REACHED
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run import RunResult, run_folder_of
 
@@ -34,7 +35,8 @@ def print_summary(result: RunResult, request: RunRequest, stream: IO[str]) -> No
     table.add_row("faces", str(result.report["faces"]))
     console.print(table)
     for key, words in (("quarantined", "Quarantined"), ("not_attempted", "Not attempted")):
-        rows = result.report[key]
+        # Frames that the run simply did not reach are a number, not a list.
+        rows = [row for row in result.report[key] if row["cause"] != NOT_REACHED]
         if not rows:
             continue
         console.print(Text(f"{words}:"))

@@ -13,6 +13,8 @@ from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow
 
 SCHEMA_VERSION = 1
+NOT_REACHED = "not-reached"
+"""Cause of frames that an interrupted run did not come to."""
 
 
 def build_report(
@@ -52,7 +54,7 @@ def build_report(
             *(
                 {
                     "frame": row.name,
-                    "cause": row.cause or (stop or {}).get("cause") or "not-reached",
+                    "cause": row.cause or (stop or {}).get("cause") or NOT_REACHED,
                     "evidence": row.evidence or reason.get(state, "the run did not reach it"),
                 }
                 for row in open_frames
@@ -90,7 +92,8 @@ def _attention(row: FrameRow) -> dict[str, str]:
 def write_report(path: Path, report: dict[str, Any]) -> None:
     """Replace the report atomically. Raises OSError."""
     part = path.with_suffix(".json.part")
-    with part.open("w", encoding="utf-8") as file:
+    # backslashreplace: a folder's name may hold bytes that are no text; as \udcXX it is still JSON.
+    with part.open("w", encoding="utf-8", errors="backslashreplace") as file:
         json.dump(report, file, indent=1, ensure_ascii=False)
         file.flush()
         os.fsync(file.fileno())

@@ -300,7 +300,7 @@ class Loop:
     def _line(self, line: Line) -> None:
         text = display(line.text.decode("utf-8", "replace").strip())[:200]
         if text:
-            self._state.lines.append(text)
+            self._state.add_line(text)
             self._reporter.changed(self._state)
 
     def _refresh(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -9,6 +10,9 @@ from typing import Protocol
 
 from dflwrap.common.plan import Plan
 from dflwrap.ledger.records import Counts
+
+
+_BAR = re.compile(r"\s*\d{1,3}%\|")
 
 
 @dataclass(slots=True)
@@ -24,6 +28,12 @@ class RunState:
     extractor: str = ""
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=6))
     """The last lines of the extractor, safe to print."""
+
+    def add_line(self, text: str) -> None:
+        """A line of the extractor; of a progress bar only the last state stays."""
+        if self.lines and _BAR.match(text) and _BAR.match(self.lines[-1]):
+            self.lines.pop()
+        self.lines.append(text)
 
     @property
     def done(self) -> int:
