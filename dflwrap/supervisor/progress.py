@@ -11,7 +11,6 @@ from typing import Protocol
 from dflwrap.common.plan import Plan
 from dflwrap.ledger.records import Counts
 
-
 _BAR = re.compile(r"\s*\d{1,3}%\|")
 
 
