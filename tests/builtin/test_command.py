@@ -173,7 +173,7 @@ def test_a_killed_worker_costs_no_frame(tmp_path: Path, scratch: Path, slow_fram
     run.wait_for(lambda: [e for e in run.events(EventKind.FRAME_STARTED) if e.frame == "00002b.png"])
     pid = run.events(EventKind.WORKER_STARTED)[0].data["pid"]
     os.kill(pid, signal.SIGKILL)
-    run.wait_for(lambda: run.events(EventKind.WORKER_LOST), timeout=2)
+    run.wait_for(lambda: run.events(EventKind.WORKER_LOST), timeout=10)
     assert run.wait() == 0, run.err
     (lost,) = run.events(EventKind.WORKER_LOST)
     assert (lost.frame, lost.data["pid"], lost.data["exit_status"]) == ("00002b.png", pid, -9)

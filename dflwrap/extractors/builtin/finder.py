@@ -55,7 +55,8 @@ class FaceFinder:
         """The faces in `frame` (BGR), largest first, at most `limit` of them (0: all).
 
         Looked at are the whole frame for large faces and its parts (`_wide_views`) for others; where
-        these show nothing, small parts, and then all of it turned by quarters, as DeepFaceLab does.
+        these show nothing, small parts, and then the wide ones turned by quarters, as DeepFaceLab does. (Small
+        parts turned were tried: with FaceMesh trying the rolls they found nothing more, for 24 more looks.)
         """
         if not is_looked_at(frame):
             return []
@@ -72,7 +73,6 @@ class FaceFinder:
             (wide, 1),
             (wide, 3),
             (wide, 2),
-            *((close, t) for t in (1, 3, 2)),
         ):
             reduced = Reduced(frame, min(view.width for view in views))
             found = self._near.look(reduced, replace(whole, turns=turns)) if views is wide else []
