@@ -260,7 +260,8 @@ class Pool:
                 continue
             if member.dead_since is None:
                 member.dead_since = now
-            if member.state == FREE or now - member.dead_since >= DRAIN_SECONDS:
+            heard_out = member.state == FREE or member.deaf_since is not None
+            if heard_out or now - member.dead_since >= DRAIN_SECONDS:
                 self._lost(member, status)
 
     def _lost(self, member, status):
