@@ -443,7 +443,8 @@ class Loop:
         self._held.add(row.name)
 
     def _follow(self, step: NextPlan, record: AttemptRecord, rows: list[FrameRow] | None = None) -> None:
-        self._note(record.number, step.sentence)
+        if step.sentence != self._reason:  # said already when the waiting for it began
+            self._note(record.number, step.sentence)
         self._reason = step.sentence
         self._plan = step.plan
         if step.excluded:
@@ -469,6 +470,7 @@ class Loop:
 
     def _wait(self, step: Wait, record: AttemptRecord, rows: list[FrameRow]) -> Stop | None:
         self._note(record.number, step.sentence)
+        self._reason = step.sentence
         self._state.stage = "waiting"
         self._refresh()
         came = self._observer.wait(step, self._control)
