@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -98,7 +99,7 @@ def start(command: Sequence[str], logs: Path, env: Mapping[str, str]) -> subproc
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=dict(env))
 
 
-@dataclass
+@dataclass(eq=False)
 class Running:
     """A program under way, with a bound."""
 
@@ -110,6 +111,7 @@ class Running:
     def __post_init__(self) -> None:
         self._cpu = _children_cpu()
         self.process = start(self.command, self.logs, self.env)
+        _RUNNING.add(self)
 
     def finish(self, bound: float) -> Finished:
         """Wait; at the bound (seconds since the start) it is killed, and `code` is None."""
@@ -120,11 +122,28 @@ class Running:
             self.process.kill()
             self.process.wait()
             code = None
+        _RUNNING.discard(self)
         seconds = time.monotonic() - self.began
         out, err = (
             (self.logs / name).read_bytes().decode("utf-8", "replace") for name in ("out.txt", "err.txt")
         )
         return Finished(code, out, err, seconds, _children_cpu() - self._cpu)
+
+
+_RUNNING: set[Running] = set()
+
+
+def end_with_me() -> None:
+    """From now on a SIGTERM or Ctrl-C ends the programs under way too."""
+
+    def end(number: int, _frame: object) -> None:
+        for running in list(_RUNNING):
+            running.process.terminate()
+            running.process.terminate()
+        os._exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
 
 
 def run(command: Sequence[str], logs: Path, env: Mapping[str, str], bound: float) -> Finished:

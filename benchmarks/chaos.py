@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from benchmarks._common import Target, builtin, double, real_dfl
+from benchmarks._common import Target, builtin, double, end_with_me, real_dfl
 from benchmarks._kills import KILLS_A_RUN, Killed, kill_and_resume
 from benchmarks._matrix import double_cases, outside_cases
 from benchmarks._trial import Case, Outcome, try_case
@@ -139,6 +139,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=0, help="so many cases of the matrix, by chance")
     parser.add_argument("--no-matrix", action="store_true")
     options = parser.parse_args()
+    end_with_me()
     began = time.monotonic()
     mount = may_mount()
     if not mount:

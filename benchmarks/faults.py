@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks._common import Target, dotted_frames, environment, extract_command, real_dfl, run
+from benchmarks._common import Target, dotted_frames, end_with_me, environment, extract_command, real_dfl, run
 from dflwrap.faceset.errors import FaceFileError
 from dflwrap.faceset.verify import verify_face
 
@@ -169,10 +169,10 @@ def bounded(command: Sequence[str], bound: float) -> list[str]:
 
 
 def show(row: Row) -> str:
-    ended = "hung" if row.code == 124 else f"exit {row.code}"
+    ended = "at bound" if row.code in (124, None) else f"exit {row.code}"
     return (
         f"{row.side:8} {row.kind:6} {row.poison:3} poison, {row.frames} frames: delivered {row.delivered:4} of "
-        f"{row.deliverable:4}, named {row.named:2}, {ended:7}, {row.seconds:6.1f} s wall, "
+        f"{row.deliverable:4}, named {row.named:2}, {ended:8}, {row.seconds:6.1f} s wall, "
         f"{row.cpu_seconds:6.1f} s CPU, {row.attempts} attempt(s)"
     )
 
@@ -213,14 +213,15 @@ def main() -> int:
     parser.add_argument("--sides", default="stock,dflwrap")
     parser.add_argument("--rounds", type=int, default=2, help="clean pairs")
     parser.add_argument("--workers", type=int, default=1, help="of dflwrap; stock has one on two cores")
-    parser.add_argument("--bound", type=float, default=0, help="seconds a run may take; 0 = 200 + 4 a frame")
+    parser.add_argument("--bound", type=float, default=0, help="seconds a run may take; 0 = 300 + 10 a frame")
     parser.add_argument("--json", type=Path, help="also write the rows there")
     options = parser.parse_args()
+    end_with_me()
     target = real_dfl()
     if target is None:
         print("Set DFLWRAP_TEST_DFL_ROOT and DFLWRAP_TEST_DFL_PYTHON to an install.", file=sys.stderr)
         return 2
-    bound = options.bound or 200 + 4 * options.frames
+    bound = options.bound or 300 + 10 * options.frames
     numbers = [int(text) for text in options.poison.split(",")]
     cases = [("clean", 0)] * (options.rounds if 0 in numbers else 0)
     cases += [(kind, number) for kind in options.kinds.split(",") for number in numbers if number]

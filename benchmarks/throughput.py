@@ -22,7 +22,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks._common import Target, builtin, dotted_frames, environment, extract_command, real_dfl, run
+from benchmarks._common import (
+    Target,
+    builtin,
+    dotted_frames,
+    end_with_me,
+    environment,
+    extract_command,
+    real_dfl,
+    run,
+)
 from benchmarks.faults import STOCK_ENV, bounded, delivered, stock_command
 
 
@@ -89,6 +98,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--bound", type=float, default=900, help="seconds that one run may take")
     options = parser.parse_args()
+    end_with_me()
     available = {"built-in": builtin(), "real": real_dfl()}
     for target in filter(None, (available[name] for name in options.targets.split(","))):
         sides = (["stock"] if target.root else []) + options.workers.split(",")
