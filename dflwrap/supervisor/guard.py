@@ -35,7 +35,10 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
-def _die_with_guard() -> None:
+def _before_exec() -> None:
+    # What is ignored stays ignored over exec; the extractor gets its signals as if started by hand.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -105,11 +108,14 @@ def main() -> int:
             cwd=launch["cwd"],
             process_group=0,
             # Safe here: this process has one thread.
-            preexec_fn=_die_with_guard,
+            preexec_fn=_before_exec,
             restore_signals=True,
         )
-    except OSError as error:
-        os.write(status, f"failed {error.strerror or error}".encode())
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        missing = getattr(error, "filename", None)
+        where = f": {missing}" if missing and missing != argv[0] else ""
+        os.write(status, f"failed {why}{where}"[:1000].encode("utf-8", "backslashreplace"))
         return 127
     os.close(1)
     os.close(2)

@@ -41,6 +41,7 @@ class PosixTree(ProcessTree):
         self.stdout, self.stderr = popen_streams(self._guard)
         self._launch = launch
         self._code: int | None = None
+        self._known: list[psutil.Process] = []
 
     def _hand_over(self, launch: Launch) -> None:
         assert self._guard.stdin is not None
@@ -64,7 +65,8 @@ class PosixTree(ProcessTree):
             raise cannot_start(self._launch, text.removeprefix("failed "))
         try:
             return int(text)
-        except ValueError:
+        except ValueError:  # the guard was killed: only its own child dies with it
+            self._kill_known()
             return self._guard.returncode
 
     def ask_to_stop(self) -> None:
@@ -101,8 +103,18 @@ class PosixTree(ProcessTree):
             except OSError:
                 pass
 
+    def _kill_known(self) -> None:
+        """Kill what was seen at the last look, and what descends from it; psutil minds reused ids."""
+        for process in self._known:
+            try:
+                for each in (*process.children(recursive=True), process):
+                    each.kill()
+            except psutil.Error:
+                continue
+
     def _members(self) -> list[psutil.Process]:
         try:
-            return psutil.Process(self.pid).children(recursive=True)
+            self._known = psutil.Process(self.pid).children(recursive=True)
         except psutil.Error:
             return []
+        return self._known
