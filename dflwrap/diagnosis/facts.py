@@ -105,7 +105,7 @@ class LogFacts:
 _NUMBER = lazy(r"Images found:\s*(\d+)")
 _FACES = lazy(r"Faces detected:\s*(\d+)")
 _LOST = lazy(r"(?P<name>[^\]]{0,100}?)\s*doesnt response, terminating it\.?")
-_RUNNING = lazy(r"\bRunning on (?P<name>[^\n]{1,80}?)\s*\.?$")
+_RUNNING = lazy(r"\bRunning on (?P<name>[^\n]{1,160}?)\s*\.?$")
 _LISTED = lazy(r"^\s*\[(\d+)\] ?: (?P<name>[A-Z][^\n]{3,80})$")
 _BUILD = lazy(
     r"DeepFaceLab[_-](?:NVIDIA|CUDA|OpenCL|OpenCLSSE|DirectX12|AMD)[\w.-]{0,60}|build_\d\d_\d\d_\d{4}"

@@ -228,7 +228,7 @@ def _endings(run: Run, log: LogFacts, facts: Facts, nul_tail: int) -> list[Findi
         return [Finding("mixed-gpu-init", last, 1, "the log ends while several different cards are prepared")]
     if re.search(r"^Caching GPU kernels\.\.\.", text):
         return [Finding("ptx-jit-first-run", last, 1, "the log ends while GPU kernels are compiled")]
-    if re.search(r"\bRunning on (?!CPU)[^\n]{3,80}$|Adding visible gpu devices: \d", text) and _after_start(
+    if re.search(r"\bRunning on (?!CPU)[^\n]{3,160}$|Adding visible gpu devices: \d", text) and _after_start(
         log
     ):
         return [
