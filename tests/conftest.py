@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,11 +33,17 @@ def dflwrap(*arguments: str | Path, env: dict[str, str] | None = None, timeout: 
         [sys.executable, "-m", "dflwrap", *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        env={**os.environ, "DFLWRAP_DEBUG": "", **(env or {})},
+        env={**os.environ, "DFLWRAP_DEBUG": "", "XDG_CACHE_HOME": _cache(), **(env or {})},
         timeout=timeout,
         check=False,
     )
     return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@functools.cache
+def _cache() -> str:
+    """What is remembered between runs must not pass from the user's machine into the tests, or back."""
+    return tempfile.mkdtemp(prefix="dflwrap-test-cache-")
 
 
 def contents(folder: Path) -> dict[str, bytes | str]:

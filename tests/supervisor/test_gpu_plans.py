@@ -1,0 +1,114 @@
+"""Plans on played video cards: the real pynvml on a look-alike driver, the double as DeepFaceLab."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from conftest import Finished, assert_conserved, dflwrap
+
+sys.path.append(str(Path(__file__).parent.parent / "telemetry"))
+from nvml_play import compile_player
+
+DOUBLE = Path(__file__).parent.parent / "double"
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_player(tmp_path_factory.mktemp("nvml"))
+
+
+def cards(number: int, free: int = 23000) -> str:
+    lines = [f"0 - count {number}"]
+    for index in range(number):
+        lines += [f"0 {index} name Played", f"0 {index} total 24000", f"0 {index} free {free}"]
+    return "\n".join(lines) + "\n"
+
+
+def extract(tmp_path: Path, driver: Path, count: int, script: dict[str, Any], *more: str) -> Finished:
+    source = tmp_path / "frames"
+    source.mkdir()
+    for number in range(1, count + 1):
+        cv2.imwrite(str(source / f"{number:05d}.png"), np.full((140, 150, 3), number % 250, np.uint8))
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps(script))
+    return dflwrap(
+        *("extract", "--input-dir", source, "--output-dir", tmp_path / "aligned", "--json"),
+        *("--dfl-root", DOUBLE, "--dfl-python", sys.executable, "--extractor", "dfl"),
+        *("--image-size", "256", "--second-look", "off", *more),
+        env={
+            "DFLWRAP_DOUBLE_SCRIPT": str(path),
+            "LD_LIBRARY_PATH": str(driver),
+            "NVML_PLAY": str(tmp_path / "play.txt"),
+            "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        },
+    )
+
+
+def plans(report: dict[str, Any]) -> list[tuple[list[int], int, bool]]:
+    """(devices, workers, weights on the CPU) of each attempt."""
+    return [
+        (a["plan"]["devices"], a["plan"]["workers"], a["plan"]["weights_on_cpu"]) for a in report["attempts"]
+    ]
+
+
+def test_too_little_video_memory_is_answered_rung_by_rung(tmp_path: Path, driver: Path) -> None:
+    (tmp_path / "play.txt").write_text(cards(1))
+    script = {"options": {"gpus": 1}, "first_frame": {"fault": "cuda_oom", "times": 3}}
+    done = extract(tmp_path, driver, 12, script, "--workers", "2")
+    assert done.code == 0, done.stderr
+    assert_conserved(done.report)
+    assert done.report["frames"]["extracted"] == 12
+    assert plans(done.report) == [([0], 2, False), ([0], 1, False), ([0], 1, False), ([0], 1, True)]
+    sentences = [decision["sentence"] for decision in done.report["decisions"]]
+    assert any("2 workers -> 1: GPU 0 had 22.5 of 23.4 GiB free" in sentence for sentence in sentences), (
+        sentences
+    )
+    assert any("waiting until GPU 0" in sentence for sentence in sentences)
+    assert any("weights on the GPU -> on the CPU" in sentence for sentence in sentences)
+    assert len(sentences) == len(set(sentences)), "each decision is said once"
+
+
+def test_a_card_that_fills_up_at_night_is_narrowed_and_widened_again(tmp_path: Path, driver: Path) -> None:
+    play = tmp_path / "play.txt"
+    play.write_text(cards(1))
+    script = {"options": {"gpus": 1}, "host:00005.png": {"fault": "cuda_oom", "then": "exit", "times": 2}}
+
+    def someone_plays_a_game() -> None:
+        while not (tmp_path / "aligned_dflwrap" / "attempts" / "0001" / "events.jsonl").exists():
+            time.sleep(0.02)
+        play.write_text(cards(1) + "0 0 free 400\n")
+        time.sleep(6)
+        play.write_text(cards(1))
+
+    game = threading.Thread(target=someone_plays_a_game, daemon=True)
+    game.start()
+    done = extract(tmp_path, driver, 900, script)
+    assert done.code == 0, done.stderr
+    assert_conserved(done.report)
+    assert done.report["frames"]["extracted"] == 900
+    widths = [workers for _, workers, _ in plans(done.report)]
+    assert widths[0] == 2 and 1 in widths and widths[-1] == 2, done.report["decisions"]
+
+
+def test_of_two_cards_one_dies_and_the_run_ends_on_the_other(tmp_path: Path, driver: Path) -> None:
+    (tmp_path / "play.txt").write_text(cards(2))
+    dying = {"fault": "kill", "worker": "Double 1", "times": 500}
+    script = {"options": {"gpus": 2}, "steady": dying, "worker_start": {**dying, "fault": "cuda_driver"}}
+    # The first worker start on card 1 has to succeed for the card to die later.
+    script["worker_start"] = [
+        {"fault": "slow", "seconds": 0, "worker": "Double 1", "times": 1},
+        script["worker_start"],
+    ]
+    done = extract(tmp_path, driver, 30, script, "--workers", "1")
+    assert_conserved(done.report)
+    assert done.code == 0, done.stderr
+    assert done.report["frames"]["extracted"] == 30
+    assert plans(done.report)[0][0] == [0, 1]
