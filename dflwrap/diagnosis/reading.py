@@ -270,7 +270,7 @@ class _Keeper:
             return
         bar = around[index - 1].rstrip(b"\r")
         bar = bar[bar.rfind(b"\r") + 1 :] if b"\r" in bar else bar
-        if b"%|" in bar and len(bar) < 600:
+        if b"%|" in bar and len(bar) < 600 and bar.rstrip().endswith(_ENDS):
             where.append((number, bar))
 
     def last_bar(self, first: int, lines: list[bytes]) -> None:
@@ -278,7 +278,7 @@ class _Keeper:
         for offset in range(len(lines) - 1, max(len(lines) - 4, -1), -1):
             bar = lines[offset].rstrip(b"\r")
             bar = bar[bar.rfind(b"\r") + 1 :] if b"\r" in bar else bar
-            if b"%|" in bar[:200] and len(bar) < 600:
+            if b"%|" in bar[:200] and len(bar) < 600 and bar.rstrip().endswith(_ENDS):
                 self._end_bar = (first + offset, bar)
                 return
 
