@@ -56,7 +56,9 @@ def write_log(path: Path, size: int) -> None:
             written += len(data)
             if not fatal and written > size * 0.98:
                 fatal = True
-                out.write(b"2021-02-14 10:10:10.123456: F tensorflow/core/common_runtime/gpu/gpu_util.cc:293] GPU->CPU Memcpy failed\n")
+                out.write(
+                    b"2021-02-14 10:10:10.123456: F tensorflow/core/common_runtime/gpu/gpu_util.cc:293] GPU->CPU Memcpy failed\n"
+                )
         out.write(b"\nGeForce GTX 1080 doesnt response, terminating it.\n")
 
 
@@ -90,7 +92,9 @@ def plain_loop(path: Path) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--size", type=int, default=1000, help="megabytes")
     parser.add_argument("--rg", default=shutil.which("rg"), help="ripgrep's program")
     parser.add_argument("--repeat", type=int, default=2)
@@ -112,7 +116,10 @@ def main() -> None:
         if options.rg:
             words = Path(folder) / "literals.txt"
             words.write_text("\n".join(load_catalogue().literals), encoding="utf-8")
-            rg = min(timed([options.rg, "-c", "-a", "-F", "-f", str(words), str(log)])[0] for _ in range(options.repeat))
+            rg = min(
+                timed([options.rg, "-c", "-a", "-F", "-f", str(words), str(log)])[0]
+                for _ in range(options.repeat)
+            )
             result |= {"rg_s": rg, "rg_mb_per_s": size / MEGA / rg, "of_ripgrep": rg / seconds}
         plain = plain_loop(log)
         result |= {"plain_mb_per_s": plain / MEGA, "times_plain": size / seconds / plain}
