@@ -21,6 +21,8 @@ from dflwrap.supervisor.tree import ProcessTree, start_tree
 
 TICK = 0.1
 """Seconds between two looks at events and output."""
+LOOK_BOUND = 0.5
+"""Seconds spent on console lines in one look: a flood must not keep the supervisor from its other duties."""
 VITALS_EVERY = 1.0
 """Seconds between two measurements of the process tree."""
 PROMPT_BOUND = 10.0
@@ -129,7 +131,7 @@ class Attempt:
             tree.close()
             for pump in pumps:
                 pump.join(10.0)
-        self._take_in()  # what was written between the last look and the end
+        self._take_in(everything=True)  # what was written between the last look and the end
         self._tail.close()
         return AttemptResult(
             ended_by,
@@ -178,18 +180,15 @@ class Attempt:
                 return EndedBy.ALL_DONE, None
             time.sleep(TICK)
 
-    def _take_in(self) -> None:
+    def _take_in(self, *, everything: bool = False) -> None:
         events = [event for event in map(parse_event, self._tail.read()) if event]
         for event in events:
             if event.kind is EventKind.AGENT_FAILED:
                 self._agent_failed = str(event.data.get("error", ""))[:2000]
                 self._watcher = OutputWatcher(Path(self._spec.output_dir), self._spec.frames)
-        while True:
-            try:
-                line = self._lines.get_nowait()
-            except queue.Empty:
-                break
-            events += self._read_line(line)
+        deadline = time.monotonic() + LOOK_BOUND
+        while not self._lines.empty() and (everything or time.monotonic() < deadline):
+            events += self._read_line(self._lines.get_nowait())
         if self._watcher:
             events += self._watcher.poll()
         if events:
