@@ -206,3 +206,11 @@ def test_stdout_and_stderr_apart_say_the_same_as_together() -> None:
     assert verdict.primary is not None
     assert verdict.primary.id == "gpu-memcpy-failed"
     assert verdict.primary.evidence[0].source == "stderr.log"
+
+
+def test_to_a_supervisor_that_counts_itself_few_faces_are_no_cause() -> None:
+    text = "100%|##########| 200/200 [01:00<00:00,  3.00it/s]\nImages found:        200\nFaces detected:      3\nDone.\n"
+    told = judge(text)
+    assert told.primary is not None
+    assert told.primary.id == "few-faces-hard-shots"
+    assert judge(text, Facts(images_given=200)).primary is None

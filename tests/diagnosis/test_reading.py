@@ -1,4 +1,3 @@
-
 """From bytes to lines: numbers, glued bars, wrapped lines, bounded memory."""
 
 from __future__ import annotations
