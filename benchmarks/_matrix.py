@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -122,6 +121,7 @@ def signal_worker(number: int) -> Callable[[Trial], None]:
         if trial.wait_for_faces(2):
             for process in _extractor(trial)[1][:1]:
                 process.send_signal(number)
+                trial.provoked = True
 
     return act
 
@@ -131,6 +131,7 @@ def signal_host(number: int) -> Callable[[Trial], None]:
         host = _extractor(trial)[0] if trial.wait_for_faces(2) else None
         if host is not None:
             host.send_signal(number)
+            trial.provoked = True
 
     return act
 
@@ -139,6 +140,7 @@ def delete_frame(trial: Trial) -> None:
     if trial.wait_for_faces(1):
         last = sorted(trial.source.iterdir())[-1]
         last.rename(trial.scratch / last.name)
+        trial.provoked = True
         trial.undo.append(lambda: (trial.scratch / last.name).rename(last))
 
 
@@ -149,18 +151,21 @@ def replace_frame(trial: Trial) -> None:
         part = trial.scratch / "replacement"
         part.write_bytes(b"no image at all")
         part.replace(last)
+        trial.provoked = True
         trial.undo.append(lambda: last.write_bytes(whole))
 
 
 def remove_output(trial: Trial) -> None:
     if trial.wait_for_faces(2):
         shutil.rmtree(trial.output, ignore_errors=True)
+        trial.provoked = True
 
 
 def read_only_output(trial: Trial) -> None:
     """Root may write anywhere that a mode forbids: for it, a read-only mount."""
     if not trial.wait_for_faces(2):
         return
+    trial.provoked = True
     path = str(trial.output)
     if os.geteuid() == 0:
         subprocess.run(["mount", "--bind", path, path], check=True)
@@ -177,6 +182,7 @@ def fill_disk(left: int, faces: int) -> Callable[[Trial], None]:
     def act(trial: Trial) -> None:
         if faces and not trial.wait_for_faces(faces):
             return
+        trial.provoked = True
         filler = trial.area / "filler.bin"
         space = os.statvfs(trial.area)
         size = max(0, space.f_bavail * space.f_frsize - left)
@@ -199,14 +205,14 @@ def second_dflwrap(trial: Trial) -> None:
     still = trial.running is not None and trial.running.process.poll() is None
     if still and (done.returncode != 2 or b"Another dflwrap" not in done.stderr):
         raise AssertionError(f"a second dflwrap was let in: exit code {done.returncode}")
+    trial.provoked = still
 
 
 def interrupt(number: int) -> Callable[[Trial], None]:
     def act(trial: Trial) -> None:
         if trial.wait_for_faces(2) and trial.running:
             trial.running.process.send_signal(number)
-            if number == signal.SIGKILL:
-                time.sleep(0.1)
+            trial.provoked = True
 
     return act
 

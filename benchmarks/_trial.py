@@ -77,6 +77,7 @@ class Outcome:
     code: int | None
     seconds: float
     violations: list[str]
+    provoked: bool = True
 
 
 class Trial:
@@ -90,6 +91,8 @@ class Trial:
         self.marker = uuid.uuid4().hex
         self.running: Running | None = None
         self._script = scratch / "script.json"
+        self.provoked = case.outside is None
+        """The fault has been brought about; one from outside may come too late."""
         self.undo: list[Callable[[], object]] = []
         """Takes the outside fault back before the resume."""
 
@@ -205,4 +208,4 @@ def try_case(case: Case, scratch: Path) -> Outcome:
         told.append(f"the trial itself broke: {traceback.format_exc(limit=3)[-400:]}")
     finally:
         trial.close()
-    return Outcome(case, code, time.monotonic() - began, told)
+    return Outcome(case, code, time.monotonic() - began, told, trial.provoked)

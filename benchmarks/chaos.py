@@ -80,7 +80,8 @@ def run_matrix(cases: Sequence[Case], jobs: int, scratch: Path) -> list[Outcome]
             outcome = future.result()
             outcomes.append(outcome)
             case = outcome.case
-            verdict = "VIOLATED" if outcome.violations else "holds"
+            verdict = "holds" if outcome.provoked else "came too late"
+            verdict = "VIOLATED" if outcome.violations else verdict
             print(
                 f"{number:4}/{len(cases)} {case.target.name:9} {case.stage:12} {case.fault:36} "
                 f"exit {outcome.code!s:4} {outcome.seconds:6.1f} s  {verdict}",
@@ -158,7 +159,7 @@ def main() -> int:
         killed = run_kills(chosen, kills, options.seed, options.jobs, Path(scratch)) if kills else []
     bad = sum(bool(o.violations) for o in outcomes) + sum(bool(k.violations) for k in killed)
     print(
-        f"\n{len(outcomes)} cases, {sum(k.kills for k in killed)} kills of dflwrap on {len(killed)} facesets "
+        f"\n{sum(o.provoked for o in outcomes)} cases, {sum(k.kills for k in killed)} kills of dflwrap on {len(killed)} facesets "
         f"in {time.monotonic() - began:.0f} s: {bad or 'none'} violated"
     )
     for outcome in outcomes:
