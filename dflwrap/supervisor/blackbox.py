@@ -57,7 +57,7 @@ class OutputWatcher:
         faces: dict[str, list[str]] = {}
         for face in self._stems(self._output):
             stem, _, index = face.rpartition("_")
-            if index.isdigit():
+            if index.isascii() and index.isdigit():
                 faces.setdefault(stem, []).append(f"{face}.jpg")
         return faces
 

@@ -76,7 +76,7 @@ class Liveness:
         self._startup_timeout = startup_timeout
         self._frame_timeout = frame_timeout
         self._total = total
-        self._finished = 0
+        self._finished: set[str] = set()
         self._slowest = 0.0
         self._started: dict[str, float] = {}
         self._cache = cache_folder
@@ -101,8 +101,8 @@ class Liveness:
                 if self.phase is Phase.STEADY:  # the first frame pays for kernels and autotuning
                     self._slowest = max(self._slowest, now - began)
                 self._enter(Phase.STEADY, now)
-                self._finished += 1
-                if self._finished >= self._total:
+                self._finished.add(frame)  # one that was lost with its worker comes back a second time
+                if len(self._finished) >= self._total:
                     self._enter(Phase.FINISHING, now)
         elif kind in (EventKind.WORKER_STARTED, EventKind.WORKER_REPLACED, EventKind.WORKER_LOST):
             self._last_progress = now

@@ -1,0 +1,201 @@
+"""Slow, deadlocked, stopped and spinning are told apart, by scripted clocks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dflwrap.common.events import Event, EventKind
+from dflwrap.supervisor.liveness import (
+    FINISH_BOUND,
+    MIN_STEADY_BOUND,
+    QUIET_BOUND,
+    SPIN_FACTOR,
+    STOPPED_BOUND,
+    Dead,
+    Liveness,
+    Phase,
+    Symptom,
+)
+from dflwrap.supervisor.tree import Vitals
+
+IDLE = Vitals(2, 5.0, 1000, 10, 10, ())
+STARTUP, FRAME = 1800.0, 300.0
+
+
+class Clock:
+    """A liveness with a clock of its own; `run` looks and judges once a second."""
+
+    def __init__(self, total: int = 10, cache: Path | None = None) -> None:
+        self.now = 1000.0
+        self.vitals = IDLE
+        self.output = 0
+        self.live = Liveness(
+            self.now, total, startup_timeout=STARTUP, frame_timeout=FRAME, cache_folder=cache
+        )
+
+    def event(self, kind: EventKind, frame: str | None = None) -> None:
+        self.live.event(Event(kind, 0.0, "CPU0", frame), self.now)
+
+    def frame(self, name: str, seconds: float) -> None:
+        self.event(EventKind.FRAME_STARTED, name)
+        assert self.run(seconds, cpu=1.0) is None
+        self.event(EventKind.FRAME_DONE, name)
+
+    def run(self, seconds: float, *, cpu: float = 0.0, io: int = 0, output: int = 0) -> Dead | None:
+        end = self.now + seconds
+        while self.now < end:
+            self.now += 1.0
+            self.vitals = replace(
+                self.vitals, cpu_seconds=self.vitals.cpu_seconds + cpu, io_bytes=self.vitals.io_bytes + io
+            )
+            self.output += output
+            self.live.look(self.vitals, self.output, self.now)
+            dead = self.live.judge(self.now)
+            if dead:
+                return dead
+        return None
+
+
+@pytest.fixture
+def clock() -> Clock:
+    clock = Clock()
+    clock.run(1)
+    return clock
+
+
+@pytest.mark.parametrize("sign", ["cpu", "io", "output"])
+def test_a_silent_start_of_twenty_nine_minutes_with_a_sign_of_life_is_no_hang(
+    clock: Clock, sign: str
+) -> None:
+    signs: dict[str, dict[str, float]] = {"cpu": {"cpu": 0.5}, "io": {"io": 1}, "output": {"output": 1}}
+    assert clock.run(29 * 60, **signs[sign]) is None  # type: ignore[arg-type]
+    assert clock.live.phase is Phase.STARTING
+
+
+def test_no_sign_of_life_is_a_deadlock_soon_after_the_bound(clock: Clock) -> None:
+    began = clock.now
+    dead = clock.run(10_000)
+    assert dead is not None
+    assert (dead.symptom, dead.phase) == (Symptom.DEADLOCKED, Phase.STARTING)
+    assert QUIET_BOUND < clock.now - began < QUIET_BOUND + 5
+    assert "no sign of life" in dead.sentence and "start-up" in dead.sentence
+
+
+def test_polling_loops_that_burn_next_to_nothing_are_no_sign_of_life(clock: Clock) -> None:
+    dead = clock.run(10_000, cpu=0.01)
+    assert dead is not None and dead.symptom is Symptom.DEADLOCKED
+
+
+def test_processes_that_leave_are_a_sign_of_life(clock: Clock) -> None:
+    """The CPU time of a tree falls when a worker ends; that is something happening."""
+    clock.run(QUIET_BOUND - 5)
+    clock.vitals = replace(clock.vitals, cpu_seconds=1.0)
+    assert clock.run(QUIET_BOUND - 5) is None
+
+
+@pytest.mark.parametrize(("seconds", "dead"), [(STOPPED_BOUND - 2, False), (STOPPED_BOUND + 3, True)])
+def test_a_short_stop_is_forgiven_a_long_one_is_not(clock: Clock, seconds: float, dead: bool) -> None:
+    clock.frame("1.png", 2)
+    clock.vitals = replace(clock.vitals, stopped=(4711,))
+    found = clock.run(seconds, cpu=1.0)  # the others go on
+    assert (found is not None) == dead
+    if found:
+        assert (found.symptom, found.phase) == (Symptom.STOPPED, Phase.STEADY)
+    else:
+        clock.vitals = replace(clock.vitals, stopped=())
+        assert clock.run(STOPPED_BOUND * 2, cpu=1.0) is None
+
+
+def test_work_that_comes_to_nothing_is_spinning(clock: Clock) -> None:
+    for n in range(3):
+        clock.frame(f"{n}.png", 4)
+    clock.event(EventKind.FRAME_STARTED, "x.png")
+    began = clock.now
+    dead = clock.run(10_000, cpu=1.0)
+    assert dead is not None and (dead.symptom, dead.phase) == (Symptom.SPINNING, Phase.STEADY)
+    assert clock.now - began == pytest.approx(SPIN_FACTOR * 4, abs=3)
+
+
+def test_a_spinning_start_ends_at_its_own_bound(clock: Clock) -> None:
+    dead = clock.run(10_000, cpu=1.0)
+    assert dead is not None and dead.symptom is Symptom.SPINNING
+    assert clock.now == pytest.approx(1000 + STARTUP, abs=3)
+
+
+def test_the_bound_is_learned_from_the_frames_and_never_above_what_was_asked(clock: Clock) -> None:
+    assert clock.live.bound() == STARTUP
+    clock.event(EventKind.FRAME_STARTED, "0.png")
+    assert clock.live.phase is Phase.FIRST_FRAME and clock.live.bound() == STARTUP
+    clock.run(600, cpu=1.0)  # the first frame pays for the kernels: it teaches nothing
+    clock.event(EventKind.FRAME_DONE, "0.png")
+    assert clock.live.phase is Phase.STEADY and clock.live.bound() == FRAME
+    clock.frame("1.png", 1)
+    assert clock.live.bound() == MIN_STEADY_BOUND
+    clock.frame("2.png", 6)
+    assert clock.live.bound() == pytest.approx(SPIN_FACTOR * 6)
+    clock.frame("3.png", 50)
+    assert clock.live.bound() == FRAME
+
+
+def test_growth_of_the_kernel_cache_is_life(tmp_path: Path) -> None:
+    clock = Clock(cache=tmp_path)
+    for n in range(20):
+        (tmp_path / "sub").mkdir(exist_ok=True)
+        (tmp_path / "sub" / f"kernel{n}").write_bytes(b"x" * 1000)
+        assert clock.run(200) is None, n
+    began = clock.now
+    dead = clock.run(10_000)
+    assert dead is not None and dead.symptom is Symptom.DEADLOCKED
+    assert clock.now - began < 2 * QUIET_BOUND + 5
+
+
+def test_growth_of_the_kernel_cache_stretches_the_start(tmp_path: Path) -> None:
+    clock = Clock(cache=tmp_path)
+    for n in range(4):
+        (tmp_path / f"kernel{n}").write_bytes(b"x")
+        assert clock.run(1000, cpu=1.0) is None, n
+
+
+def test_a_cache_that_only_shrinks_is_no_life(tmp_path: Path) -> None:
+    (tmp_path / "kernel").write_bytes(b"x" * 1000)
+    clock = Clock(cache=tmp_path)
+    clock.run(10)
+    (tmp_path / "kernel").write_bytes(b"x")
+    assert clock.run(10_000) is not None
+
+
+def test_the_end_has_its_own_bound(clock: Clock) -> None:
+    for n in range(10):
+        clock.frame(f"{n}.png", 1)
+    assert clock.live.phase is Phase.FINISHING
+    began = clock.now
+    dead = clock.run(10_000, cpu=1.0)
+    assert dead is not None and (dead.symptom, dead.phase) == (Symptom.SPINNING, Phase.FINISHING)
+    assert clock.now - began == pytest.approx(FINISH_BOUND, abs=3)
+
+
+def test_a_frame_that_comes_back_twice_does_not_bring_the_end_nearer(clock: Clock) -> None:
+    """Lost with its worker, then done by another: one frame."""
+    for n in range(5):
+        clock.event(EventKind.FRAME_STARTED, f"{n}.png")
+        clock.event(EventKind.FRAME_FAILED, f"{n}.png")
+        clock.event(EventKind.FRAME_DONE, f"{n}.png")
+    assert clock.live.phase is Phase.STEADY
+
+
+def test_a_replaced_worker_is_progress(clock: Clock) -> None:
+    clock.frame("0.png", 1)
+    clock.frame("1.png", 1)
+    for _ in range(4):
+        assert clock.run(MIN_STEADY_BOUND - 5, cpu=1.0) is None
+        clock.event(EventKind.WORKER_REPLACED)
+
+
+def test_log_lines_are_life_but_no_progress(clock: Clock) -> None:
+    clock.frame("0.png", 1)
+    clock.frame("1.png", 1)
+    dead = clock.run(10_000, output=100)
+    assert dead is not None and dead.symptom is Symptom.SPINNING
