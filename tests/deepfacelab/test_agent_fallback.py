@@ -40,6 +40,25 @@ def test_a_fork_that_differs_runs_unhooked_and_says_why(tmp_path: Path, double: 
     assert len(ran.faces) == 6, "main.py did its work all the same"
 
 
+def test_results_that_take_no_report_are_read_bare_and_failures_are_not_taken_for_no_face(
+    tmp_path: Path, double: Double
+) -> None:
+    root = tmp_path / "fork"
+    shutil.copytree(DOUBLE, root)
+    main = root / "mainscripts" / "Extractor.py"
+    slots = ("filepath", "rects", "rects_rotation", "landmarks_accurate", "manual", "landmarks")
+    slots += ("final_output_files", "faces_detected")
+    source = main.read_text(encoding="utf-8")
+    main.write_text(source.replace("    class Data:\n", f"    class Data:\n        __slots__ = {slots}\n\n"))
+    double.root = root
+    ran = double.run({"00003.png": "raise", "00005.png": "landmarks"})
+    assert ran.code == 0 and not ran.of("agent_failed")
+    assert ran.frames("frame_failed") == ["00003.png", "00005.png"]
+    assert "commanded to raise" in ran.of("frame_failed")[0]["traceback"]
+    done = {event["frame"]: event["faces"] for event in ran.of("frame_done")}
+    assert done == {name: [name.replace(".png", "_0.jpg")] for name in done} and len(done) == 4
+
+
 def test_another_kind_of_pass_is_left_to_deepfacelab(tmp_path: Path, double: Double) -> None:
     root = tmp_path / "fork"
     shutil.copytree(DOUBLE, root)
