@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from dflwrap.frames.names import display
 from dflwrap.supervisor.progress import Reporter, RunState
 
 PLAIN_EVERY = 10.0
@@ -53,7 +54,7 @@ class PlainReporter:
 
     def _print(self, text: str) -> None:
         try:
-            self._stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+            self._stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {display(text)}\n")
             self._stream.flush()
         except (OSError, ValueError):
             pass  # a closed terminal or pipe: the run goes on, the report has it all
@@ -67,7 +68,7 @@ class LiveReporter:
 
     def notice(self, text: str) -> None:
         try:
-            self._live.console.print(Text(f"{time.strftime('%H:%M:%S')} {text}"))
+            self._live.console.print(Text(f"{time.strftime('%H:%M:%S')} {display(text)}"))
         except OSError:
             pass
 
@@ -94,7 +95,7 @@ def draw(state: RunState) -> RenderableType:
         where = "CPU" if not plan.devices else "GPU " + ",".join(map(str, plan.devices))
         width = f"{plan.workers} worker{'s' if plan.workers != 1 else ''}"
         parts.append(Text(f"attempt {state.attempt}: {state.extractor}, {where}, {width}", style="cyan"))
-    parts += [Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in state.lines]
+    parts += [Text(display(line), style="dim", no_wrap=True, overflow="ellipsis") for line in state.lines]
     return Group(*parts)
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dflwrap.report.summary import NOT_REACHED
+from dflwrap.frames.names import display
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run import RunResult, run_folder_of
 
@@ -49,5 +50,5 @@ def print_summary(result: RunResult, request: RunRequest, stream: IO[str]) -> No
             )
         if len(rows) > SHOWN:
             console.print(Text(f"  and {len(rows) - SHOWN} more: see the report"))
-    console.print(Text(f"Faceset:    {request.output_dir}"))
-    console.print(Text(f"Run folder: {run_folder_of(request.output_dir)}"))
+    console.print(Text(f"Faceset:    {display(str(request.output_dir))}"))
+    console.print(Text(f"Run folder: {display(str(run_folder_of(request.output_dir)))}"))

@@ -25,6 +25,7 @@ Every object holds `event` (a name below), `time` (seconds since the epoch) and,
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -75,7 +76,9 @@ def parse_event(line: bytes | str) -> Event | None:
         kind = EventKind(body.pop("event"))
         time = float(body.pop("time"))
         worker, frame = body.pop("worker", None), body.pop("frame", None)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    if not math.isfinite(time):
         return None
     if not (worker is None or isinstance(worker, str)) or not (frame is None or isinstance(frame, str)):
         return None

@@ -1,0 +1,183 @@
+"""What a person sees: totals that are right, and nothing that a hostile line could do to the terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from dataclasses import replace
+from typing import IO
+
+import pytest
+from rich.console import Console
+
+from dflwrap.cli import display as module
+from dflwrap.cli.display import LiveReporter, PlainReporter, draw, make_reporter, progress_text
+from dflwrap.common.plan import Plan
+from dflwrap.ledger.records import Counts
+from dflwrap.supervisor.progress import RunState
+
+HOSTILE = [
+    "\x1b[2J\x1b[Hcleared",
+    "\x1b]0;title\x07",
+    "\x1b]52;c;ZXZpbA==\x07",
+    "[red]not red[/red] [link=http://evil]x[/link]",
+    "[/]",
+    "back\x08\x08space",
+    "over\rwritten",
+    "forged\n2026-01-01 00:00:00 all frames lost",
+    "\u202egnp.exe",
+    "\x9b31mC1",
+    "lone \udcff surrogate",
+]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def state(**changes: object) -> RunState:
+    made = RunState(stage="extracting", counts=Counts(40, 21, 5, 3, 1, 10, 27), attempt=2)
+    made.plan, made.extractor = Plan(devices=(0, 1), workers=2), "deepfacelab"
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+def drawn(what: RunState, width: int = 100) -> str:
+    """The display as a terminal would get it."""
+    console = Console(
+        file=Terminal(), force_terminal=True, record=True, width=width, color_system="truecolor"
+    )
+    console.print(draw(what))
+    return console.export_text(styles=True)
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def escapes(text: str) -> set[str]:
+    """Escape sequences other than colours and styles."""
+    return set(re.findall(r"\x1b(?!\[[0-9;]*m).{0,6}|[\x00-\x09\x0b-\x1a\x1c-\x1f\x7f-\x9f]", text))
+
+
+def test_the_live_display_shows_the_totals_and_the_plan() -> None:
+    text = plain(drawn(state()))
+    assert "extracting" in text and "30/40" in text
+    for words in ("extracted 21", "no face 5", "quarantined 3", "not attempted 1", "faces 27"):
+        assert words in text
+    assert "attempt 2: deepfacelab, GPU 0,1, 2 workers" in text
+    assert "attempt 2: builtin, CPU, 1 worker" in plain(
+        drawn(state(plan=Plan(workers=1), extractor="builtin"))
+    ).replace("1 workers", "?")
+
+
+def test_speed_and_remaining_time_are_those_of_this_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 5000.0
+    monkeypatch.setattr("dflwrap.supervisor.progress.time.monotonic", lambda: now)
+    busy = state(settled_here=21, extracting_since=now - 10)  # 20 more in 10 s; 10 are open
+    assert "2.0 frames/s, 0 min 05 s left" in plain(drawn(busy))
+    slow = state(settled_here=3, extracting_since=now - 5000)
+    assert "2500.0 s/frame, 6 h 56 min left" in progress_text(slow)
+    assert "left" not in progress_text(state(settled_here=1, extracting_since=now - 5))
+    assert "left" not in progress_text(state())
+
+
+def test_an_empty_run_can_be_drawn() -> None:
+    assert "0/0" in plain(drawn(RunState()))
+
+
+@pytest.mark.parametrize("line", HOSTILE)
+def test_a_hostile_line_of_the_extractor_is_text_and_nothing_else(line: str) -> None:
+    shown = state()
+    shown.lines.append(line)
+    text = drawn(shown)
+    assert escapes(text) == set()
+    assert plain(text).count("\n") == plain(drawn(state())).count("\n") + 1
+    if "[" in line and "\x1b" not in line:
+        assert line in plain(text), "markup is shown as it is"
+
+
+def test_a_long_line_does_not_break_the_display() -> None:
+    shown = state()
+    shown.lines.extend(["写" * 400, "x" * 10_000])
+    assert max(len(line) for line in plain(drawn(shown, 80)).splitlines()) <= 80
+
+
+@pytest.mark.parametrize("line", HOSTILE)
+def test_a_hostile_notice_is_one_line_of_text(line: str) -> None:
+    stream = Terminal()
+    console = Console(file=stream, force_terminal=True, width=200, legacy_windows=False)
+    with module.Live(console=console, auto_refresh=False, transient=True) as live:
+        before = len(stream.getvalue())
+        LiveReporter(live).notice(line)
+        printed = stream.getvalue()[before:]
+    assert "\x1b[2J" not in printed and "\x1b]" not in printed and "\x9b" not in printed
+    assert "\x07" not in printed and "\u202e" not in printed
+    if "[red]" in line:
+        assert "[red]not red[/red]" in printed
+    plain_stream = io.StringIO()
+    PlainReporter(plain_stream).notice(line)
+    text = plain_stream.getvalue()
+    assert escapes(text) == set() and "\x1b" not in text
+    assert text.count("\n") == 1 and text.endswith("\n")
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", text)
+    text.encode()
+
+
+def test_plain_lines_come_seldom_and_only_when_something_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    stream = io.StringIO()
+    reporter = PlainReporter(stream)
+    shown = state()
+    for _ in range(50):
+        reporter.changed(shown)
+        clock[0] += 1
+    assert stream.getvalue().count("\n") == 1, "nothing changed"
+    shown.counts = replace(shown.counts, extracted=22, open=9)
+    reporter.changed(shown)
+    reporter.changed(replace(shown, stage="preparing frames", counts=Counts(1, 1, 0, 0, 0, 0, 1)))
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 2
+    assert "31/40 frames, 27 faces, 5 without a face, 3 quarantined" in lines[1]
+
+
+def test_a_stream_that_is_no_terminal_gets_plain_lines() -> None:
+    stream = io.StringIO()
+    with make_reporter(state(), stream) as reporter:
+        assert isinstance(reporter, PlainReporter)
+        reporter.notice("hello")
+    assert stream.getvalue().endswith(" hello\n") and "\x1b" not in stream.getvalue()
+
+
+def test_a_terminal_gets_the_live_display_which_ends_with_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    with make_reporter(state(), stream) as reporter:
+        assert isinstance(reporter, LiveReporter)
+        reporter.notice("a decision")
+    text = stream.getvalue()
+    assert "30/40" in text and "a decision" in text
+    assert text.endswith("\x1b[?25h") or "\x1b[?25h" in text, "the cursor is shown again"
+
+
+def test_a_reader_that_went_away_does_not_end_the_run() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    stream: IO[str] = os.fdopen(write, "w")
+    PlainReporter(stream).notice("nobody listens")
+    try:
+        stream.close()
+    except BrokenPipeError:
+        pass
+    PlainReporter(stream).notice("a closed stream")
+
+
+def test_letters_that_the_stream_lacks_do_not_lose_the_line() -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="cp1252", errors="backslashreplace")
+    PlainReporter(stream).notice("写真.png: quarantined")
+    assert b"\\u5199\\u771f.png: quarantined" in raw.getvalue()
