@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verdict
 from dflwrap.diagnosis.catalogue import Catalogue
 from dflwrap.diagnosis.facts import Facts, LogFacts, read_facts
+from dflwrap.diagnosis.interleaved import read_out
 from dflwrap.diagnosis.lazy import lazy
 from dflwrap.diagnosis.lines import Line
 from dflwrap.diagnosis.matcher import Hit, Run, find_hits
@@ -65,6 +66,12 @@ def judge(
     run = Run(lines)
     log = read_facts(run)
     hits = find_hits(run, catalogue, log.names)
+    if not any(hit.rule.role is Role.ROOT and hit.strength >= STRONG for hit in hits):
+        woven = read_out(lines)
+        if woven:
+            run = Run(_inserted(lines, woven))
+            log = read_facts(run)
+            hits = find_hits(run, catalogue, log.names)
     covered = {hit.index for hit in hits}
     for finding in infer(run, log, facts, nul_tail, ends_open):
         rule = catalogue.by_id.get(finding.rule_id)
@@ -105,6 +112,14 @@ def judge(
         told = ranked + [_cause(group, run, [], [], []) for group in symptoms]
         return Judged(Verdict(Health.UNKNOWN, None, tuple(told), benign, public), log)
     return Judged(Verdict(_quiet_health(log, facts), None, (), benign, public), log)
+
+
+def _inserted(lines: Sequence[Line], extra: list[tuple[int, Line]]) -> list[Line]:
+    """`lines` with each extra line right after the one it was read out of."""
+    result = list(lines)
+    for index, line in reversed(extra):
+        result.insert(index + 1, line)
+    return result
 
 
 def _quiet_health(log: LogFacts, facts: Facts) -> Health:

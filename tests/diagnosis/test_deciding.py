@@ -214,3 +214,31 @@ def test_to_a_supervisor_that_counts_itself_few_faces_are_no_cause() -> None:
     assert told.primary is not None
     assert told.primary.id == "few-faces-hard-shots"
     assert judge(text, Facts(images_given=200)).primary is None
+
+
+def _weave(*texts: str) -> str:
+    """Letters of several outputs in turn, as two or three workers write at once."""
+    longest = max(map(len, texts))
+    return "".join(text[i] for i in range(longest) for text in texts if i < len(text))
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_messages_of_several_workers_woven_into_each_other_are_read_out(workers: int) -> None:
+    message = "E tensorflow/stream_executor/cuda/cuda_driver.cc:806] failed to allocate 2.20G (2362232064 bytes) from device: CUDA_ERROR_OUT_OF_MEMORY: out of memory"
+    shifted = [" " * 3 * n + message for n in range(workers)]
+    text = f"Running on GeForce GTX 1080 #0.\nRunning on GeForce GTX 1080 #1.\n{_weave(*shifted)}\nGeForce GTX 1080 #1 doesnt response, terminating it.\n"
+    assert named(text) == "gpu-oom-too-many-workers"
+
+
+def test_a_real_fragment_of_two_outputs_at_once() -> None:
+    text = (
+        "22019019--0022--08 15:40:19.4540818:8 1 E 5:40tensor:flow/s19.tre453015: F tensoram_executoflow/stream_executor/cuda/cuda_rd/cuda/cnuda_timn.ecr.cc:6c0:21] "
+        "Int1ernal: erro] Checr deks failedt: stroyiatus n== g CCUUDA DNeN_STvenATt inUS_SUCCESS (7 vs cont.ext 00 0)F0001AFa9ileAd to D35set3C0: cuDNN st rCeUamD.\n"
+        "A_ERROR_LAUNCH_FAILED: unspecified launch failure\n"
+    )
+    assert named(text) == "tdr-launch-failed"
+
+
+def test_ordinary_text_is_not_taken_for_woven_messages() -> None:
+    prose = "The quick brown fox jumps over the lazy dog while a CUDA kernel of the tensor library is compiled for this device, and none of it failed to do so. "
+    assert judge((prose * 8 + "\n") * 40).causes == ()
