@@ -159,7 +159,8 @@ def main() -> int:
         killed = run_kills(chosen, kills, options.seed, options.jobs, Path(scratch)) if kills else []
     bad = sum(bool(o.violations) for o in outcomes) + sum(bool(k.violations) for k in killed)
     print(
-        f"\n{sum(o.provoked for o in outcomes)} cases, {sum(k.kills for k in killed)} kills of dflwrap on {len(killed)} facesets "
+        f"\n{sum(o.provoked for o in outcomes)} cases, {sum(k.kills for k in killed)} kills of dflwrap "
+        f"on {len(killed)} facesets "
         f"in {time.monotonic() - began:.0f} s: {bad or 'none'} violated"
     )
     for outcome in outcomes:
