@@ -21,10 +21,11 @@ from dflwrap.planning.store import PeakStore
 from dflwrap.planning.types import DeviceInfo, RunContext
 from dflwrap.report.quarantine import lay_out
 from dflwrap.report.summary import build_report, write_report
+from dflwrap.supervisor.attempting import AttemptRunner
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.doubt import Doubt
 from dflwrap.supervisor.intake import take_in
-from dflwrap.supervisor.loop import Ended, Loop, Settings
+from dflwrap.supervisor.loop import Ended, Loop
 from dflwrap.supervisor.observing import Observer
 from dflwrap.supervisor.progress import Reporter, RunState
 from dflwrap.supervisor.request import RunRequest
@@ -235,14 +236,6 @@ class _Run:
             may_wait=request.may_wait,
             worker_peak=first.worker_peak,
         )
-        settings = Settings(
-            request.input_dir,
-            self._folder,
-            {e.info().name: e for e in self._extractors},
-            context,
-            request.options.output_debug,
-            request.black_box,
-        )
         template = self._template = AttemptSpec(0, first.plan, request.options, "", "", "", "", ())
         self._doubt = Doubt(
             self._ledger,
@@ -252,20 +245,20 @@ class _Run:
             self._folder.path / "witness",
             self._reporter,
         )
-        return Loop(
-            settings,
+        runner = AttemptRunner(
+            request.input_dir,
+            self._folder,
             template,
             self._ledger,
             promoter,
             observer,
+            self._doubt,
             self._reporter,
             self._control,
             self._state,
-            learner,
-            self._doubt,
-            info.name,
-            first.plan,
         )
+        extractors = {extractor.info().name: extractor for extractor in self._extractors}
+        return Loop(runner, extractors, context, learner, first.plan, black_box=request.black_box)
 
     def _lost(self) -> bool:
         """Some frame was not attempted although the user did not ask for that."""

@@ -1,0 +1,225 @@
+"""Carrying out one attempt: batch folder, process, outcomes, telemetry, verdict, ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dflwrap.common.events import Event, EventKind
+from dflwrap.common.plan import AttemptSpec, Plan
+from dflwrap.extractors.base import Extractor
+from dflwrap.faceset.promotion import Promoter, cannot_write
+from dflwrap.frames.names import display
+from dflwrap.ledger.ledger import Ledger
+from dflwrap.ledger.records import FrameRow, Outcome
+from dflwrap.planning.fingerprint import fingerprint
+from dflwrap.planning.types import AttemptRecord
+from dflwrap.supervisor.attempt import Attempt, AttemptResult, EndedBy, Watch
+from dflwrap.supervisor.batching import Batch, make_batch
+from dflwrap.supervisor.collecting import Collector
+from dflwrap.supervisor.control import Control
+from dflwrap.supervisor.doubt import Doubt
+from dflwrap.supervisor.judging import Judged, judge_attempt
+from dflwrap.supervisor.observing import Observer
+from dflwrap.supervisor.progress import Reporter, RunState
+from dflwrap.supervisor.runfolder import RunFolder, remove_tree
+from dflwrap.supervisor.serialising import verdict_to_dict
+from dflwrap.supervisor.streams import Line
+
+REDRAW = 0.2
+"""Seconds between two looks at the totals for the display."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """An attempt that ran."""
+
+    record: AttemptRecord
+    judged: Judged
+    result: AttemptResult
+
+
+@dataclass(slots=True)
+class AttemptRunner:
+    """Runs attempts one after another. Not covered: what comes next (`loop`)."""
+
+    input_dir: Path
+    folder: RunFolder
+    template: AttemptSpec
+    """Options of the run; what differs per attempt is filled in."""
+    ledger: Ledger
+    promoter: Promoter
+    observer: Observer
+    doubt: Doubt
+    reporter: Reporter
+    control: Control
+    state: RunState
+    redrawn: float = 0.0
+
+    def run(
+        self,
+        rows: Sequence[FrameRow],
+        plan: Plan,
+        extractor: Extractor,
+        reason: str,
+        *,
+        black_box: bool,
+        alone: bool,
+    ) -> Attempted | None:
+        """Run one attempt over `rows`; None when none of them could be handed in.
+
+        reason: the decision that led here. alone: a repair or a step of a search.
+        """
+        number = self.ledger.next_attempt()
+        folder = self.folder.attempt_folder(number)
+        batch = self._make_batch(folder, rows, plan)
+        record = AttemptRecord(number, plan, None, frames_given=len(batch.frames), alone=alone)
+        if not batch.frames or self.control.stopping:
+            remove_tree(folder)
+            return None
+        output = folder / "out"
+        output.mkdir()
+        spec = replace(
+            self.template,
+            number=number,
+            plan=plan,
+            folder=str(folder),
+            input_dir=str(folder / "in"),
+            output_dir=str(output),
+            events_path=str(folder / "events.jsonl"),
+            frames=tuple(batch.frames),
+        )
+        collector = Collector(
+            self.ledger, self.promoter, batch, number, output, self.template.options.output_debug
+        )
+        name = extractor.info().name
+        self.ledger.begin_attempt(number, name, plan.to_dict(), reason, len(batch.frames))
+        self.state.attempt, self.state.plan, self.state.extractor = number, plan, name
+        self.state.stage = "repairing" if alone else "extracting"
+        self.refresh()
+        self.doubt.begin(name, plan)
+        watch = Watch(
+            lambda events: self._take(collector, events),
+            self._line,
+            self.observer.watch,
+            self.doubt.disagreed,
+        )
+        attempt = Attempt(
+            spec,
+            extractor,
+            watch,
+            self.control,
+            black_box=black_box,
+            cache_folder=extractor.cache_folder if plan.devices else None,
+        )
+        self.observer.begin(number)
+        ended_well = False
+        try:
+            result = attempt.run()
+            ended_well = True
+        finally:
+            self.observer.end()
+            if not ended_well:
+                self._end(number, len(collector.gained), None, None)
+        if result.agent_failed is not None:
+            why = display(result.agent_failed)
+            self.note(number, f"attempt {number}: no events per frame ({why}): black-box mode")
+        judged = Judged(None, "", ())
+        verdict = None if result.ended_by is EndedBy.STOP else self.doubt.settle(self.control)
+        if verdict is not None:
+            judged = Judged(verdict, fingerprint(verdict), ())
+        elif result.ended_by is not EndedBy.STOP:
+            judged = judge_attempt(result, collector, folder)
+        for failure in collector.failures.values():
+            self.ledger.count_failure(failure.frame.id, judged.cause or "poison-frame", failure.error)
+        self._end(number, len(collector.gained), result, judged)
+        for part in ("in", "out", "out_debug"):
+            remove_tree(folder / part)
+        lost = collector.lost_worker
+        record = replace(
+            record,
+            cause=judged.cause,
+            fingerprint=judged.fingerprint,
+            frames_gained=len(collector.gained),
+            suspects=judged.suspects,
+            seconds=result.seconds,
+            worker=lost,
+            device=_device_of(lost),
+        )
+        return Attempted(record, judged, result)
+
+    def _make_batch(self, folder: Path, rows: Sequence[FrameRow], plan: Plan) -> Batch:
+        self.state.stage = "preparing frames"
+        try:
+            batch = make_batch(
+                self.input_dir,
+                folder / "in",
+                rows,
+                max_side=plan.max_side,
+                stopping=lambda: self.control.at_once,
+            )
+        except OSError as error:
+            raise cannot_write(folder / "in", error) from error
+        for row, judgement in batch.refused:
+            self.quarantine(row, judgement.cause, judgement.reason, None)
+        return batch
+
+    def _end(self, number: int, gained: int, result: AttemptResult | None, judged: Judged | None) -> None:
+        verdict = judged.verdict if judged else None
+        self.ledger.end_attempt(
+            number,
+            gained=gained,
+            ended_by=result.ended_by.value if result else "fault",
+            exit_status=result.exit_status if result else None,
+            cause=judged.cause if judged else None,
+            verdict=verdict_to_dict(verdict) if verdict else None,
+        )
+
+    def _take(self, collector: Collector, events: Sequence[Event]) -> None:
+        before = len(collector.gained)
+        collector.take(events)
+        gained = len(collector.gained) - before
+        self.doubt.take(collector.results)
+        collector.results.clear()
+        for event in events:
+            if event.kind is EventKind.WORKER_LOST:
+                frame = f" on {display(event.frame)}" if event.frame else ""
+                status = event.data.get("exit_status")
+                self.reporter.notice(f"worker {event.worker} was lost{frame} (exit status {status})")
+        if gained:
+            self.state.settled_here += gained
+            self.observer.steady()
+            if self.state.extracting_since is None:
+                self.state.extracting_since = time.monotonic()
+        if time.monotonic() - self.redrawn > REDRAW:
+            self.refresh()
+
+    def _line(self, line: Line) -> None:
+        text = display(line.text.decode("utf-8", "replace").strip())[:200]
+        if text:
+            self.state.add_line(text)
+            self.reporter.changed(self.state)
+
+    def refresh(self) -> None:
+        self.redrawn = time.monotonic()
+        self.state.counts = self.ledger.counts()
+        self.reporter.changed(self.state)
+
+    def quarantine(self, row: FrameRow, cause: str, evidence: str, attempt: int | None) -> None:
+        self.ledger.settle(row.id, Outcome.QUARANTINED, attempt=attempt, cause=cause, evidence=evidence)
+        self.reporter.notice(f"{row.name}: quarantined: {display(evidence)[:200]}")
+
+    def note(self, attempt: int, sentence: str) -> None:
+        """Journal a decision, and say it."""
+        self.ledger.decide(attempt, sentence)
+        self.reporter.notice(sentence)
+
+
+def _device_of(worker: str | None) -> int | None:
+    """GPU index in a worker's label ("GPU0.1" -> 0)."""
+    if worker is None or not worker.upper().startswith("GPU"):
+        return None
+    digits = worker[3:].split(".")[0]
+    return int(digits) if digits.isdigit() else None
