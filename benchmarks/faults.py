@@ -151,6 +151,7 @@ def measure(
 _BOUND = """\
 import os, signal, subprocess, sys
 child = subprocess.Popen(sys.argv[2:], start_new_session=True)
+signal.signal(signal.SIGTERM, lambda *_: (os.killpg(child.pid, signal.SIGKILL), os._exit(143)))
 try:
     code = child.wait(float(sys.argv[1]))
 except subprocess.TimeoutExpired:
