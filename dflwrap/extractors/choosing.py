@@ -9,7 +9,7 @@ from pathlib import Path
 from dflwrap.common.errors import DflwrapError
 from dflwrap.extractors.base import Extractor
 from dflwrap.extractors.builtin.extractor import BuiltinExtractor
-from dflwrap.extractors.deepfacelab import DeepFaceLabExtractor, find_install
+from dflwrap.extractors.deepfacelab import DeepFaceLabExtractor, find_install, without_python
 
 _INSTALL = "python -m pip install 'dflwrap[builtin]'"
 
@@ -35,6 +35,11 @@ def choose_extractors(
     if install is not None:
         chosen: tuple[Extractor, ...] = (DeepFaceLabExtractor(install),)
         return (*chosen, BuiltinExtractor("takes over")) if can_builtin else chosen
+    lying = without_python(environ, cwd)
+    if lying is not None and (kind == "dfl" or not can_builtin):
+        raise DflwrapError(
+            f"DeepFaceLab is in {lying}, but the Python that runs it was not found; name it with --dfl-python."
+        )
     if kind == "dfl":
         raise DflwrapError(
             "No DeepFaceLab was found near here. Name its folder with --dfl-root "
@@ -45,4 +50,8 @@ def choose_extractors(
             "No DeepFaceLab was found near here, and the built-in extractor is not installed. "
             f"Name the DeepFaceLab folder with --dfl-root, or install the other: {_INSTALL}"
         )
-    return (BuiltinExtractor("the built-in one: no DeepFaceLab install was found near here"),)
+    if lying is not None:
+        why = f"DeepFaceLab is in {lying}, but its Python was not found (name it with --dfl-python)"
+    else:
+        why = "no DeepFaceLab install was found near here"
+    return (BuiltinExtractor(f"the built-in one: {why}"),)

@@ -86,17 +86,26 @@ def _not_dfl(option: str, root: Path) -> str:
     )
 
 
+def without_python(environ: Mapping[str, str], cwd: Path) -> Path | None:
+    """The folder of a DeepFaceLab near `cwd` that no Python was found for, where `find_install` found none."""
+    for folder in (cwd, *cwd.parents[:LEVELS_UP]):
+        if not _anyone_may_write(folder):
+            for found in _under(folder, environ):
+                return found.main.parent
+    return None
+
+
 def _near(cwd: Path, dfl_python: Path | None, environ: Mapping[str, str]) -> DflInstall | None:
-    lacking: _Found | None = None
+    lacking = False
     for folder in (cwd, *cwd.parents[:LEVELS_UP]):
         if _anyone_may_write(folder):
             continue
         for found in _under(folder, environ):
             if dfl_python is None and _own_python(found, environ) is None:
-                lacking = lacking or found
+                lacking = True
                 continue
             return _complete(found, dfl_python, environ, f"found in {folder}")
-    if dfl_python is not None and lacking is None:
+    if dfl_python is not None and not lacking:
         _interpreter(dfl_python)  # a wrong path is said even though there is nothing to run with it
     return None
 
