@@ -33,6 +33,8 @@ DEAF_SECONDS = 1.0
 """A worker whose messages cannot be read any more (its pipe has ended) is given this long to end itself."""
 STARTS_AFTER_DEATH, STARTS_AFTER_ERROR = 3, 2
 """Starts of one slot in a row that may fail: by dying, by a Python error (which tends to come again)."""
+SPARE_MEMORY = 3 * 1024**3
+"""Bytes of free memory that a spare wants (a worker holds 0.8 GB): the death may have been for want of it."""
 SPARE_GIB = 6.0
 """A spare worker holds VRAM (context, weights): only on devices of at least this size."""
 
@@ -309,7 +311,10 @@ class Pool:
                 slot.spare = self._start(slot)
 
     def _may_spare(self, slot):
-        if not self.settings.spare or slot.spare is not None:
+        if not self.settings.spare or any(one.spare is not None for one in self.slots):
+            return False
+        memory = process.available_memory()
+        if memory is not None and memory < SPARE_MEMORY:
             return False
         if slot.on_cpu:
             return (os.cpu_count() or 1) >= 2

@@ -87,6 +87,26 @@ def _windows_cpu(pid):
     return (times[2].value + times[3].value) / 1e7 if done else None
 
 
+def available_memory():
+    """Bytes of memory that can still be had; None where it is not known."""
+    if LINUX:
+        try:
+            with open("/proc/meminfo", "rb") as stream:
+                for line in stream:
+                    if line.startswith(b"MemAvailable:"):
+                        return int(line.split()[1]) * 1024
+        except (OSError, ValueError, IndexError):
+            pass
+    if WINDOWS:
+        import ctypes
+
+        status = (ctypes.c_ulonglong * 8)()  # MEMORYSTATUSEX: two 32-bit fields, then seven of 64 bits
+        ctypes.memmove(status, (64).to_bytes(4, "little"), 4)
+        if ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
+            return status[2]
+    return None
+
+
 def kill(process):
     """SIGKILL (TerminateProcess on Windows) a multiprocessing.Process; never waits."""
     try:
