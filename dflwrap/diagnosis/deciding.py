@@ -36,7 +36,7 @@ _LOUD = lazy(
 _UNEXPLAINED_STARTS = ("Unable to start", "cannot save")
 
 
-@dataclass(slots=True)
+@dataclass
 class _Group:
     """All hits of one rule in one run."""
 
@@ -53,7 +53,7 @@ class _Group:
         return min(hit.index for hit in self.hits if hit.strength == best)
 
 
-@dataclass(slots=True)
+@dataclass
 class Judged:
     verdict: Verdict
     log: LogFacts
@@ -87,7 +87,7 @@ def judge(
     missing = unaccounted(log)
     if missing is not None and (log.lost or log.done or log.summary_index is not None or log.frame_errors):
         public["frames_unaccounted"] = missing
-    loud = bool(unexplained) or bool(log.lost or log.frame_errors or log.init_errors) or _is_loud(run, hits)
+    loud = bool(unexplained or log.lost or log.frame_errors or log.init_errors)
     if facts.exit_status not in (None, 0) or any(facts.worker_statuses):
         loud = loud or not facts.ended_by_us
     if facts.timed_out_phase:
@@ -108,7 +108,7 @@ def judge(
     if symptoms and not unexplained:
         told = [_cause(group, run, [], [], []) for group in symptoms]
         return Judged(Verdict(Health.UNKNOWN, told[0], tuple(told), benign, public), log)
-    if loud or symptoms:
+    if loud or symptoms or _is_loud(run, hits):
         told = ranked + [_cause(group, run, [], [], []) for group in symptoms]
         return Judged(Verdict(Health.UNKNOWN, None, tuple(told), benign, public), log)
     return Judged(Verdict(_quiet_health(log, facts), None, (), benign, public), log)

@@ -11,7 +11,7 @@ from dflwrap.diagnosis.lines import BAR
 from dflwrap.diagnosis.matcher import Run
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
     """What the caller knows of the attempt that the log itself does not say. Everything is optional."""
 
@@ -30,7 +30,7 @@ class Facts:
     """True when the caller itself ended the process: its exit status is then no evidence."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Bar:
     index: int
     done: int
@@ -40,7 +40,7 @@ class Bar:
     """Frames per second."""
 
 
-@dataclass(slots=True)
+@dataclass
 class LogFacts:
     """What one run's lines say by themselves. Indices are into the run's lines."""
 
@@ -163,7 +163,8 @@ def read_facts(run: Run) -> LogFacts:
     facts.platform = _platform(run.text)
     for name, word, pattern in _VERSIONS:
         facts.versions |= _version(run.text, name, word, pattern)
-    found = _BUILD.search(run.text[:VERSIONS_LOOK])
+    named = "DeepFaceLab" in run.text or "build_" in run.text
+    found = _BUILD.search(run.text[:VERSIONS_LOOK]) if named else None
     facts.build = found.group() if found else ""
     facts.names = _names(run, facts)
     return facts

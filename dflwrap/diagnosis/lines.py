@@ -34,24 +34,28 @@ _TIME = r"\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9}+)?+(?:Z|[+-]\d
 _CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,6})?"
 _LEVEL = r"(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL|TRACE|STDOUT|STDERR|stdout|stderr|info|error|warning)"
 _PREFIXES = tuple(
-    lazy(text)
-    for text in (
-        r"(?:> ?)+",
-        rf"\[{_TIME}: [A-Z]+/[\w@.:-]+\] (?:[\w.-]+\[[\w-]+\]: )?",
-        rf"{_TIME} (?:stdout|stderr) [FP] ",
-        r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?"
-        r" [\w.-]{1,80} [\w./@-]{1,80}(?:\[\d{1,9}\])?: ",
-        rf"{_TIME} [\w.-]{{1,80}} [\w./@-]{{1,80}}\[\d{{1,9}}\]: ",
-        r"[\w.-]{1,60} {1,20}\| ?",
-        r"\d{1,5}\|[\w.-]{1,60} {1,20}\| ",
-        rf"\[?{_TIME}\]?(?!: [EWIF] )(?:,| -|:|\t)? ?",
-        rf"\[?{_CLOCK}\]?(?: -|:|\t)? (?! )",
-        rf"\[{_LEVEL}\] ?|{_LEVEL}(?: +-|:| +\|)(?:[\w.]{{1,40}}:)? ?(?=\S)",
-        r"<\d{1,3}>",
-        r"\[[\w./-]{1,40}(?::|#)\d+\] ",
-        r"\[\d+\.\d{6}\] (?=NVRM|Out of|oom|Memory|python|traps|pcieport|nvidia)",
+    (kind, lazy(text))
+    for kind, text in (
+        ("quote", r"(?:> ?)+"),
+        ("dated", rf"\[{_TIME}: [A-Z]+/[\w@.:-]+\] (?:[\w.-]+\[[\w-]+\]: )?"),
+        ("dated", rf"{_TIME} (?:stdout|stderr) [FP] "),
+        (
+            "month",
+            r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?"
+            r" [\w.-]{1,80} [\w./@-]{1,80}(?:\[\d{1,9}\])?: ",
+        ),
+        ("dated", rf"{_TIME} [\w.-]{{1,80}} [\w./@-]{{1,80}}\[\d{{1,9}}\]: "),
+        ("pipe", r"[\w.-]{1,60} {1,20}\| ?"),
+        ("pipe", r"\d{1,5}\|[\w.-]{1,60} {1,20}\| "),
+        ("dated", rf"\[?{_TIME}\]?(?!: [EWIF] )(?:,| -|:|\t)? ?"),
+        ("clock", rf"\[?{_CLOCK}\]?(?: -|:|\t)? (?! )"),
+        ("level", rf"\[{_LEVEL}\] ?|{_LEVEL}(?: +-|:| +\|)(?:[\w.]{{1,40}}:)? ?(?=\S)"),
+        ("angle", r"<\d{1,3}>"),
+        ("worker", r"\[[\w./-]{1,40}(?::|#)\d+\] "),
+        ("kernel", r"\[ {0,8}\d+\.\d{6}\] (?=NVRM|Out of|oom|Memory|python|traps|pcieport|nvidia)"),
     )
 )
+"""What loggers, containers, quotes and the kernel put before a line, and the kind of start that each has."""
 _KEEP = lazy(r"(?:WARNING !!!|INFO:plaidml|WARNING:tensorflow|\d+%\|)")
 _LOGGER_NAME = lazy(r"(?:[\w.]{2,40} - )?" + _LEVEL + r"(?: -|:) (?=\S)|- " + _LEVEL + r" - ")
 _FENCE = lazy(r"\s*(?:```|~~~)[\w+-]*\s*$")
@@ -90,21 +94,41 @@ def _from_json(text: str) -> str:
     return text
 
 
-def _may_have_prefix(text: str) -> bool:
-    """A quick look: most lines start as no prefix does."""
+def _kinds(text: str) -> set[str]:
+    """Which prefixes a line may have, by a quick look at its start; most lines have none."""
+    kinds: set[str] = set()
     first = text[:1]
-    return (
-        first in _PREFIX_STARTS or text[:4] in _MONTHS or "| " in text[:80] or text.startswith(_LEVEL_STARTS)
-    )
+    body = text[1:] if first == "[" else text
+    if first in _PREFIX_STARTS:
+        if body[:4].isdigit():
+            kinds.add("dated")
+        if body[2:3] == ":" and body[:2].isdigit():
+            kinds.add("clock")
+        if first == "[" and "." in body[:14] and body.lstrip()[:1].isdigit():
+            kinds.add("kernel")
+        if first == "[" and body[:1].isalpha() and (":" in body[:60] or "#" in body[:60]):
+            kinds.add("worker")
+        if first == ">":
+            kinds.add("quote")
+        if first == "<":
+            kinds.add("angle")
+    if text[:4] in _MONTHS:
+        kinds.add("month")
+    if "| " in text[:80]:
+        kinds.add("pipe")
+    if body.startswith(_LEVEL_STARTS):
+        kinds.add("level")
+    return kinds
 
 
 def strip_prefix(text: str) -> str:
     """Drop up to four stacked prefixes (quote, container, time, level)."""
     for _ in range(4):
-        if not _may_have_prefix(text) or _KEEP.match(text):
+        kinds = _kinds(text)
+        if not kinds or _KEEP.match(text):
             return text
-        for prefix in _PREFIXES:
-            found = prefix.match(text)
+        for kind, prefix in _PREFIXES:
+            found = prefix.match(text) if kind in kinds else None
             if found and found.end():
                 rest = text[found.end() :]
                 named = _LOGGER_NAME.match(rest)

@@ -18,7 +18,7 @@ MAX_CONTEXT = 1 << 20
 """Characters searched for a needed or forbidden context when it may stand anywhere in the run."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Hit:
     """One signature found on one line (`index` into the run's lines), or one inference."""
 
@@ -30,7 +30,7 @@ class Hit:
     start: int = 0
 
 
-@dataclass(slots=True)
+@dataclass
 class Run:
     """The lines of one extraction, ready to be searched."""
 

@@ -46,7 +46,7 @@ _WORDS = lazy(rb"rror|ailed|xception|response|atal|annot|ound|oad")
 RawLine = tuple[int, bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """What one source holds."""
 
@@ -129,7 +129,7 @@ def _to_utf8(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     yield decoder.decode(b"", True).encode("utf-8", "replace")
 
 
-@dataclass(slots=True)
+@dataclass
 class _State:
     size: int = 0
     newlines: int = 0

@@ -43,7 +43,7 @@ _DATA_ERROR = lazy(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding:
     rule_id: str
     index: int

@@ -15,7 +15,7 @@ from dflwrap.diagnosis.screen import Screen
 from dflwrap.diagnosis.segments import split_runs
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Diagnosis:
     """The verdict of a log, and those of each run in it (one, unless the log holds several)."""
 
