@@ -30,16 +30,29 @@ def run_and_tell(
     control = Control()
     state = RunState()
     _install_signals(control)
-    # With --json, stdout holds one object and nothing else.
-    with make_reporter(state, sys.stderr if as_json else sys.stdout) as reporter:
-        reporter.notice(f"extractor: {chosen[0].info().why}")
-        result = run_extraction(request, chosen, reporter, control, state)
-    print_summary(result, request, sys.stderr if as_json else sys.stdout)
-    if as_json:
-        sys.stdout.write(json.dumps(result.report, ensure_ascii=True) + "\n")
+    stream = sys.stderr if as_json else sys.stdout  # with --json, stdout holds one object and nothing else
+    result: RunResult | None = None
+    try:
+        with make_reporter(state, stream) as reporter:
+            reporter.notice(f"extractor: {chosen[0].info().why}")
+            result = run_extraction(request, chosen, reporter, control, state)
+        print_summary(result, request, stream)
+        if as_json:
+            sys.stdout.write(json.dumps(result.report, ensure_ascii=True) + "\n")
         sys.stdout.flush()
-    _last_words(result)
+        _last_words(result)
+    except (OSError, SystemExit):  # Rich answers a broken pipe with SystemExit(1)
+        if result is None:
+            raise
+        _nobody_reads()  # a closed pipe or terminal: the exit code still tells what became of the run
     return int(result.exit_code)
+
+
+def _nobody_reads() -> None:
+    """So that the interpreter's last flush cannot fail, which would change the exit code."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)
 
 
 def _install_signals(control: Control) -> None:
