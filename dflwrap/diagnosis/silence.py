@@ -126,24 +126,27 @@ def _lost_workers(log: LogFacts) -> list[Finding]:
 
 
 def unaccounted(log: LogFacts) -> int | None:
-    """Frames listed that were never handed out or never came back; None if the log does not tell."""
-    bar = log.last_bar
-    if bar is None:
+    """Frames listed that were never handed out or never came back; None if the log does not tell.
+
+    Without any bar, after a lost worker, it is the frames without a face: no more than these are missing.
+    """
+    bar, images = log.last_bar, log.images_found or 0
+    if bar is not None:
+        missing = max(bar.total, images) - bar.done
+    elif log.lost and log.faces_detected is not None:
+        missing = images - log.faces_detected
+    else:
         return None
-    total = max(bar.total, log.images_found or 0)
-    missing = total - bar.done
     return missing if missing > 0 else None
 
 
 def _missing(log: LogFacts) -> str:
     missing = unaccounted(log)
-    return (
-        ""
-        if missing is None
-        else f"; {missing} of {max(log.last_bar.total, log.images_found or 0)} frames are unaccounted for"
-        if log.last_bar
-        else ""
-    )
+    if missing is None:
+        return ""
+    total = max(log.last_bar.total if log.last_bar else 0, log.images_found or 0)
+    about = "" if log.last_bar else "up to "
+    return f"; {about}{missing} of {total} frames are unaccounted for"
 
 
 def _one_frame(run: Run, log: LogFacts) -> list[Finding]:

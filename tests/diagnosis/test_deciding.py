@@ -242,3 +242,14 @@ def test_a_real_fragment_of_two_outputs_at_once() -> None:
 def test_ordinary_text_is_not_taken_for_woven_messages() -> None:
     prose = "The quick brown fox jumps over the lazy dog while a CUDA kernel of the tensor library is compiled for this device, and none of it failed to do so. "
     assert judge((prose * 8 + "\n") * 40).causes == ()
+
+
+def test_a_lost_worker_without_any_bar_still_tells_how_many_frames_may_be_missing() -> None:
+    verdict = judge(
+        "Running on GeForce GTX 1050 Ti\nGeForce GTX 1050 Ti doesnt response, terminating it.\n"
+        "Images found:        879\nFaces detected:      480\nDone.\n"
+    )
+    assert verdict.primary is not None
+    assert verdict.primary.id == "worker-native-crash"
+    assert verdict.facts["frames_unaccounted"] == 399
+    assert "up to 399 of 879" in verdict.primary.explanation
