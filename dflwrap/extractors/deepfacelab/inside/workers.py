@@ -12,8 +12,9 @@ from . import process
 STARTING, FREE, BUSY = "starting", "free", "busy"
 LEAST_CPU = 0.02
 """CPU seconds per second under which a process counts as idle (a sleeping thread pool uses less)."""
-LEAST_BOUND, SLOWER = 30.0, 10.0
-"""Steady phase: a frame may take 10 times as long as the slowest so far, and 30 s in any case. The second
+LEAST_BOUND, SLOWER = 45.0, 15.0
+"""Steady phase: a frame may take 15 times as long as the slowest so far, and 45 s in any case (a busy
+machine slows a frame tenfold; the supervisor, with 20 times and 60 s, must come later). The second
 try of a frame that takes longer (20000 x 20000 pixels: half a minute) has a first frame's bound."""
 HOST_PAUSE = 5.0
 """Seconds between two looks after which the host knows that it was itself stopped."""
