@@ -11,9 +11,10 @@ from dflwrap.diagnosis import Facts, diagnose_text
 from dflwrap.planning.fingerprint import fingerprint
 from dflwrap.supervisor.attempt import AttemptResult, EndedBy
 from dflwrap.supervisor.collecting import Collector, Failure
+from dflwrap.supervisor.streams import HEAD_BYTES, TAIL_BYTES
 
-MAX_LOG = 40 * 1024 * 1024
-"""Bytes of each log that are read; `streams` keeps logs below about 48 MiB."""
+MAX_LOG = HEAD_BYTES + 2 * TAIL_BYTES + 4096
+"""Bytes of each log that are read: all that `streams` keeps, for the cause stands at the end."""
 
 
 @dataclass(frozen=True, slots=True)

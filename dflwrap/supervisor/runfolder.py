@@ -16,6 +16,12 @@ class RunFolder:
     """Paths of one run. Holding an instance between `lock` and `unlock` means owning the run."""
 
     def __init__(self, output_dir: Path) -> None:
+        """Raises DflwrapError for an output folder that nothing can stand beside (a root)."""
+        if not output_dir.name:
+            raise DflwrapError(
+                f"The output cannot be the root of a disk: {display(str(output_dir))}. "
+                "Give a folder of its own with --output-dir."
+            )
         self.path = output_dir.with_name(output_dir.name + "_dflwrap")
         self.database = self.path / "run.db"
         self.attempts = self.path / "attempts"
