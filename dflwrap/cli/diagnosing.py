@@ -43,10 +43,21 @@ def diagnose_logs(logs: Sequence[str], as_json: bool, share: bool, rules: Path |
         import json
 
         objects = [to_json(name, diagnosis, hide) for name, diagnosis in results]
-        print(json.dumps(objects[0] if len(objects) == 1 else objects, ensure_ascii=False, indent=2))
+        text = json.dumps(objects[0] if len(objects) == 1 else objects, ensure_ascii=False, indent=2)
     else:
-        print("\n\n".join(to_text(name, diagnosis, hide) for name, diagnosis in results))
+        text = "\n\n".join(to_text(name, diagnosis, hide) for name, diagnosis in results)
+    _print(text)
     return exit_code([diagnosis.verdict for _, diagnosis in results])
+
+
+def _print(text: str) -> None:
+    """Print; a reader that has gone away (a pager, head) changes nothing of the answer."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that the interpreter's last flush is quiet
 
 
 def quick(arguments: Sequence[str]) -> int | None:

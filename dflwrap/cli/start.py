@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+INTERRUPTED = 4
+FAULT = 5
+"""As in `dflwrap.common.errors.ExitCode`."""
 
 
 def run() -> None:
@@ -13,7 +18,16 @@ def run() -> None:
         try:
             code = quick(sys.argv[2:])
         except KeyboardInterrupt:
-            sys.exit(4)
+            sys.exit(INTERRUPTED)
+        except Exception as error:
+            if os.environ.get("DFLWRAP_DEBUG"):
+                raise
+            print(
+                f"dflwrap itself failed: {type(error).__name__}: {error}. Set DFLWRAP_DEBUG=1, run it again, and "
+                "report what it then prints, with the log.",
+                file=sys.stderr,
+            )
+            sys.exit(FAULT)
         if code is not None:
             sys.exit(code)
     from dflwrap.cli.main import run as full

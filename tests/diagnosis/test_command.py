@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -135,6 +136,17 @@ def test_standard_input_is_a_log() -> None:
     )  # fmt: skip
     assert done.returncode == 1
     assert json.loads(done.stdout)["primary"]["id"] == "gpu-oom-tensor"
+
+
+def test_a_reader_that_goes_away_changes_nothing() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", "from dflwrap.cli.start import run; run()", "diagnose", str(OOM)],
+        stdout=write, stderr=subprocess.PIPE, timeout=60, check=False,
+    )  # fmt: skip
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_neither_opencv_nor_numpy_nor_typer_is_imported() -> None:
