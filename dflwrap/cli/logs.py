@@ -36,6 +36,10 @@ def find_logs(argument: str) -> list[Log]:
         if path.is_dir():
             return _folder(path)
         if not path.exists():
+            if any(sign in path.name for sign in "*?"):  # cmd.exe leaves wildcards to the program
+                found = sorted(path.parent.glob(path.name))
+                if found:
+                    return [log for one in found if one.is_file() for log in _file(one)]
             raise DflwrapError(f"there is no file or folder {argument}")
         if not path.is_file():
             raise DflwrapError(f"{argument} is not a regular file")

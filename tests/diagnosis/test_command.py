@@ -115,6 +115,15 @@ def test_packed_logs_and_folders_are_opened(tmp_path: Path, capsys: pytest.Captu
     assert body["primary"]["id"] == "gpu-oom-tensor"
 
 
+def test_wildcards_that_the_shell_left_are_expanded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.log", "b.log", "c.txt"):
+        (tmp_path / name).write_bytes(OOM.read_bytes())
+    _, body = spoken(capsys, str(tmp_path / "*.log"))
+    assert [Path(one["log"]).name for one in body] == ["a.log", "b.log"]
+
+
 def test_a_run_folder_is_judged_attempt_by_attempt(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
