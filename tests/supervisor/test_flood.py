@@ -57,7 +57,7 @@ def test_a_stop_is_heard_through_the_flood(tmp_path: Path) -> None:
     control = Control()
     watch = Watch(lambda events: None, lambda line: None, lambda tree: None)
     attempt = Attempt(spec, Flooding(), watch, control, black_box=False)
-    timers = [threading.Timer(seconds, control.request_stop) for seconds in (2.0, 2.1)]
+    timers = [threading.Timer(seconds, control.request_stop) for seconds in (1.0, 1.1)]
     for timer in timers:
         timer.start()
     began = time.monotonic()
