@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - log lines as they are
 """How fast `dflwrap diagnose` reads: a big log of progress bars against ripgrep and a plain loop of `re`.
 
     python benchmarks/diagnose.py [--size MB] [--rg PATH] [--keep]

@@ -1,6 +1,6 @@
 """`python -m dflwrap`."""
 
-from dflwrap.cli.main import run
+from dflwrap.cli.start import run
 
 if __name__ == "__main__":
     run()

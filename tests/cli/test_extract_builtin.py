@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Finished, assert_conserved, contents, dflwrap
+from support import Finished, assert_conserved, contents, dflwrap
 
 from dflwrap.faceset.metadata import read_metadata
 from dflwrap.faceset.verify import verify_face

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import assert_conserved, dflwrap
+from support import assert_conserved, dflwrap
 
 from dflwrap.faceset.metadata import FaceMetadata, read_metadata
 from dflwrap.samples.generator import make_frames

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import dflwrap
+from support import dflwrap
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import assert_conserved, dflwrap
+from support import assert_conserved, dflwrap
 
 from .conftest import DOUBLE, png
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import contents
 from disks import small_disk
+from support import contents
 
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.faceset import moving, promotion

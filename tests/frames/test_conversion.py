@@ -24,7 +24,6 @@ from dflwrap.frames import conversion
 from dflwrap.frames.conversion import ConversionError, Converter
 from dflwrap.frames.decoder import MEMORY_BOUND
 
-
 posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes and signals of POSIX")
 
 

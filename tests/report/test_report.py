@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import assert_conserved, contents
+from support import assert_conserved, contents
 
 from dflwrap.common.plan import Plan
 from dflwrap.frames.judgement import Entry

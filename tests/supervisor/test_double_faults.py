@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import psutil
 import pytest
-from conftest import Finished, assert_conserved, dflwrap
+from support import Finished, assert_conserved, dflwrap
 
 from dflwrap.faceset.verify import verify_face
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import Finished, assert_conserved, dflwrap
+from support import Finished, assert_conserved, dflwrap
 
 from dflwrap.samples.generator import make_frames
 

@@ -12,10 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from conftest import Finished, assert_conserved, dflwrap
-
-sys.path.append(str(Path(__file__).parent.parent / "telemetry"))
 from nvml_play import compile_player
+from support import Finished, assert_conserved, dflwrap
 
 DOUBLE = Path(__file__).parent.parent / "double"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import contents
+from support import contents
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.plan import ExtractOptions

@@ -1,0 +1,66 @@
+"""Shared by the suite: the command line as a user starts it, and what every run must keep."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Finished:
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The JSON object of `--json`; the only thing on stdout."""
+        return json.loads(self.stdout)
+
+
+def dflwrap(*arguments: str | Path, env: dict[str, str] | None = None, timeout: float = 240) -> Finished:
+    """Run `dflwrap ARGUMENTS` as a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dflwrap", *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env={**os.environ, "DFLWRAP_DEBUG": "", "XDG_CACHE_HOME": _cache(), **(env or {})},
+        timeout=timeout,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@functools.cache
+def _cache() -> str:
+    """What is remembered between runs must not pass from the user's machine into the tests, or back."""
+    return tempfile.mkdtemp(prefix="dflwrap-test-cache-")
+
+
+def contents(folder: Path) -> dict[str, bytes | str]:
+    """Everything below a folder, links unfollowed: what "unchanged to the byte" compares."""
+    return {
+        path.relative_to(folder).as_posix(): (
+            str(path.readlink()) if path.is_symlink() else "folder" if path.is_dir() else path.read_bytes()
+        )
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def assert_conserved(report: dict[str, Any]) -> None:
+    """Promise 1: frames in = the sum of the outcomes."""
+    frames = report["frames"]
+    outcomes = ("extracted", "no_face", "quarantined", "not_attempted")
+    assert frames["total"] == sum(frames[name] for name in outcomes), frames
+    assert len(report["quarantined"]) == frames["quarantined"]
+    assert len(report["not_attempted"]) == frames["not_attempted"]
+    assert len(report["no_face"]) == frames["no_face"]
+    for row in report["quarantined"]:
+        assert row["cause"] and row["evidence"], row
