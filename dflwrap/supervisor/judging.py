@@ -46,8 +46,10 @@ def judge_attempt(result: AttemptResult, collector: Collector, folder: Path) -> 
         ended_by_us=result.ended_by is not EndedBy.EXIT,
     )
     verdict = diagnose_text(_sources(folder, collector), facts)
-    if verdict.primary is None:
-        verdict = Verdict(Health.FAILURE, _own_cause(result, collector), facts=verdict.facts)
+    # An unknown verdict may carry a symptom as its primary: what the supervisor saw itself says more.
+    own = None if verdict.health is Health.FAILURE and verdict.primary else _own_cause(result, collector)
+    if own is not None or verdict.primary is None:
+        verdict = Verdict(Health.FAILURE, own, facts=verdict.facts)
     suspects = [failure.frame.name for failure in collector.failures.values()]
     in_work = [collector.batch.frames[name] for name in collector.in_work.values()]
     if not suspects:
