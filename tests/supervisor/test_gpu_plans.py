@@ -59,12 +59,12 @@ def plans(report: dict[str, Any]) -> list[tuple[list[int], int, bool]]:
 
 def test_too_little_video_memory_is_answered_rung_by_rung(tmp_path: Path, driver: Path) -> None:
     (tmp_path / "play.txt").write_text(cards(1))
-    script = {"options": {"gpus": 1}, "first_frame": {"fault": "cuda_oom", "times": 3}}
+    script = {"options": {"gpus": 1}, "start": {"fault": "cuda_oom", "then": "exit", "times": 3}}
     done = extract(tmp_path, driver, 12, script, "--workers", "2")
     assert done.code == 0, done.stderr
     assert_conserved(done.report)
     assert done.report["frames"]["extracted"] == 12
-    assert plans(done.report) == [([0], 2, False), ([0], 1, False), ([0], 1, False), ([0], 1, True)]
+    assert plans(done.report) == [([0], 2, False), ([0], 2, False), ([0], 1, False), ([0], 1, True)]
     sentences = [decision["sentence"] for decision in done.report["decisions"]]
     assert any("2 workers -> 1: GPU 0 had 22.5 of 23.4 GiB free" in sentence for sentence in sentences), (
         sentences
@@ -80,11 +80,11 @@ def test_a_card_that_fills_up_at_night_is_narrowed_and_widened_again(tmp_path: P
     script = {"options": {"gpus": 1}, "host:00005.png": {"fault": "cuda_oom", "then": "exit", "times": 2}}
 
     def someone_plays_a_game() -> None:
-        while not (tmp_path / "aligned_dflwrap" / "attempts" / "0001" / "events.jsonl").exists():
-            time.sleep(0.02)
-        play.write_text(cards(1) + "0 0 free 400\n")
-        time.sleep(6)
-        play.write_text(cards(1))
+        attempts = tmp_path / "aligned_dflwrap" / "attempts"
+        for attempt, text in (("0001", cards(1) + "0 0 free 400\n"), ("0002", cards(1))):
+            while not (attempts / attempt / "events.jsonl").exists():
+                time.sleep(0.02)
+            play.write_text(text)
 
     game = threading.Thread(target=someone_plays_a_game, daemon=True)
     game.start()
