@@ -16,7 +16,7 @@ from dflwrap.extractors.base import Extractor
 from dflwrap.supervisor.blackbox import OutputWatcher
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.liveness import Dead, Liveness, Phase
-from dflwrap.supervisor.streams import EventTail, Line, StreamPump
+from dflwrap.supervisor.streams import MAX_QUEUED, EventTail, Line, StreamPump
 from dflwrap.supervisor.tree import ProcessTree, start_tree
 
 TICK = 0.1
@@ -93,7 +93,7 @@ class Attempt:
         self._spec, self._extractor, self._watch, self._control = spec, extractor, watch, control
         self._watcher = OutputWatcher(Path(spec.output_dir), spec.frames) if black_box else None
         self._black_box = black_box
-        self._lines: queue.Queue[Line] = queue.Queue(maxsize=20_000)
+        self._lines: queue.Queue[Line] = queue.Queue(maxsize=MAX_QUEUED)
         self._tail = EventTail(Path(spec.events_path))
         self._console = extractor.console()
         self._back: set[str] = set()
