@@ -10,9 +10,11 @@ Every object holds `event` (a name below), `time` (seconds since the epoch) and,
     frame_started      worker, frame
     frame_done         worker, frame, faces (file names in the output folder), rects (rectangles
                        found by the detector), seconds; optional: looked (false: the detector skipped
-                       the frame, so it is not a "no face")
+                       the frame, so it is not a "no face"), repaired (true: it was the copy)
     frame_failed       worker, frame, error (last line), traceback (text, bounded), kind
-                       ("exception" | "landmarks" | "unreadable" | "worker_lost")
+                       ("exception" | "landmarks" | "unreadable" | "worker_lost"); optional: repaired
+                       (true: the second failure, this time of the copy)
+    repair_wanted      frame: failed once; a copy prepared anew is waited for (see AttemptSpec.repaired_dir)
     worker_lost        worker, pid, exit_status (negative = signal), frame or null, phase
     worker_replaced    worker, pid
     progress           done, total
@@ -41,6 +43,7 @@ class EventKind(StrEnum):
     FRAME_STARTED = "frame_started"
     FRAME_DONE = "frame_done"
     FRAME_FAILED = "frame_failed"
+    REPAIR_WANTED = "repair_wanted"
     WORKER_LOST = "worker_lost"
     WORKER_REPLACED = "worker_replaced"
     LOG_LINE = "log_line"

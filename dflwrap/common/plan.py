@@ -89,6 +89,10 @@ class AttemptSpec:
     events_path: str
     frames: tuple[str, ...]
     """File names inside `input_dir`, in the order of the ledger."""
+    repaired_dir: str = ""
+    """Where the supervisor answers a `repair_wanted` event: the copy prepared anew appears under the frame's
+    own name (always a PNG, whatever the name says; whole as soon as it is there), or `<name>.refused` where
+    none can be made. "" = nobody answers."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -100,6 +104,7 @@ class AttemptSpec:
             "output_dir": self.output_dir,
             "events_path": self.events_path,
             "frames": list(self.frames),
+            "repaired_dir": self.repaired_dir,
         }
 
     @classmethod
@@ -113,4 +118,5 @@ class AttemptSpec:
             output_dir=data["output_dir"],
             events_path=data["events_path"],
             frames=tuple(data["frames"]),
+            repaired_dir=data.get("repaired_dir", ""),
         )

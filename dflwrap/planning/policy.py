@@ -247,13 +247,16 @@ def _wait_for_disk(case: _Case) -> Wait | Skip:
 
 
 def _poison(case: _Case) -> Decision:
-    """Repair each suspect and try it alone; those that failed so before are quarantined."""
+    """Repair each suspect and try it alone; those that failed so before are quarantined.
+
+    With the agent both happen within the attempt (`AttemptRecord.repaired`).
+    """
     before = {
         frame
         for record in case.history[:-1]
         if Rung.REPAIR_FRAME in record.answer
         for frame in record.suspects
-    }
+    } | set(case.record.repaired)
     suspects = case.record.suspects
     again = tuple(frame for frame in suspects if frame in before)
     new = tuple(frame for frame in suspects if frame not in before)
@@ -264,7 +267,7 @@ def _poison(case: _Case) -> Decision:
         repair = RepairFrame(new, case.id, case.says(words), alone)
         if not again:
             return repair
-    sentence = case.says(f"{_names(again)} quarantined after a second failure, repaired and alone")
+    sentence = case.says(f"{_names(again)} quarantined after a second failure, prepared anew")
     evidence = evidence_lines(case.cause) if case.cause is not None else ()
     go_on = repair or NextPlan(case.plan, (Rung.QUARANTINE_FRAME,), sentence)
     return Quarantine(again, case.id, evidence, sentence, go_on)

@@ -41,6 +41,8 @@ class AttemptRecord:
     """Frames that got an outcome (`extracted` or `no_face`) in this attempt."""
     suspects: tuple[str, ...] = ()
     """Frames in work when the attempt (or a worker of it) failed, the likeliest first."""
+    repaired: tuple[str, ...] = ()
+    """Suspects that failed a second time within the attempt, as copies prepared anew."""
     seconds: float = 0.0
     worker: str | None = None
     """Label of the worker that was lost, e.g. "GPU0.1"."""
@@ -64,7 +66,8 @@ class AttemptRecord:
         known = {f.name for f in fields(cls)}
         kept = {key: value for key, value in data.items() if key in known}
         kept["plan"] = Plan.from_dict(kept["plan"])
-        kept["suspects"] = tuple(kept.get("suspects", ()))
+        for name in ("suspects", "repaired"):
+            kept[name] = tuple(kept.get(name, ()))
         kept["answer"] = tuple(Rung(name) for name in kept.get("answer", ()) if name in set(Rung))
         return cls(**kept)
 

@@ -24,6 +24,7 @@ from dflwrap.supervisor.doubt import Doubt
 from dflwrap.supervisor.judging import Judged, judge_attempt
 from dflwrap.supervisor.observing import Observer
 from dflwrap.supervisor.progress import Reporter, RunState
+from dflwrap.supervisor.repairing import Repairer, repair_bound
 from dflwrap.supervisor.runfolder import RunFolder, remove_tree
 from dflwrap.supervisor.serialising import verdict_to_dict
 from dflwrap.supervisor.streams import Line
@@ -90,10 +91,14 @@ class AttemptRunner:
             output_dir=str(output),
             events_path=str(folder / "events.jsonl"),
             frames=tuple(batch.frames),
+            # A frame that is alone was prepared anew already.
+            repaired_dir="" if alone else str(folder / "repaired"),
         )
+        repairer = Repairer(self.input_dir, folder / "repaired", batch, plan.max_side)
         collector = Collector(
             self.ledger, self.promoter, batch, number, output, self.template.options.output_debug
         )
+        collector.repaired_scales = repairer.scales
         name = extractor.info().name
         self.ledger.begin_attempt(number, name, plan.to_dict(), reason, len(batch.frames))
         self.state.attempt, self.state.plan, self.state.extractor = number, plan, name
@@ -101,7 +106,7 @@ class AttemptRunner:
         self.refresh()
         self.doubt.begin(name, plan)
         watch = Watch(
-            lambda events: self._take(collector, events),
+            lambda events: self._take(collector, repairer, events),
             self._line,
             self.observer.watch,
             self.doubt.disagreed,
@@ -117,7 +122,8 @@ class AttemptRunner:
         self.observer.begin(number)
         ended_well = False
         try:
-            result = attempt.run()
+            with repairer:
+                result = attempt.run()
             ended_well = True
         finally:
             self.observer.end()
@@ -135,7 +141,7 @@ class AttemptRunner:
         for failure in collector.failures.values():
             self.ledger.count_failure(failure.frame.id, judged.cause or "poison-frame", failure.error)
         self._end(number, len(collector.gained), result, judged)
-        for part in ("in", "out", "out_debug"):
+        for part in ("in", "repaired", "out", "out_debug"):
             remove_tree(folder / part)
         lost = collector.lost_worker
         record = replace(
@@ -144,6 +150,7 @@ class AttemptRunner:
             fingerprint=judged.fingerprint,
             frames_gained=len(collector.gained),
             suspects=judged.suspects,
+            repaired=tuple(f.frame.name for f in collector.failures.values() if f.repaired),
             seconds=result.seconds,
             worker=lost,
             device=_device_of(lost),
@@ -177,7 +184,7 @@ class AttemptRunner:
             verdict=verdict_to_dict(verdict) if verdict else None,
         )
 
-    def _take(self, collector: Collector, events: Sequence[Event]) -> None:
+    def _take(self, collector: Collector, repairer: Repairer, events: Sequence[Event]) -> None:
         before = len(collector.gained)
         collector.take(events)
         gained = len(collector.gained) - before
@@ -188,6 +195,8 @@ class AttemptRunner:
                 frame = f" on {display(event.frame)}" if event.frame else ""
                 status = event.data.get("exit_status")
                 self.reporter.notice(f"worker {event.worker} was lost{frame} (exit status {status})")
+            elif event.kind is EventKind.REPAIR_WANTED and event.frame:
+                self._prepare_anew(collector.attempt, repairer, event.frame)
         if gained:
             self.state.settled_here += gained
             self.observer.steady()
@@ -195,6 +204,12 @@ class AttemptRunner:
                 self.state.extracting_since = time.monotonic()
         if time.monotonic() - self.redrawn > REDRAW:
             self.refresh()
+
+    def _prepare_anew(self, attempt: int, repairer: Repairer, name: str) -> None:
+        row = repairer.ask(name)
+        if row is not None:
+            self.ledger.prepare_anew(row.id, "prepared anew after it failed", repair_bound(row))
+            self.note(attempt, f"attempt {attempt}: {row.name} failed: prepared anew and tried once more")
 
     def _line(self, line: Line) -> None:
         text = display(line.text.decode("utf-8", "replace").strip())[:200]

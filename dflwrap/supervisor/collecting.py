@@ -10,7 +10,7 @@ from dflwrap.common.events import Event, EventKind
 from dflwrap.faceset.promotion import FinishedFrame, Promoter
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, Outcome
-from dflwrap.supervisor.batching import Batch
+from dflwrap.supervisor.batching import Batch, Scale
 
 KEPT_EVENTS = frozenset(
     {
@@ -20,6 +20,7 @@ KEPT_EVENTS = frozenset(
         EventKind.WORKER_LOST,
         EventKind.WORKER_REPLACED,
         EventKind.FRAME_FAILED,
+        EventKind.REPAIR_WANTED,
         EventKind.PROMPT,
         EventKind.FINISHED,
     }
@@ -36,6 +37,8 @@ class Failure:
     """"exception", "landmarks", "unreadable", "worker_lost" or "not_whole"."""
     error: str
     traceback: str = ""
+    repaired: bool = False
+    """It was the second failure, of the copy prepared anew."""
 
 
 @dataclass(slots=True)
@@ -48,6 +51,8 @@ class Collector:
     attempt: int
     output: Path
     keep_debug: bool
+    repaired_scales: dict[str, Scale] = field(default_factory=dict)
+    """As `Batch.scales`, for copies prepared anew during the attempt."""
     gained: set[int] = field(default_factory=set)
     failures: dict[int, Failure] = field(default_factory=dict)
     in_work: dict[str, str] = field(default_factory=dict)
@@ -84,7 +89,8 @@ class Collector:
         self._back(event)
         error = str(event.data.get("error", ""))[:2000] or "no message"
         traceback = str(event.data.get("traceback", ""))[:20000]
-        self.failures[row.id] = Failure(row, str(event.data.get("kind", "exception")), error, traceback)
+        kind, repaired = str(event.data.get("kind", "exception")), event.data.get("repaired") is True
+        self.failures[row.id] = Failure(row, kind, error, traceback, repaired)
 
     def _done(self, row: FrameRow, event: Event, finished: list[FinishedFrame]) -> None:
         faces = event.data.get("faces")
@@ -102,7 +108,8 @@ class Collector:
             self.gained.add(row.id)
             return
         name = event.frame or ""
-        scale = self.batch.scales.get(name, (1.0, 1.0))
+        scales = self.repaired_scales if event.data.get("repaired") is True else self.batch.scales
+        scale = scales.get(name, (1.0, 1.0))
         finished.append(FinishedFrame(row, name, tuple(faces), scale))
         self.gained.add(row.id)  # a second report of the same frame, in the same breath, counts once
 

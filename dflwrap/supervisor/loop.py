@@ -30,6 +30,7 @@ from dflwrap.planning.types import AttemptRecord, RunContext, TelemetrySummary
 from dflwrap.supervisor.attempt import EndedBy
 from dflwrap.supervisor.attempting import Attempted, AttemptRunner
 from dflwrap.supervisor.judging import Judged
+from dflwrap.supervisor.repairing import repair_bound
 
 FRAME_BOUND = frozenset({"host-memory", "gpu-memory", "worker-crash", "input-image", "hang", "unknown"})
 """Categories of failure that one frame can cause by itself."""
@@ -68,7 +69,10 @@ class Loop:
         self._plan, self._context, self._asked_black_box = plan, context, black_box
         self._history: list[AttemptRecord] = []
         self._held: set[str] = set()
-        self._tried_alone: set[str] = set()
+        self._tried_anew: set[str] = set()
+        """Frames that were tried once more, prepared anew."""
+        self._own_failure: set[str] = set()
+        """Those of them that failed so while the attempt went on with others."""
         self._repair_plan: Plan | None = None
         self._bisection: Bisection | None = None
         self._black_box: dict[str, bool] = {}
@@ -95,7 +99,7 @@ class Loop:
                 continue  # every frame of the batch was refused while it was prepared
             self._history.append(done.record)
             if done.result.ended_by is EndedBy.STOP:
-                return Ended(interrupted=True)
+                continue  # to the top: complete, where the stop came after the last frame
             stop = self._answer(done.record, done.judged, plan, chosen)
             if stop is not None:
                 return Ended(stop=stop)
@@ -109,7 +113,10 @@ class Loop:
         if done is None:
             return None
         if repairing:
-            self._tried_alone.update(row.name for row in rows)
+            self._tried_anew.update(row.name for row in rows)
+        self._tried_anew.update(done.record.repaired)
+        if done.record.frames_gained:
+            self._own_failure.update(done.record.repaired)
         if done.result.agent_failed is not None:
             self._black_box[self._extractor.info().name] = True
         return done
@@ -246,10 +253,10 @@ class Loop:
         """
         named = [row for row in map(self._row, record.suspects) if row is not None]
         works = any(earlier.frames_gained for earlier in self._history)
-        new = [row for row in named if row.name not in self._tried_alone]
-        if not named or not (self._category in FRAME_BOUND or stop.cause in FRAME_BOUND_CAUSES):
+        new = [row for row in named if row.name not in self._tried_anew]
+        if not named or not (self._frame_bound(stop) or self._sick_of(named)):
             return False
-        if not works and (not new or len(self._tried_alone) + len(new) > MOST_SUSPECTS):
+        if not works and (not new or len(self._tried_anew) + len(new) > MOST_SUSPECTS):
             return False
         rows = new or named
         names = rows[0].name if len(rows) == 1 else f"{len(rows)} frames"
@@ -264,9 +271,18 @@ class Loop:
         self._plan = self._context.widest
         return True
 
+    def _frame_bound(self, stop: Stop) -> bool:
+        return self._category in FRAME_BOUND or stop.cause in FRAME_BOUND_CAUSES
+
+    def _sick_of(self, named: list[FrameRow]) -> bool:
+        """A frame may upset the GPU's driver too; but a lost driver makes every frame look guilty."""
+        if self._category != "gpu-driver" or len(named) > MOST_SUSPECTS:
+            return False
+        return all(row.name in self._own_failure for row in named)
+
     def _hold(self, row: FrameRow, reason: str) -> None:
         """Keep a frame back until the others are through; then it is tried alone, prepared anew."""
-        self._ledger.prepare_anew(row.id, reason, row.max_side)
+        self._ledger.prepare_anew(row.id, reason, repair_bound(row))
         self._held.add(row.name)
 
     def _follow(self, step: NextPlan, record: AttemptRecord, rows: list[FrameRow] | None = None) -> None:

@@ -143,6 +143,7 @@ def _agent_settings(install: DflInstall, spec: AttemptSpec, plan: Plan) -> dict[
     return {
         EVENTS_ENV: spec.events_path,
         "DFLWRAP_DFL_VERSION": install.version,
+        "DFLWRAP_REPAIRED": spec.repaired_dir,
         "DFLWRAP_WORKERS": str(plan.workers),
         "DFLWRAP_WEIGHTS_ON_CPU": "1" if plan.weights_on_cpu else "0",
         "DFLWRAP_TF_LOG_LEVEL": "1" if plan.devices else "2",

@@ -6,6 +6,7 @@ Takes the place of `Subprocessor.run` for the automatic extract step, and speaks
 
 - A worker that dies is noticed by its exit status; its frame is tried once more as the first frame of a
   fresh worker, and given back as `worker_lost` if that one dies too. The others go on meanwhile.
+- A frame that failed is tried once more as a copy prepared anew (`repairs`), and given back if that fails too.
 - Failures in a row may mean a sick worker (a CUDA error sticks to its process). They are held back: the
   next good frame proves them to be the frames' own; enough of them without one replace the worker, and the
   frames are tried again in the new one, the first of them (it may be the cause) last and alone.
@@ -23,6 +24,7 @@ import sys
 import time
 
 from . import process, reporting
+from .repairs import Repairs
 from .work import Work
 from .worker import REPORT
 from .workers import BUSY, FREE, STARTING, Member, Slot, bare_report, labels
@@ -45,7 +47,8 @@ class Pool:
         self.inbox = queue.Queue()
         self.kernels = process.GrowingFolder(settings.kernel_cache)
         self.slots = []
-        self.work = Work(extract, settings)
+        self.repairs = Repairs(settings.repaired, reporter)
+        self.work = Work(extract, settings, self.repairs)
         self.total = len(extract.input_data)
         self.done = self.failed = 0
         self.longest = None
@@ -71,12 +74,16 @@ class Pool:
         try:
             for slot in self.slots:
                 slot.member = self._start(slot)
-            while not self._finished():
-                self._receive()
-                self._bury()
-                self._enforce_bounds()
-                self._hand_out()
-            self._flush_all()
+            while True:
+                while not self._finished():
+                    self._receive()
+                    self._bury()
+                    self._enforce_bounds()
+                    self._give_up_copies()
+                    self._hand_out()
+                self._flush_all()
+                if self.stopping or not self.repairs.waiting:
+                    break
         finally:
             self._close()
         if self.bar:
@@ -163,7 +170,7 @@ class Pool:
         kind = report.get("kind")
         if kind is None:
             self._succeeded(member, data, result, report)
-        elif kind == "unreadable":
+        elif kind == "unreadable" or self.repairs.is_copy(data):  # no sign of a sick worker
             self._fail(member.slot, data, report)
         else:
             self._say(self.console.log_info, "Error while processing data: " + report["traceback"])
@@ -178,7 +185,9 @@ class Pool:
         self._settle_doubts()
         if member.frames_done > 1:  # a first frame pays for kernels and autotuning
             self.longest = max(self.longest or 0.0, report["seconds"])
-        extra = {"looked": False} if report.get("looked") is False else {}
+        extra = self._repaired(data)
+        if report.get("looked") is False:
+            extra["looked"] = False
         self.reporter.emit(
             "frame_done",
             worker=member.slot.label,
@@ -213,7 +222,17 @@ class Pool:
 
     # -- failures ------------------------------------------------------------------------------------
 
+    def _repaired(self, data):
+        return {"repaired": True} if self.repairs.is_copy(data) else {}
+
+    def _give_up_copies(self):
+        for slot, data, report in self.repairs.given_up():
+            self._fail(slot, data, report)
+
     def _fail(self, slot, data, report):
+        """A failure that is the frame's own: it gets its second try, or the failure stands."""
+        if not self.stopping and self.repairs.wait_for(slot, data, report):
+            return
         self.failed += 1
         self.reporter.emit(
             "frame_failed",
@@ -222,6 +241,7 @@ class Pool:
             error=report.get("error", ""),
             traceback=report.get("traceback", ""),
             kind=report["kind"],
+            **self._repaired(data),
         )
         self._tick(slot, data, data)
 

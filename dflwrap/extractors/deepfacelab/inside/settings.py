@@ -32,6 +32,7 @@ class Settings:
     deaths_in_row     DFLWRAP_DEATHS_IN_ROW     8: so many workers lost without one frame done end the run
     kernel_cache      CUDA_CACHE_PATH           where the GPU's compiled kernels go (Windows: APPDATA\\NVIDIA,
                                                 which DeepFaceLab insists on); growing, it excuses silence
+    repaired          DFLWRAP_REPAIRED          folder where copies of failed frames appear; "" = there are none
     spare             DFLWRAP_SPARE             start a second worker while a suspicious frame is tried again
     """
 
@@ -53,4 +54,5 @@ class Settings:
         self.kernel_cache = env.get("CUDA_CACHE_PATH", "")
         if sys.platform == "win32":
             self.kernel_cache = os.path.join(env.get("APPDATA", ""), "NVIDIA")
+        self.repaired = env.get("DFLWRAP_REPAIRED", "")
         self.spare = env.get("DFLWRAP_SPARE", "1") != "0"

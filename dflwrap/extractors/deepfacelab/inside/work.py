@@ -15,8 +15,8 @@ DOUBTS = 24
 
 
 class Work:
-    def __init__(self, extract, settings):
-        self._extract, self._settings = extract, settings
+    def __init__(self, extract, settings, repairs):
+        self._extract, self._settings, self._repairs = extract, settings, repairs
         self._suspects = collections.deque()  # their worker died: only for a fresh worker
         self._again = collections.deque()  # frames of a sick worker
         self._late = collections.deque()  # the first to fail on a sick worker: may have made it so
@@ -27,7 +27,7 @@ class Work:
 
     @property
     def left(self):
-        return not self.exhausted or self.waits
+        return not self.exhausted or self.waits or self._repairs.waiting
 
     @property
     def waits(self):
@@ -47,9 +47,14 @@ class Work:
         """The next frame for a free worker, or None."""
         fresh = member.frames_done == 0
         if self._suspects and fresh:
-            return self._suspects.popleft()
+            if not self._repairs.answered(self._suspects[0]):
+                return None
+            return self._repairs.swap(self._suspects.popleft())
         if self._again:
             return self._again.popleft()
+        copy = self._repairs.ready()
+        if copy is not None:
+            return copy
         frames = self._extract.input_data
         if frames and (self._doubtful or self._deaths_in_row >= ELSEWHERE_AFTER):
             return frames.pop(len(frames) // 2)
@@ -70,6 +75,7 @@ class Work:
         self._deaths_in_row += 1
         data = member.frame
         if data is not None and self._chance(data, "death"):
+            self._repairs.ask(data)
             self._suspects.append(data)
         elif data is not None:
             why = "{}, exit status {}".format(member.reason or "died", status)
