@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from dflwrap.common.plan import Plan
 from dflwrap.common.rungs import Rung
-from dflwrap.common.verdict import Cause, Verdict
+from dflwrap.common.verdict import Cause, Confidence, Verdict
 from dflwrap.planning.decision import (
     Bisect,
     Decision,
@@ -64,6 +64,8 @@ VRAM_SLACK = GIB // 4
 """Free memory need not come back to the last MiB: the desktop moves by some hundred MiB."""
 DISK_BOUND = 24 * 3600.0
 DISK_ROOM = 2 * GIB
+RAM_PLENTY = 4 * GIB
+"""Free RAM (a worker of DFL holds 0.8 GB) at which a killed worker was not killed for want of it."""
 TRANSIENT_PAUSE = 5.0
 DRIVER_PAUSE = 30.0
 """A driver that was reset answers again after some seconds."""
@@ -114,6 +116,8 @@ def decide(
     history = with_alone_marked(history, context)
     plan = next((record.plan for record in reversed(history) if not record.alone), plan)
     case = _Case(verdict, verdict.primary, history, telemetry, plan, context)
+    if _own_doing(case):
+        case = replace(case, cause=_blamed(case.cause))
     device = sick_device(case.record, telemetry)
     if device != case.record.device:
         case = replace(case, history=(*history[:-1], replace(case.record, device=device)))
@@ -137,6 +141,21 @@ def _row(case: _Case) -> Ladder:
         if case.category != "input-image" and _sick(case):
             return SICK_EXTRACTOR
     return row
+
+
+def _own_doing(case: _Case) -> bool:
+    """Memory is blamed, but there was plenty, and only these frames failed, twice each, beside good ones."""
+    free = case.telemetry.ram_available_min if case.telemetry is not None else None
+    record = case.record
+    beside_good_ones = bool(record.frames_gained and record.suspects)
+    twice = beside_good_ones and set(record.suspects) <= set(record.repaired)
+    return case.category == "host-memory" and twice and free is not None and free >= RAM_PLENTY
+
+
+def _blamed(cause: Cause | None) -> Cause:
+    evidence = cause.evidence if cause is not None else ()
+    title = "a frame kills its worker, though memory was free"
+    return Cause("poison-frame", title, "worker-crash", Confidence.LIKELY, evidence)
 
 
 def _walk(case: _Case, row: Ladder, start: int, notes: tuple[str, ...]) -> Decision:

@@ -165,6 +165,36 @@ def test_a_crash_with_a_named_frame_costs_that_frame_first() -> None:
     assert isinstance(walk.fail(CRASH, given=1, suspects=("x.png",)), Quarantine)
 
 
+def test_a_frame_that_failed_as_a_copy_too_needs_no_attempt_of_its_own() -> None:
+    walk = start()
+    decision = walk.fail(CRASH, gained=99, suspects=("x.png", "y.png"), repaired=("x.png",))
+    assert isinstance(decision, Quarantine) and decision.frames == ("x.png",)
+    assert isinstance(decision.then, RepairFrame) and decision.then.frames == ("y.png",)
+
+
+@pytest.mark.parametrize(
+    ("free", "repaired", "gained", "quarantined"),
+    [
+        (22.0, ("x.png",), 99, True),
+        (1.0, ("x.png",), 99, False),
+        (22.0, (), 99, False),
+        (22.0, ("x.png",), 0, False),
+    ],
+)
+def test_a_killed_worker_is_no_want_of_memory_where_memory_was_free(
+    free: float, repaired: tuple[str, ...], gained: int, quarantined: bool
+) -> None:
+    walk = start()
+    walk.telemetry = TelemetrySummary(ram_total=32 * GIB, ram_available_min=int(free * GIB))
+    killed = failure("linux-oom-killer", "host-memory", "died, exit status -9")
+    decision = walk.fail(killed, gained=gained, suspects=("x.png",), repaired=repaired)
+    if quarantined:
+        assert isinstance(decision, Quarantine) and decision.cause == "poison-frame"
+        assert decision.evidence == ("stderr.log:214: died, exit status -9",)
+    else:
+        assert isinstance(decision, NextPlan) and decision.rungs[0].value == "half_workers"
+
+
 def test_three_frames_failing_alike_with_none_gained_are_innocent() -> None:
     walk = start()
     for frame in ("a.png", "b.png"):

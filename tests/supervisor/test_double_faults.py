@@ -137,3 +137,36 @@ def test_a_detached_child_does_not_outlive_the_attempt(frames: Path, tmp_path: P
 def test_what_is_written_outside_is_never_promoted(frames: Path, tmp_path: Path) -> None:
     done = extract(frames, tmp_path, {POISON: {"fault": "outside", "path": str(tmp_path / "stray.jpg")}})
     check(done, tmp_path, poison=set())
+
+
+@pytest.mark.parametrize("fault", ["raise", "kill", "landmarks"])
+def test_a_frame_prepared_anew_is_extracted_within_the_same_attempt(
+    frames: Path, tmp_path: Path, fault: str
+) -> None:
+    done = extract(frames, tmp_path, {POISON: {"fault": fault, "originals": True}})
+    report = check(done, tmp_path, poison=set())
+    assert len(report["attempts"]) == 1
+    assert any(f"{POISON} failed: prepared anew" in d["sentence"] for d in report["decisions"]), report
+
+
+@pytest.mark.parametrize("fault", ["raise", "kill", "segfault"])
+def test_a_poison_frame_costs_no_second_attempt(frames: Path, tmp_path: Path, fault: str) -> None:
+    report = check(extract(frames, tmp_path, {POISON: fault}), tmp_path, poison={POISON})
+    assert len(report["attempts"]) == 1, report["decisions"]
+
+
+def test_faces_of_a_downscaled_copy_are_where_the_original_has_them(tmp_path: Path) -> None:
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number in range(1, FRAMES + 1):
+        size = (2800, 4000, 3) if f"{number:05d}.png" == POISON else (160, 200, 3)
+        assert cv2.imwrite(str(folder / f"{number:05d}.png"), np.full(size, 90, np.uint8))
+    for side in ("plain", "copied"):
+        (tmp_path / side).mkdir()
+        script = {POISON: {"fault": "raise", "originals": True}} if side == "copied" else {}
+        check(extract(folder, tmp_path / side, script), tmp_path / side, poison=set())
+    plain, copied = (verify_face(tmp_path / side / "aligned" / "00004_0.jpg") for side in ("plain", "copied"))
+    assert copied.source_rect == pytest.approx(
+        plain.source_rect, abs=10
+    )  # the double has a margin of 10 pixels
+    assert np.allclose(copied.source_landmarks, plain.source_landmarks, atol=10)

@@ -47,7 +47,7 @@ class Pool:
         self.inbox = queue.Queue()
         self.kernels = process.GrowingFolder(settings.kernel_cache)
         self.slots = []
-        self.repairs = Repairs(settings.repaired, reporter)
+        self.repairs = Repairs(settings, reporter)
         self.work = Work(extract, settings, self.repairs)
         self.total = len(extract.input_data)
         self.done = self.failed = 0

@@ -10,15 +10,13 @@ import os
 import pathlib
 import time
 
-ANSWER_BOUND = 60.0
-"""Seconds to wait for a copy; the largest picture takes half a minute. Then the first failure stands."""
 REFUSED = ".refused"
 
 
 class Repairs:
-    def __init__(self, folder, reporter):
-        """`folder`: "" = nobody prepares frames; every failure then stands."""
-        self._folder, self._reporter = folder, reporter
+    def __init__(self, settings, reporter):
+        self._folder, self._bound = settings.repaired, settings.repair_timeout
+        self._reporter = reporter
         self._asked = {}  # frame name -> when
         self._waiting = []  # [(slot, data, report)]: not handed out before their copies are there
 
@@ -45,7 +43,7 @@ class Repairs:
     def answered(self, data):
         """Whether there is nothing more to wait for."""
         since = self._asked.get(data.filepath.name)
-        if since is None or time.monotonic() - since > ANSWER_BOUND:
+        if since is None or time.monotonic() - since > self._bound:
             return True
         path = self._path(data)
         return os.path.exists(path) or os.path.exists(path + REFUSED)

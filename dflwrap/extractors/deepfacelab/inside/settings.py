@@ -33,6 +33,8 @@ class Settings:
     kernel_cache      CUDA_CACHE_PATH           where the GPU's compiled kernels go (Windows: APPDATA\\NVIDIA,
                                                 which DeepFaceLab insists on); growing, it excuses silence
     repaired          DFLWRAP_REPAIRED          folder where copies of failed frames appear; "" = there are none
+    repair_timeout    DFLWRAP_REPAIR_TIMEOUT    60: waiting for such a copy (the largest picture takes half
+                                                a minute); then the first failure stands
     spare             DFLWRAP_SPARE             start a second worker while a suspicious frame is tried again
     """
 
@@ -55,4 +57,5 @@ class Settings:
         if sys.platform == "win32":
             self.kernel_cache = os.path.join(env.get("APPDATA", ""), "NVIDIA")
         self.repaired = env.get("DFLWRAP_REPAIRED", "")
+        self.repair_timeout = _number(env, "DFLWRAP_REPAIR_TIMEOUT", 60.0)
         self.spare = env.get("DFLWRAP_SPARE", "1") != "0"

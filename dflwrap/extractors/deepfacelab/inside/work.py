@@ -23,6 +23,7 @@ class Work:
         self._tried = collections.Counter()  # second chances given, by frame name and reason
         self._doubtful = []  # [(slot, data, report)]: failed twice, and nothing has succeeded since
         self._deaths_in_row = 0
+        self._kept = None  # a fresh worker kept for a suspect whose copy is not there yet
         self.exhausted = False  # no frame is left that has never been tried
 
     @property
@@ -47,9 +48,12 @@ class Work:
         """The next frame for a free worker, or None."""
         fresh = member.frames_done == 0
         if self._suspects and fresh:
-            if not self._repairs.answered(self._suspects[0]):
+            if self._repairs.answered(self._suspects[0]):
+                self._kept = None
+                return self._repairs.swap(self._suspects.popleft())
+            if self._kept in (None, member):
+                self._kept = member
                 return None
-            return self._repairs.swap(self._suspects.popleft())
         if self._again:
             return self._again.popleft()
         copy = self._repairs.ready()
@@ -72,6 +76,7 @@ class Work:
 
     def worker_died(self, member, status):
         """In start-up nothing is learned of frames; later, its frame gets one more try in a fresh worker."""
+        self._kept = None
         self._deaths_in_row += 1
         data = member.frame
         if data is not None and self._chance(data, "death"):
