@@ -7,13 +7,16 @@ A poison frame carries a coloured block in its corner; a stand-in for the detect
 the real one in a temporary view of the install (links, nothing is changed), sees it and raises, or kills
 its own worker. Both sides run that same view. Stock is ended at a bound, since it may hang for ever.
 The sides alternate, so that a busy machine slows both alike; of the clean runs (`--rounds`) the ratio of
-each pair is shown. Figures to reach: those of issue 3, section 6.
+each pair is shown. What a poison frame may cost is said in the time of a frame and of a worker's start, which
+the clean runs' own events give. `--black-box` adds runs without the agent: attempts until each poison frame
+stands alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shutil
 import statistics
@@ -67,6 +70,10 @@ class Row:
     seconds: float
     cpu_seconds: float
     attempts: int
+    start_seconds: float | None = None
+    """dflwrap: from the host's start to the first worker's being ready."""
+    frame_seconds: float | None = None
+    """dflwrap: median of a frame, the worker's first left out."""
 
 
 def view_of(target: Target, folder: Path) -> Target:
@@ -119,9 +126,27 @@ def poison_numbers(count: int, poison: int) -> list[int]:
     return [round((index + 0.5) * count / poison) for index in range(poison)]
 
 
+def timing(run_folder: Path) -> tuple[float | None, float | None]:
+    """(seconds of a worker's start, of a frame) from the events of the first attempt."""
+    try:
+        lines = (run_folder / "attempts" / "0001" / "events.jsonl").read_text("utf-8").splitlines()
+    except OSError:
+        return None, None
+    events = [json.loads(line) for line in lines]
+    moments = {
+        kind: next((event["time"] for event in events if event["event"] == kind), None)
+        for kind in ("extractor_started", "worker_started")
+    }
+    began, ready = moments["extractor_started"], moments["worker_started"]
+    frames = [event["seconds"] for event in events if event["event"] == "frame_done"][1:]
+    start = ready - began if began is not None and ready is not None else None
+    return start, statistics.median(frames) if frames else None
+
+
 def measure(
     side: str, target: Target, kind: str, poison: int, frames: int, bound: float, workers: int, scratch: Path
 ) -> Row:
+    """`side`: "stock", "dflwrap" or "black box"."""
     marks = dict.fromkeys(poison_numbers(frames, poison), MARKS.get(kind, (0, 0, 0)))
     source = scratch / "frames"
     names = dotted_frames(source, frames, (640, 360), marks)
@@ -132,7 +157,8 @@ def measure(
         env.pop("PYTHONPATH", None)
         done = run(bounded(stock_command(target, source, output), bound), scratch / "logs", env, bound + 20)
     else:
-        command = extract_command(target, source, output, "--workers", str(workers))
+        more = ("--no-agent",) if side == "black box" else ()
+        command = extract_command(target, source, output, "--workers", str(workers), *more)
         done = run(command, scratch / "logs", environment(), bound)
     report = done.report if side != "stock" else None
     named = {row["frame"] for row in report["quarantined"]} if report else set()
@@ -145,6 +171,7 @@ def measure(
         done.seconds,
         done.cpu_seconds,
         len(report["attempts"]) if report else 1,
+        *(timing(output.with_name("aligned_dflwrap")) if side == "dflwrap" else (None, None)),
     )
 
 
@@ -172,7 +199,7 @@ def bounded(command: Sequence[str], bound: float) -> list[str]:
 def show(row: Row) -> str:
     ended = "at bound" if row.code in (124, None) else f"exit {row.code}"
     return (
-        f"{row.side:8} {row.kind:6} {row.poison:3} poison, {row.frames} frames: delivered {row.delivered:4} of "
+        f"{row.side:9} {row.kind:6} {row.poison:3} poison, {row.frames} frames: delivered {row.delivered:4} of "
         f"{row.deliverable:4}, named {row.named:2}, {ended:8}, {row.seconds:6.1f} s wall, "
         f"{row.cpu_seconds:6.1f} s CPU, {row.attempts} attempt(s)"
     )
@@ -194,13 +221,26 @@ def summary(rows: Sequence[Row]) -> list[str]:
     if clean["dflwrap"]:
         base = statistics.median(row.seconds for row in clean["dflwrap"])
         base_cpu = statistics.median(row.cpu_seconds for row in clean["dflwrap"])
+        start, frame = (
+            statistics.median([getattr(row, name) or 0.0 for row in clean["dflwrap"]])
+            for name in ("start_seconds", "frame_seconds")
+        )
+        lines.append(f"a worker's start takes {start:.1f} s, a frame {frame:.2f} s")
         for row in rows:
             if row.side == "dflwrap" and row.poison:
                 extra, extra_cpu = row.seconds - base, row.cpu_seconds - base_cpu
+                may = row.poison * (2 * frame + (start if row.kind == "kill" else 0.0))
                 lines.append(
-                    f"{row.poison} frame(s) that {row.kind}: {extra:+.1f} s wall, {extra_cpu:+.1f} s CPU over "
-                    f"clean: {extra / row.poison:+.2f} s wall a poison frame"
+                    f"{row.poison} frame(s) that {row.kind}: {extra:+.1f} s wall (to reach: <= {may:.1f}), "
+                    f"{extra_cpu:+.1f} s CPU over clean"
                 )
+    for row in rows:
+        if row.side == "black box" and row.poison:
+            most = row.poison * (math.ceil(math.log2(row.frames)) + 2)
+            lines.append(
+                f"black box, {row.poison} frame(s) that {row.kind} in {row.frames}: {row.attempts} attempts "
+                f"(to reach: <= {most})"
+            )
     return lines
 
 
@@ -213,6 +253,9 @@ def main() -> int:
     parser.add_argument("--kinds", default="raise,kill")
     parser.add_argument("--sides", default="stock,dflwrap")
     parser.add_argument("--rounds", type=int, default=2, help="clean pairs")
+    parser.add_argument(
+        "--black-box", type=int, default=0, metavar="FRAMES", help="also isolate among so many"
+    )
     parser.add_argument("--workers", type=int, default=1, help="of dflwrap; stock has one on two cores")
     parser.add_argument("--bound", type=float, default=0, help="seconds a run may take; 0 = 300 + 10 a frame")
     parser.add_argument("--json", type=Path, help="also write the rows there")
@@ -239,6 +282,14 @@ def main() -> int:
                 if options.json:
                     options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
                 shutil.rmtree(scratch, ignore_errors=True)
+        for number in (n for n in numbers if n and options.black_box):
+            scratch = Path(temporary) / f"black-{number}"
+            rows.append(
+                measure(
+                    "black box", view, "raise", number, options.black_box, bound, options.workers, scratch
+                )
+            )
+            print(show(rows[-1]), flush=True)
     print("\n".join(summary(rows)))
     return 0
 
