@@ -144,12 +144,20 @@ def timing(run_folder: Path) -> tuple[float | None, float | None]:
 
 
 def measure(
-    side: str, target: Target, kind: str, poison: int, frames: int, bound: float, workers: int, scratch: Path
+    side: str,
+    target: Target,
+    kind: str,
+    poison: int,
+    frames: int,
+    bound: float,
+    options: argparse.Namespace,
+    scratch: Path,
 ) -> Row:
     """`side`: "stock", "dflwrap" or "black box"."""
     marks = dict.fromkeys(poison_numbers(frames, poison), MARKS.get(kind, (0, 0, 0)))
     source = scratch / "frames"
-    names = dotted_frames(source, frames, (640, 360), marks)
+    width, height = map(int, options.size.split("x"))
+    names = dotted_frames(source, frames, (width, height), marks)
     bad = {names[number - 1] for number in marks}
     output = scratch / "aligned"
     if side == "stock":
@@ -158,12 +166,12 @@ def measure(
         done = run(bounded(stock_command(target, source, output), bound), scratch / "logs", env, bound + 20)
     else:
         more = ("--no-agent",) if side == "black box" else ()
-        command = extract_command(target, source, output, "--workers", str(workers), *more)
+        command = extract_command(target, source, output, "--workers", str(options.workers), *more)
         done = run(command, scratch / "logs", environment(), bound)
     report = done.report if side != "stock" else None
     named = {row["frame"] for row in report["quarantined"]} if report else set()
     return Row(
-        *(side, kind, poison, workers, frames),
+        *(side, kind, poison, options.workers, frames),
         len(delivered(output) - bad),
         frames - len(bad),
         len(named & bad),
@@ -249,6 +257,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--frames", type=int, default=200)
+    parser.add_argument("--size", default="640x360", metavar="WxH", help="of the frames")
     parser.add_argument("--poison", default="0,1,3,10", help="numbers of poison frames")
     parser.add_argument("--kinds", default="raise,kill")
     parser.add_argument("--sides", default="stock,dflwrap")
@@ -275,9 +284,7 @@ def main() -> int:
         for index, (kind, number) in enumerate(cases):
             for side in options.sides.split(","):
                 scratch = Path(temporary) / f"{index}-{side}"
-                rows.append(
-                    measure(side, view, kind, number, options.frames, bound, options.workers, scratch)
-                )
+                rows.append(measure(side, view, kind, number, options.frames, bound, options, scratch))
                 print(show(rows[-1]), flush=True)
                 if options.json:
                     options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
@@ -285,9 +292,7 @@ def main() -> int:
         for number in (n for n in numbers if n and options.black_box):
             scratch = Path(temporary) / f"black-{number}"
             rows.append(
-                measure(
-                    "black box", view, "raise", number, options.black_box, bound, options.workers, scratch
-                )
+                measure("black box", view, "raise", number, options.black_box, bound, options, scratch)
             )
             print(show(rows[-1]), flush=True)
     print("\n".join(summary(rows)))
