@@ -31,6 +31,8 @@ class Target:
     arguments: tuple[str, ...]
     python: str = ""
     root: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Set for dflwrap beside the environment's own."""
 
 
 def double() -> Target:

@@ -7,11 +7,13 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
 
 from benchmarks._common import Target, environment, extract_command
+from benchmarks._shims import STAGES as HOOKED_STAGES
 from benchmarks._trial import POISON, Case, Trial
 
 STAGES = (
@@ -62,6 +64,15 @@ OUTPUT_STAGES = ("first_frame", "steady", "frame", "finish")
 """Where the double knows its output folder: "outside" and "fill_disk" need it."""
 
 
+def hooked_cases(target: Target) -> Iterator[Case]:
+    """The same faults in an extractor with stand-ins (`_shims`)."""
+    for stage in HOOKED_STAGES:
+        for fault, settings in EVERYWHERE.items():
+            if fault in ("outside", "fill_disk") and stage not in OUTPUT_STAGES:
+                continue
+            yield double_case(target, stage, fault, settings)
+
+
 def double_cases(target: Target) -> Iterator[Case]:
     for stage in STAGES:
         for fault, settings in EVERYWHERE.items():
@@ -79,8 +90,9 @@ def double_cases(target: Target) -> Iterator[Case]:
 
 def double_case(target: Target, stage: str, fault: str, settings: dict[str, Any]) -> Case:
     # A frame that is prepared anew gets another name, which ends in its own.
-    key = {"frame": f"*{POISON}", "host": f"host:*{POISON}"}.get(stage, stage)
+    key = {"frame": f"*{POISON}.*", "host": f"host:*{POISON}.*"}.get(stage, stage)
     harmless = fault in HARMLESS
+    with_gpu = target.name == "double" and stage in ("import", "enumeration")
     return Case(
         target,
         stage,
@@ -89,7 +101,7 @@ def double_case(target: Target, stage: str, fault: str, settings: dict[str, Any]
         innocents=stage in ("frame", "host"),
         all_frames=harmless or stage == "finish",
         # On the CPU dflwrap presets the list of devices: these stages are reached with a GPU only.
-        devices=("--force-gpu-idxs", "0") if stage in ("import", "enumeration") else ("--cpu-only",),
+        devices=("--force-gpu-idxs", "0") if with_gpu else ("--cpu-only",),
     )
 
 
@@ -217,7 +229,13 @@ def interrupt(number: int) -> Callable[[Trial], None]:
     return act
 
 
-def outside_cases(target: Target, *, may_mount: bool) -> Iterator[Case]:
+def set_clock_back(trial: Trial) -> None:
+    if trial.wait_for_faces(2):
+        trial.clock_switch.touch()
+        trial.provoked = True
+
+
+def outside_cases(target: Target, *, may_mount: bool, clock: Path | None) -> Iterator[Case]:
     """slow frames on the double, so that the fault falls into the run."""
 
     def case(fault: str, act: Callable[[Trial], None], **more: Any) -> Case:
@@ -232,6 +250,8 @@ def outside_cases(target: Target, *, may_mount: bool) -> Iterator[Case]:
     yield case("replace a frame", replace_frame, input_changes=True)
     yield case("remove the output folder", remove_output, output_goes=True)
     yield case("SIGTERM to dflwrap", interrupt(signal.SIGTERM), allowed=(4, 0))
+    if clock is not None:
+        yield case("clock set back", set_clock_back, all_frames=True, preload=clock)
     yield case("a second dflwrap", second_dflwrap, all_frames=True)
     if may_mount:
         yield case("output read-only", read_only_output)

@@ -8,8 +8,9 @@ there twice or half-written; no process is left; the input is unchanged; and the
 fault, completes. A line per case; the violations again at the end; exit code 1 if there are any.
 
 The real DeepFaceLab is tried where DFLWRAP_TEST_DFL_ROOT and DFLWRAP_TEST_DFL_PYTHON name an install. Full
-disks and read-only folders need the right to mount (Linux, root); without it they are left out, and it is
-said. POSIX only. Not covered: a clock that is set back (it would be set back for the whole machine).
+disks and read-only folders need the right to mount (Linux, root), the clock that is set back a C compiler;
+without them these are left out, and it is said. POSIX only. A case whose fault never came about ("not
+reached") proves nothing; they are listed at the end.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from benchmarks._clock import build as build_clock
 from benchmarks._common import Target, builtin, double, end_with_me, real_dfl
 from benchmarks._kills import KILLS_A_RUN, Killed, kill_and_resume
-from benchmarks._matrix import double_cases, outside_cases
-from benchmarks._trial import Case, Outcome, try_case
+from benchmarks._matrix import double_cases, hooked_cases, outside_cases
+from benchmarks._shims import hooked_builtin, hooked_real
+from benchmarks._trial import POISON, Case, Outcome, try_case
 
 QUICK = (
     ("frame", "raise"),
@@ -62,12 +65,19 @@ def targets(names: str) -> list[Target]:
     return [target for name in names.split(",") if (target := available[name]) is not None]
 
 
-def cases_of(chosen: Sequence[Target], *, mount: bool) -> list[Case]:
+def cases_of(chosen: Sequence[Target], scratch: Path, *, mount: bool) -> list[Case]:
+    clock = build_clock(scratch / "clock")
+    if clock is None:
+        print("left out, no Linux or no C compiler: the clock set back")
     cases: list[Case] = []
     for target in chosen:
         if target.name == "double":
             cases += double_cases(target)
-        cases += outside_cases(target, may_mount=mount)
+        elif target.name == "built-in":
+            cases += hooked_cases(hooked_builtin(target, scratch / "built-in"))
+        else:
+            cases += hooked_cases(hooked_real(target, scratch / "DeepFaceLab", f"{POISON}.png"))
+        cases += outside_cases(target, may_mount=mount, clock=clock)
     return cases
 
 
@@ -80,7 +90,7 @@ def run_matrix(cases: Sequence[Case], jobs: int, scratch: Path) -> list[Outcome]
             outcome = future.result()
             outcomes.append(outcome)
             case = outcome.case
-            verdict = "holds" if outcome.provoked else "came too late"
+            verdict = "holds" if outcome.provoked else "not reached"
             verdict = "VIOLATED" if outcome.violations else verdict
             print(
                 f"{number:4}/{len(cases)} {case.target.name:9} {case.stage:12} {case.fault:36} "
@@ -146,23 +156,27 @@ def main() -> int:
     if not mount:
         print("left out, no right to mount: full disk, read-only output")
     chosen = targets("double" if options.quick else options.targets)
-    cases = [] if options.no_matrix else cases_of(chosen, mount=mount)
     kills = options.kills
-    if options.quick:
-        cases = [case for case in cases if (case.stage, case.fault) in QUICK]
-        kills = min(kills, QUICK_KILLS)
-    cases = [case for case in cases if options.only in f"{case.stage} {case.fault}"]
-    if options.sample:
-        cases = random.Random(options.seed).sample(cases, min(options.sample, len(cases)))
-    with tempfile.TemporaryDirectory(prefix="dflwrap-chaos-") as scratch:
-        outcomes = run_matrix(cases, options.jobs, Path(scratch))
-        killed = run_kills(chosen, kills, options.seed, options.jobs, Path(scratch)) if kills else []
+    with tempfile.TemporaryDirectory(prefix="dflwrap-chaos-") as folder:
+        scratch = Path(folder)
+        cases = [] if options.no_matrix else cases_of(chosen, scratch, mount=mount)
+        if options.quick:
+            cases = [case for case in cases if (case.stage, case.fault) in QUICK]
+            kills = min(kills, QUICK_KILLS)
+        cases = [case for case in cases if options.only in f"{case.stage} {case.fault}"]
+        if options.sample:
+            cases = random.Random(options.seed).sample(cases, min(options.sample, len(cases)))
+        outcomes = run_matrix(cases, options.jobs, scratch)
+        killed = run_kills(chosen, kills, options.seed, options.jobs, scratch) if kills else []
     bad = sum(bool(o.violations) for o in outcomes) + sum(bool(k.violations) for k in killed)
     print(
-        f"\n{sum(o.provoked for o in outcomes)} cases, {sum(k.kills for k in killed)} kills of dflwrap "
-        f"on {len(killed)} facesets "
+        f"\n{sum(o.provoked for o in outcomes)} of {len(outcomes)} cases reached, "
+        f"{sum(k.kills for k in killed)} kills of dflwrap on {len(killed)} facesets "
         f"in {time.monotonic() - began:.0f} s: {bad or 'none'} violated"
     )
+    for outcome in outcomes:
+        if not outcome.provoked:
+            print(f"  not reached: {outcome.case.target.name}, {outcome.case.stage}, {outcome.case.fault}")
     for outcome in outcomes:
         if outcome.violations:
             case = outcome.case

@@ -27,6 +27,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks._common import Target, dotted_frames, end_with_me, environment, extract_command, real_dfl, run
+from benchmarks._shims import linked_view
 from dflwrap.faceset.errors import FaceFileError
 from dflwrap.faceset.verify import verify_face
 
@@ -47,12 +48,12 @@ _spec.loader.exec_module(_real)
 class S3FDExtractor(_real.S3FDExtractor):
     def extract(self, input_image, *args, **kwargs):
         corner = tuple(int(value) for value in input_image[4, 4][:3])
-        if corner == {raising!r}:
+        if corner == RAISING:
             raise RuntimeError("poison frame of the benchmark")
-        if corner == {killing!r}:
+        if corner == KILLING:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().extract(input_image, *args, **kwargs)
-'''
+'''.replace("RAISING", repr(MARKS["raise"])).replace("KILLING", repr(MARKS["kill"]))
 
 
 @dataclass(frozen=True)
@@ -74,27 +75,6 @@ class Row:
     """dflwrap: from the host's start to the first worker's being ready."""
     frame_seconds: float | None = None
     """dflwrap: median of a frame, the worker's first left out."""
-
-
-def view_of(target: Target, folder: Path) -> Target:
-    """The install seen through links, with the shim in place of the detector's module."""
-    root = Path(target.root)
-    main = root if root.is_file() else root / "main.py"
-    folder.mkdir(parents=True)
-    for entry in main.parent.iterdir():
-        if entry.name == main.name:  # a linked main.py would put the real folder on sys.path
-            shutil.copyfile(entry, folder / entry.name)
-        elif entry.name != "facelib" and not entry.name.startswith("."):
-            (folder / entry.name).symlink_to(entry)
-    (folder / "facelib").mkdir()
-    for entry in (main.parent / "facelib").iterdir():
-        if entry.name not in ("S3FDExtractor.py", "__pycache__"):
-            (folder / "facelib" / entry.name).symlink_to(entry)
-    original = str(main.parent / "facelib" / "S3FDExtractor.py")
-    text = SHIM.format(original=original, raising=MARKS["raise"], killing=MARKS["kill"])
-    (folder / "facelib" / "S3FDExtractor.py").write_text(text, encoding="utf-8")
-    arguments = ("--extractor", "dfl", "--dfl-root", str(folder), "--dfl-python", target.python)
-    return Target(target.name, arguments, target.python, str(folder))
 
 
 def stock_command(target: Target, source: Path, output: Path) -> list[str]:
@@ -280,7 +260,7 @@ def main() -> int:
     cases += [(kind, number) for kind in options.kinds.split(",") for number in numbers if number]
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as temporary:
-        view = view_of(target, Path(temporary) / "DeepFaceLab")
+        view = linked_view(target, Path(temporary) / "DeepFaceLab", "", SHIM)
         for index, (kind, number) in enumerate(cases):
             for side in options.sides.split(","):
                 scratch = Path(temporary) / f"{index}-{side}"

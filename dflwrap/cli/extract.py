@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dflwrap.common.defaults import BLURRY_BELOW
 from dflwrap.common.errors import DflwrapError
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def extract(
             help="What counts as blurry: sharpness (variance of the Laplacian) under this.",
             rich_help_panel=_FRAMES,
         ),
-    ] = 15.0,
+    ] = BLURRY_BELOW,
     retry_quarantined: Annotated[
         bool,
         typer.Option(

@@ -45,9 +45,6 @@ class Run:
             position += len(line.text) + 1
         self.text = "\n".join(line.text for line in self.lines)
 
-    def line_at(self, offset: int) -> int:
-        return bisect_right(self.starts, offset) - 1
-
     def around(self, index: int, within: int) -> str:
         first = max(0, index - within)
         last = min(len(self.lines), index + within + 1)

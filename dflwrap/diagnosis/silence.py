@@ -28,7 +28,6 @@ POWER_CUT_NULS = 16
 """NUL bytes at the end of a log that only a lost power or a crashed system leaves."""
 
 _NEW_GPU = lazy(r"RTX ?(?:[2345]0\d\d|A\d{3,4}|PRO)|GTX ?16\d\d|30[5-9]0|40[5-9]0|50[5-9]0", re.I)
-_OLD_BUILD = lazy(r"2080|CUDA_?(?:9|10)|CUDA_9|OpenCL|SSE", re.I)
 _PROMPT = lazy(
     r"\[[^\]]{0,20}\] (?:Which GPU index(?:es)? to choose\?|Face type|Max number of faces from image|Image size"
     r"|Jpeg quality|Write debug images to .{1,60}\?|Continue extraction\?).{0,80}: ?$"

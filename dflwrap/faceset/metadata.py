@@ -298,11 +298,6 @@ def rewrite(jpeg: bytes, transform: Callable[[FaceMetadata], FaceMetadata]) -> b
     return write_metadata(jpeg, transform(metadata))
 
 
-def replace_source_filename(jpeg: bytes, new_name: str) -> bytes:
-    """`jpeg` with another `source_filename`; all other keys untouched. Raises as `rewrite`."""
-    return rewrite(jpeg, lambda metadata: replace(metadata, source_filename=new_name))
-
-
 def scale_source(metadata: FaceMetadata, factor_x: float, factor_y: float) -> FaceMetadata:
     """The same face, its frame coordinates times the factors.
 

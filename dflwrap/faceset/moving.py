@@ -8,32 +8,9 @@ import os
 import shutil
 from pathlib import Path
 
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
+from dflwrap.common.retrying import retry_held_open
 
 _PART = ".dflwrap-part"
-
-
-class _HeldOpenError(PermissionError):
-    """Windows: another program (a virus scanner) holds the file for a moment."""
-
-
-def _renamed(source: Path, target: Path) -> None:
-    try:
-        source.rename(target)
-    except FileExistsError:
-        raise
-    except PermissionError as error:
-        if os.name == "nt" and not target.exists():
-            raise _HeldOpenError(*error.args) from error
-        raise
-
-
-_rename_patiently = retry(
-    retry=retry_if_exception_type(_HeldOpenError),
-    wait=wait_exponential(multiplier=0.05, max=1.0),
-    stop=stop_after_delay(10.0),
-    reraise=True,
-)(_renamed)
 
 
 def flush_to_disk(path: Path) -> None:
@@ -61,7 +38,7 @@ def move_without_overwriting(source: Path, target: Path) -> None:
     the bytes are copied to a temporary name beside the target first.
     """
     if os.name == "nt":
-        _rename_patiently(source, target)
+        retry_held_open(lambda: source.rename(target))  # a scanner looks at new files
         return
     try:
         os.link(source, target, follow_symlinks=False)

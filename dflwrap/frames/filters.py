@@ -17,8 +17,6 @@ FILTERED = "filtered"
 BLACK_MEAN = 12.0
 BLACK_BRIGHTEST = 40.0
 """A frame is black when its mean luma is below BLACK_MEAN and 99.5 % of it below BLACK_BRIGHTEST (of 255)."""
-BLURRY_BELOW = 15.0
-"""Default bound of the variance of the Laplacian (Pech-Pacheco et al. 2000) at a long side of 640 pixels."""
 
 
 @dataclass(frozen=True, slots=True)

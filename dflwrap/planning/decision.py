@@ -50,7 +50,7 @@ class VramCondition:
 
 @dataclass(frozen=True, slots=True)
 class DiskCondition:
-    """At least `free` bytes free in the folder of this role ("output", "temp")."""
+    """At least `free` bytes free in the folder of this role ("output", "temp"), or a tenth of a small disk."""
 
     role: str
     free: int

@@ -64,6 +64,7 @@ VRAM_SLACK = GIB // 4
 """Free memory need not come back to the last MiB: the desktop moves by some hundred MiB."""
 DISK_BOUND = 24 * 3600.0
 DISK_ROOM = 2 * GIB
+"""Of a small disk a tenth is enough (see `DiskCondition`)."""
 RAM_PLENTY = 4 * GIB
 """Free RAM (a worker of DFL holds 0.8 GB) at which a killed worker was not killed for want of it."""
 TRANSIENT_PAUSE = 5.0
@@ -258,11 +259,24 @@ def _wait_for_vram(case: _Case, row: Ladder, position: int) -> Wait | Skip:
 def _wait_for_disk(case: _Case) -> Wait | Skip:
     if not case.context.may_wait:
         return Skip()
-    stop = _stop(case, f"no room after {DISK_BOUND / 3600:.0f} h of waiting")
-    sentence = case.says(f"waiting until the output disk has {DISK_ROOM / GIB:.0f} GiB free")
-    then = NextPlan(case.plan, (Rung.WAIT_FOR_DISK,), sentence)
+    stop = _stop(case, _NO_ROOM)
+    return _for_room(case.plan, case.says(_FOR_ROOM), stop)
+
+
+_FOR_ROOM = f"waiting until the output disk has {DISK_ROOM / GIB:.0f} GiB (or a tenth of it) free"
+_NO_ROOM = f"no room after {DISK_BOUND / 3600:.0f} h of waiting"
+
+
+def wait_for_room(plan: Plan, why: str) -> Wait:
+    """For a disk that is full under dflwrap itself, outside of any attempt's verdict. why: a sentence."""
+    sentence = f"{_FOR_ROOM}: {why}"
+    return _for_room(plan, sentence, Stop("disk-full", f"stopped, {_NO_ROOM}: {why}"))
+
+
+def _for_room(plan: Plan, sentence: str, otherwise: Stop) -> Wait:
+    then = NextPlan(plan, (Rung.WAIT_FOR_DISK,), sentence)
     condition = DiskCondition("output", DISK_ROOM)
-    return Wait(condition, DISK_BOUND, 5.0, 60.0, then, stop, (Rung.WAIT_FOR_DISK,), sentence)
+    return Wait(condition, DISK_BOUND, 5.0, 60.0, then, otherwise, (Rung.WAIT_FOR_DISK,), sentence)
 
 
 def _poison(case: _Case) -> Decision:

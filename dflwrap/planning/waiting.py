@@ -1,4 +1,4 @@
-"""Waiting for what passes: video memory, room on the disk, files held open, a driver that starts.
+"""Waiting for what passes: video memory, room on the disk, a driver that starts.
 
 Impure helpers on `tenacity`; every wait has a bound, and `stop` (an event) ends it at once. What to wait for
 and what to do afterwards is the policy's matter.
@@ -6,7 +6,6 @@ and what to do afterwards is the policy's matter.
 
 from __future__ import annotations
 
-import errno
 import threading
 import time
 from collections.abc import Callable
@@ -15,11 +14,9 @@ from typing import TypeVar
 
 import tenacity
 
-T = TypeVar("T")
+from dflwrap.common.retrying import retrying
 
-HELD_OPEN_ERRNOS = frozenset({errno.EBUSY, errno.EAGAIN, errno.ETXTBSY})
-HELD_OPEN_WINERRORS = frozenset({5, 32, 33})
-"""Access denied (a scanner, or a delete that is pending), sharing violation, lock violation."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +61,6 @@ def wait_for_disk(
     return _until(read_free, needed, bound, first, longest, stop, note)
 
 
-def retry_held_open(
-    function: Callable[[], T], *, bound: float = 10.0, stop: threading.Event | None = None
-) -> T:
-    """Call until it does not fail because another process holds the file (scanner, indexer, cloud sync).
-
-    Raises what `function` raised last when `bound` seconds are over, and everything else at once.
-    """
-    return _retrying(_held_open, bound, 0.05, 1.0, stop)(function)
-
-
 def retry_startup(
     function: Callable[[], T],
     transient: Callable[[BaseException], bool],
@@ -85,24 +72,7 @@ def retry_startup(
 
     Raises what `function` raised last when `bound` seconds are over, and everything else at once.
     """
-    return _retrying(transient, bound, 0.2, 2.0, stop)(function)
-
-
-def _retrying(
-    transient: Callable[[BaseException], bool],
-    bound: float,
-    first: float,
-    longest: float,
-    stop: threading.Event | None,
-) -> tenacity.Retrying:
-    event = stop if stop is not None else threading.Event()
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(transient),
-        wait=tenacity.wait_exponential(multiplier=first, max=longest),
-        stop=tenacity.stop_after_delay(bound) | tenacity.stop_when_event_set(event),
-        sleep=tenacity.sleep_using_event(event),
-        reraise=True,
-    )
+    return retrying(transient, bound, 0.2, 2.0, stop)(function)
 
 
 def _until(
@@ -157,12 +127,3 @@ def _within(
         return max(0.01, min(inner(state), left))
 
     return wait
-
-
-def _held_open(error: BaseException) -> bool:
-    if not isinstance(error, OSError):
-        return False
-    winerror = getattr(error, "winerror", None)
-    if winerror is not None:
-        return winerror in HELD_OPEN_WINERRORS
-    return error.errno in HELD_OPEN_ERRNOS

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dflwrap import __version__
+from dflwrap.common.retrying import retry_held_open
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow
 
@@ -97,4 +98,4 @@ def write_report(path: Path, report: dict[str, Any]) -> None:
         json.dump(report, file, indent=1, ensure_ascii=False)
         file.flush()
         os.fsync(file.fileno())
-    part.replace(path)
+    retry_held_open(lambda: part.replace(path))

@@ -116,7 +116,12 @@ class Collector:
     def _promote(self, finished: list[FinishedFrame]) -> None:
         if not finished:
             return
-        refused = self.promoter.promote(finished, self.output, self.attempt, keep_debug=self.keep_debug)
+        try:
+            refused = self.promoter.promote(finished, self.output, self.attempt, keep_debug=self.keep_debug)
+        except BaseException:
+            still_open = {row.id for row in self.ledger.open_frames()}
+            self.gained -= {item.frame.id for item in finished} & still_open
+            raise
         for bad in refused:
             self.gained.discard(bad.frame.id)
             self.failures[bad.frame.id] = Failure(bad.frame, "not_whole", bad.reason)

@@ -37,9 +37,8 @@ class Intake:
 def take_in(request: RunRequest, ledger: Ledger, folder: RunFolder) -> Intake:
     """Enter new frames, quarantine what cannot be extracted, adopt existing faces, refuse conflicts.
 
-    Raises DflwrapError when the request contradicts the run, or when a needed name is taken.
+    Raises DflwrapError when a needed name is taken.
     """
-    _check_same_run(request, ledger)
     intake = Intake(take_inventory(request.input_dir))
     if not intake.inventory.frames and not ledger.counts().total:
         raise DflwrapError(_no_frames(request, intake.inventory))
@@ -58,7 +57,8 @@ def _no_frames(request: RunRequest, inventory: Inventory) -> str:
     return text + " Give the folder that holds the frames themselves with --input-dir."
 
 
-def _check_same_run(request: RunRequest, ledger: Ledger) -> None:
+def check_same_run(request: RunRequest, ledger: Ledger) -> None:
+    """Raises DflwrapError when the request contradicts the run that it goes on with."""
     asked = request.options.to_dict()
     begun = ledger.get("options")
     if begun is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.plan import Plan
 from dflwrap.common.rungs import Rung
 from dflwrap.common.verdict import Verdict
@@ -24,12 +25,14 @@ from dflwrap.planning.decision import (
     Wait,
     rungs_of,
 )
+from dflwrap.planning.fit import fit_batch
 from dflwrap.planning.learning import Learner
 from dflwrap.planning.policy import decide
 from dflwrap.planning.types import AttemptRecord, RunContext, TelemetrySummary
 from dflwrap.supervisor.attempt import EndedBy
 from dflwrap.supervisor.attempting import Attempted, AttemptRunner
 from dflwrap.supervisor.judging import Judged
+from dflwrap.supervisor.pausing import room_again
 from dflwrap.supervisor.repairing import repair_bound
 
 FRAME_BOUND = frozenset({"host-memory", "gpu-memory", "worker-crash", "input-image", "hang", "unknown"})
@@ -94,7 +97,12 @@ class Loop:
             if self._control.stopping:
                 return Ended(interrupted=True)
             chosen, plan, repairing = self._choose(rows)
-            done = self._attempt(chosen, plan, repairing)
+            try:
+                done = self._attempt(chosen, plan, repairing)
+            except NeedsUserError as error:
+                if self._context.may_wait and room_again(error, self._runner, plan):
+                    continue
+                raise
             if done is None:
                 continue  # every frame of the batch was refused while it was prepared
             self._history.append(done.record)
@@ -131,12 +139,16 @@ class Loop:
         self._bisection = None
         free = [row for row in rows if row.name not in self._held]
         if free:
-            size = self._plan.batch_size or len(free)
+            size = self._plan.batch_size or self._auto_batch(len(free)) or len(free)
             return free[:size], self._plan, False
         plan = self._repair_plan or replace(self._plan, workers=1, batch_size=1)
         # With an event per frame each stands alone within one attempt; a black box needs one attempt each.
         count = 1 if self._is_black_box() else len(rows)
         return rows[:count], plan, True
+
+    def _auto_batch(self, count: int) -> int:
+        failed = any(not record.healthy for record in self._history)
+        return fit_batch(count, black_box=self._is_black_box(), failed_before=failed)
 
     def _is_black_box(self) -> bool:
         name = self._extractor.info().name

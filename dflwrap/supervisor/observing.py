@@ -14,7 +14,7 @@ from dflwrap.planning.waiting import wait_for_disk, wait_for_vram
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.tree import ProcessTree
 from dflwrap.telemetry.base import GpuReader, Sample
-from dflwrap.telemetry.host import HostReader, free_space
+from dflwrap.telemetry.host import HostReader, free_space, total_space
 from dflwrap.telemetry.recorder import Recorder
 
 WRITE_EVERY = 5.0
@@ -102,9 +102,10 @@ class Observer:
                 )
             case DiskCondition() as disk:
                 folder = self._folders.get(disk.role)
+                total = total_space(folder) if folder else None
                 waited = wait_for_disk(
                     lambda: free_space(folder) if folder else None,
-                    disk.free,
+                    min(disk.free, total // 10) if total else disk.free,
                     bound=step.bound,
                     first=step.first,
                     longest=step.longest,

@@ -24,7 +24,7 @@ from dflwrap.report.summary import build_report, write_report
 from dflwrap.supervisor.attempting import AttemptRunner
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.doubt import Doubt
-from dflwrap.supervisor.intake import take_in
+from dflwrap.supervisor.intake import check_same_run, take_in
 from dflwrap.supervisor.loop import Ended, Loop
 from dflwrap.supervisor.observing import Observer
 from dflwrap.supervisor.progress import Reporter, RunState
@@ -172,6 +172,7 @@ class _Run:
             self._request.output_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise cannot_write(self._request.output_dir, error) from error
+        check_same_run(self._request, self._ledger)
         promoter.repair()
         self._folder.clear_work()
         intake = take_in(self._request, self._ledger, self._folder)

@@ -77,7 +77,7 @@ class RunFolder:
         Everything in them is ours: links, converted copies, faces that were not whole.
         """
         for attempt in sorted(self.attempts.iterdir()):
-            for name in ("in", "out", "out_debug"):
+            for name in ("in", "repaired", "out", "out_debug"):
                 remove_tree(attempt / name)
 
 

@@ -103,9 +103,21 @@ class HostReader:
 
 def free_space(folder: Path) -> int | None:
     """Free bytes for this user where `folder` is or would be; None if it cannot be told."""
+    usage = _usage(folder)
+    return usage[0] if usage else None
+
+
+def total_space(folder: Path) -> int | None:
+    """Bytes of the disk where `folder` is or would be; None if it cannot be told."""
+    usage = _usage(folder)
+    return usage[1] if usage else None
+
+
+def _usage(folder: Path) -> tuple[int, int] | None:
     for candidate in (folder, *folder.parents):
         try:
-            return int(psutil.disk_usage(str(candidate)).free)
+            usage = psutil.disk_usage(str(candidate))
         except OSError:
             continue
+        return int(usage.free), int(usage.total)
     return None

@@ -16,7 +16,7 @@ from dflwrap.telemetry.summary import Tally
 
 STEADY = 1.0
 """Seconds between samples in the steady phase."""
-STARTING = 0.25
+STARTING = 0.5
 """While starting, when memory fills within a second or two."""
 
 Sink = Callable[[Sample], None]

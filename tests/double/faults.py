@@ -83,12 +83,16 @@ def _entries(key):
 
 
 def _take(pattern, index, times):
-    """True while this fault has fired fewer than `times` times in all processes together."""
-    if times is None:
-        return True
+    """True while this fault has fired fewer than `times` times in all processes together.
+
+    What has fired leaves a file in `<script>.fired`.
+    """
     folder = Path(os.environ[SCRIPT_ENV] + ".fired")
     folder.mkdir(exist_ok=True)
     safe = "".join(c if c.isalnum() else "_" for c in pattern)
+    if times is None:
+        (folder / f"{safe}-{index}").touch()
+        return True
     for n in range(times):
         try:
             (folder / f"{safe}-{index}-{n}").open("x").close()

@@ -32,7 +32,7 @@ from dflwrap.faceset.metadata import (
     dump_payload,
     parse_metadata,
     read_metadata,
-    replace_source_filename,
+    rewrite,
     scale_source,
     write_metadata,
 )
@@ -264,7 +264,7 @@ def test_metadata_stands_right_after_the_last_app_segment_and_only_once() -> Non
 @pytest.mark.parametrize(("protocol", "old_numpy"), STOCK)
 def test_a_new_source_filename_leaves_every_other_key_as_it_was(protocol: int, old_numpy: bool) -> None:
     face = with_payload(jpeg(), stock_payload(protocol, old_numpy))
-    renamed = replace_source_filename(face, "Fotos_übers Meer.webp")
+    renamed = rewrite(face, lambda m: replace(m, source_filename="Fotos_übers Meer.webp"))
     # The judge is numpy's own unpickler, on bytes made by this test.
     start = renamed.index(b"\xff\xef") + 4
     length = int.from_bytes(renamed[start - 2 : start], "big") - 2
@@ -283,7 +283,7 @@ def test_a_new_source_filename_leaves_every_other_key_as_it_was(protocol: int, o
 
 def test_the_same_name_again_changes_no_byte() -> None:
     face = with_payload(jpeg(), stock_payload())
-    assert replace_source_filename(face, "00012.png") == face
+    assert rewrite(face, lambda m: replace(m, source_filename="00012.png")) == face
 
 
 def test_scaling_the_source_keeps_every_landmark_where_it_is_in_the_face() -> None:

@@ -9,8 +9,10 @@ from ladder_walk import WIDE, failure, start
 
 from dflwrap.common.plan import Plan
 from dflwrap.common.rungs import Rung
+from dflwrap.diagnosis.catalogue import load_catalogue
+from dflwrap.diagnosis.rule import Role
 from dflwrap.planning.decision import Stop
-from dflwrap.planning.ladder import BY_CATEGORY, BY_CAUSE, ladder_for
+from dflwrap.planning.ladder import BY_CATEGORY, BY_CAUSE, FRAME_FIRST, POISON, ladder_for
 from dflwrap.planning.types import OnGpuFailure
 
 VRAM_REST = "smaller_input weights_on_cpu"
@@ -123,3 +125,14 @@ def test_the_table_in_the_docs_is_the_table_in_the_code() -> None:
     text = (Path(__file__).parents[2] / "docs" / "planning.md").read_text(encoding="utf-8")
     for name, row in {**BY_CAUSE, **BY_CATEGORY}.items():
         assert f"| {name} | " + " → ".join(f"`{rung.value}`" for rung in row) + " |" in text
+
+
+def test_no_rule_promises_a_remedy_that_its_row_does_not_hold() -> None:
+    wrong = {}
+    for rule in load_catalogue().rules:
+        if rule.role in (Role.ROOT, Role.SYMPTOM):
+            row = {rung.value for rung in ladder_for(rule.id, rule.category, rule.remedies)}
+            frames_own = {rung.value for rung in POISON} if rule.id in FRAME_FIRST else set()
+            if beyond := set(rule.remedies) - row - frames_own:
+                wrong[rule.id] = beyond
+    assert not wrong

@@ -1,0 +1,53 @@
+"""Trying again what passes by itself, on `tenacity`; every retry has a bound, and `stop` ends it at once."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import tenacity
+
+T = TypeVar("T")
+
+HELD_OPEN_ERRNOS = frozenset({errno.EBUSY, errno.EAGAIN, errno.ETXTBSY})
+HELD_OPEN_WINERRORS = frozenset({5, 32, 33})
+"""Access denied (a scanner, or a delete that is pending), sharing violation, lock violation."""
+
+
+def retry_held_open(
+    function: Callable[[], T], *, bound: float = 10.0, stop: threading.Event | None = None
+) -> T:
+    """Call until it does not fail because another process holds the file (scanner, indexer, cloud sync).
+
+    Raises what `function` raised last when `bound` seconds are over, and everything else at once.
+    """
+    return retrying(_held_open, bound, 0.05, 1.0, stop)(function)
+
+
+def retrying(
+    transient: Callable[[BaseException], bool],
+    bound: float,
+    first: float,
+    longest: float,
+    stop: threading.Event | None,
+) -> tenacity.Retrying:
+    """For errors that are `transient`: waits of `first` seconds, doubling up to `longest`."""
+    event = stop if stop is not None else threading.Event()
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(transient),
+        wait=tenacity.wait_exponential(multiplier=first, max=longest),
+        stop=tenacity.stop_after_delay(bound) | tenacity.stop_when_event_set(event),
+        sleep=tenacity.sleep_using_event(event),
+        reraise=True,
+    )
+
+
+def _held_open(error: BaseException) -> bool:
+    if not isinstance(error, OSError):
+        return False
+    winerror = getattr(error, "winerror", None)
+    if winerror is not None:
+        return winerror in HELD_OPEN_WINERRORS
+    return error.errno in HELD_OPEN_ERRNOS
