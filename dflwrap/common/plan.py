@@ -73,6 +73,11 @@ class Plan(_PlainData):
         return super(Plan, cls).from_dict(data)
 
 
+REPAIR_BOUND = 30.0
+"""Seconds within which a copy prepared anew is there, or is not waited for any more. Below the least bound on a
+silent extractor (60 s)."""
+
+
 @dataclass(frozen=True, slots=True)
 class AttemptSpec:
     """One launch of the extractor as plain data: serialisable in, serialisable out."""
@@ -91,8 +96,8 @@ class AttemptSpec:
     """File names inside `input_dir`, in the order of the ledger."""
     repaired_dir: str = ""
     """Where the supervisor answers a `repair_wanted` event: the copy prepared anew appears under the frame's
-    own name (always a PNG, whatever the name says; whole as soon as it is there), or `<name>.refused` where
-    none can be made. "" = nobody answers."""
+    own name (always a PNG, whatever the name says; whole as soon as it is there), or `<name>.no` where none
+    can be made. Waited for `REPAIR_BOUND` seconds. "" = nobody answers."""
 
     def to_dict(self) -> dict[str, Any]:
         return {

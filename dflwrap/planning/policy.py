@@ -289,7 +289,9 @@ def _poison(case: _Case) -> Decision:
         for record in case.history[:-1]
         if Rung.REPAIR_FRAME in record.answer
         for frame in record.suspects
-    } | set(case.record.repaired)
+    }
+    if case.record.frames_gained:  # else the extractor may be sick, and no copy could have helped
+        before |= set(case.record.repaired)
     suspects = case.record.suspects
     again = tuple(frame for frame in suspects if frame in before)
     new = tuple(frame for frame in suspects if frame not in before)

@@ -197,6 +197,8 @@ class AttemptRunner:
                 self.reporter.notice(f"worker {event.worker} was lost{frame} (exit status {status})")
             elif event.kind is EventKind.REPAIR_WANTED and event.frame:
                 self._prepare_anew(collector.attempt, repairer, event.frame)
+            elif event.kind in (EventKind.FRAME_DONE, EventKind.FRAME_FAILED) and event.frame:
+                repairer.settled(event.frame)
         if gained:
             self.state.settled_here += gained
             self.observer.steady()
@@ -209,7 +211,9 @@ class AttemptRunner:
         row = repairer.ask(name)
         if row is not None:
             self.ledger.prepare_anew(row.id, "prepared anew after it failed", repair_bound(row))
-            self.note(attempt, f"attempt {attempt}: {row.name} failed: prepared anew and tried once more")
+            self.note(
+                attempt, f"attempt {attempt}: {row.name} failed: being prepared anew, to be tried once more"
+            )
 
     def _line(self, line: Line) -> None:
         text = display(line.text.decode("utf-8", "replace").strip())[:200]

@@ -32,7 +32,7 @@ from dflwrap.planning.types import AttemptRecord, RunContext, TelemetrySummary
 from dflwrap.supervisor.attempt import EndedBy
 from dflwrap.supervisor.attempting import Attempted, AttemptRunner
 from dflwrap.supervisor.judging import Judged
-from dflwrap.supervisor.pausing import room_again
+from dflwrap.supervisor.pausing import DiskPause
 from dflwrap.supervisor.repairing import repair_bound
 
 FRAME_BOUND = frozenset({"host-memory", "gpu-memory", "worker-crash", "input-image", "hang", "unknown"})
@@ -78,6 +78,7 @@ class Loop:
         """Those of them that failed so while the attempt went on with others."""
         self._repair_plan: Plan | None = None
         self._bisection: Bisection | None = None
+        self._pause = DiskPause()
         self._black_box: dict[str, bool] = {}
         self._reason = ""
         self._category = "unknown"
@@ -100,7 +101,8 @@ class Loop:
             try:
                 done = self._attempt(chosen, plan, repairing)
             except NeedsUserError as error:
-                if self._context.may_wait and room_again(error, self._runner, plan):
+                if self._context.may_wait and self._pause.room_again(error, self._runner, plan):
+                    self._plan = self._pause.smaller(self._plan, len(chosen))
                     continue
                 raise
             if done is None:
@@ -122,8 +124,8 @@ class Loop:
             return None
         if repairing:
             self._tried_anew.update(row.name for row in rows)
-        self._tried_anew.update(done.record.repaired)
         if done.record.frames_gained:
+            self._tried_anew.update(done.record.repaired)
             self._own_failure.update(done.record.repaired)
         if done.result.agent_failed is not None:
             self._black_box[self._extractor.info().name] = True

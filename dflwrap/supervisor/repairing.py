@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from dflwrap.common.plan import REPAIR_BOUND
+from dflwrap.common.retrying import retry_held_open
 from dflwrap.frames.conversion import ConversionError, Converter
 from dflwrap.frames.judgement import REPAIR_SIDE, judge_size
 from dflwrap.ledger.records import FrameRow
 from dflwrap.supervisor.batching import Batch, Scale
 
-REFUSED = ".refused"
+REFUSED, UNFINISHED = ".no", ".new"
 
 
 def repair_bound(row: FrameRow) -> int:
@@ -31,7 +35,8 @@ class Repairer:
         self._source, self._folder, self._batch, self._max_side = source, folder, batch, max_side
         self._converter = Converter()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="repairs")
-        self._asked: set[str] = set()
+        self._answers: dict[str, Future[None]] = {}
+        self._ended = False
         self.scales: dict[str, Scale] = {}
         """Original pixels per pixel of the copies that were scaled, by batch name."""
 
@@ -41,36 +46,46 @@ class Repairer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ended = True
         self._thread.shutdown(wait=False, cancel_futures=True)
-        self._converter.close()
-        self._thread.shutdown(wait=True)
+        while True:
+            self._converter.close()  # ends a conversion under way; one may just be beginning
+            if not wait(self._answers.values(), timeout=0.1).not_done:
+                return
 
     def ask(self, name: str) -> FrameRow | None:
         """Begin with the copy of a frame of the batch. None if it has been asked for, or is not one of them."""
         row = self._batch.frames.get(name)
-        if row is None or name in self._asked:
+        if row is None or name in self._answers or self._ended:
             return None
-        self._asked.add(name)
-        self._thread.submit(self._answer, name, row)
+        self._answers[name] = self._thread.submit(self._answer, name, row, time.monotonic() + REPAIR_BOUND)
         return row
 
-    def _answer(self, name: str, row: FrameRow) -> None:
+    def settled(self, name: str) -> None:
+        """The frame has its outcome: its copy only takes room."""
+        if name in self._answers:
+            with suppress(OSError):
+                (self._folder / name).unlink(missing_ok=True)
+
+    def _answer(self, name: str, row: FrameRow, deadline: float) -> None:
         try:
             self._folder.mkdir(exist_ok=True)
-            unfinished = self._folder / f"{name}.part"
-            bound = min(side for side in (repair_bound(row), self._max_side) if side)
-            result = self._converter.convert(self._source / row.file_name, unfinished, bound)
-            if judge_size(result.width, result.height):
-                raise ConversionError("its size is not one that an extractor looks at")
-            if (result.out_width, result.out_height) != (result.width, result.height):
-                self.scales[name] = (result.width / result.out_width, result.height / result.out_height)
-            unfinished.rename(self._folder / name)
-        except (ConversionError, OSError):
+            if time.monotonic() < deadline and not self._ended:
+                self._copy(name, row)
+                return
+        except Exception:
             # The next attempt prepares it once more and says why it cannot; here the extractor waits.
-            self._refuse(name)
-
-    def _refuse(self, name: str) -> None:
-        try:
+            with suppress(OSError):
+                (self._folder / f"{name}{UNFINISHED}").unlink(missing_ok=True)
+        with suppress(OSError):  # where even this cannot be written, the extractor's own bound ends its wait
             (self._folder / f"{name}{REFUSED}").touch()
-        except OSError:
-            return  # the extractor's own bound ends its waiting
+
+    def _copy(self, name: str, row: FrameRow) -> None:
+        unfinished = self._folder / f"{name}{UNFINISHED}"
+        bound = min(side for side in (repair_bound(row), self._max_side) if side)
+        result = self._converter.convert(self._source / row.file_name, unfinished, bound)
+        if judge_size(result.width, result.height):
+            raise ConversionError("its size is not one that an extractor looks at")
+        if (result.out_width, result.out_height) != (result.width, result.height):
+            self.scales[name] = (result.width / result.out_width, result.height / result.out_height)
+        retry_held_open(lambda: unfinished.rename(self._folder / name))

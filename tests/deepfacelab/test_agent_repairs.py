@@ -11,6 +11,7 @@ import pytest
 from .conftest import Double
 
 BAD = "00003.png"
+ALL = [f"{n:05d}.png" for n in range(1, 7)]
 OTHERS = ["00001.png", "00002.png", "00004.png", "00005.png", "00006.png"]
 ORIGINALS: dict[str, Any] = {"originals": True}
 
@@ -63,7 +64,7 @@ def test_copies_that_fail_one_after_another_are_no_sign_of_a_sick_worker(
 
 
 def test_where_no_copy_can_be_made_the_first_failure_stands(double: Double, repaired: Path) -> None:
-    (repaired / f"{BAD}.refused").touch()
+    (repaired / f"{BAD}.no").touch()
     ran = double.run({BAD: {"fault": "raise", "text": "my own error"}})
     failed = ran.of("frame_failed")[0]
     assert failed["error"].endswith("my own error") and "repaired" not in failed
@@ -78,3 +79,35 @@ def test_an_answer_that_never_comes_is_not_waited_for(double: Double, repaired: 
     assert ran.frames("frame_failed") == [BAD] and "repaired" not in ran.of("frame_failed")[0]
     assert sorted(ran.frames("frame_done")) == OTHERS
     assert len(ran.of("finished")) == 1
+
+
+def copies_of_all(double: Double, folder: Path) -> None:
+    for frame in double.frames.iterdir():
+        shutil.copy(frame, folder / frame.name)
+
+
+def test_a_worker_that_fails_on_everything_makes_no_frame_guilty(double: Double, repaired: Path) -> None:
+    copies_of_all(double, repaired)
+    double.env |= {"DFLWRAP_WORKERS": "2"}
+    broken = {"fault": "raise", "worker": "CPU1"}
+    ran = double.run({"first_frame": broken, "steady": broken, "options": {"frame_seconds": 0.1}})
+    assert not ran.of("frame_failed"), ran.events
+    assert len(ran.of("frame_done")) == 6
+
+
+def test_an_error_that_sticks_to_its_worker_is_no_proof_against_the_frames_after_it(
+    double: Double, repaired: Path
+) -> None:
+    copies_of_all(double, repaired)
+    ran = double.run({BAD: "sick"})
+    assert sorted(ran.frames("frame_done")) == OTHERS
+    assert ran.frames("frame_failed") == [BAD]
+
+
+def test_copies_that_wait_when_the_last_worker_died_get_another(double: Double, repaired: Path) -> None:
+    copies_of_all(double, repaired)
+    double.env |= {"DFLWRAP_SPARE": "0"}
+    first = [{"fault": "raise", "times": 1}, {"fault": "kill", "times": 2}]
+    ran = double.run({"00001.png": first, "0000[2-6].png": {"fault": "raise", "originals": True}}, limit=60)
+    assert len(ran.of("finished")) == 1
+    assert sorted({*ran.frames("frame_done"), *ran.frames("frame_failed")}) == ["00001.png", *ALL[1:]]

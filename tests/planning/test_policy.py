@@ -172,6 +172,12 @@ def test_a_frame_that_failed_as_a_copy_too_needs_no_attempt_of_its_own() -> None
     assert isinstance(decision.then, RepairFrame) and decision.then.frames == ("y.png",)
 
 
+def test_a_copy_that_failed_where_nothing_succeeded_proves_nothing() -> None:
+    walk = start()
+    decision = walk.fail(BAD_FRAME, gained=0, given=1, suspects=("x.png",), repaired=("x.png",))
+    assert isinstance(decision, RepairFrame)
+
+
 @pytest.mark.parametrize(
     ("free", "repaired", "gained", "quarantined"),
     [

@@ -146,7 +146,7 @@ def test_a_frame_prepared_anew_is_extracted_within_the_same_attempt(
     done = extract(frames, tmp_path, {POISON: {"fault": fault, "originals": True}})
     report = check(done, tmp_path, poison=set())
     assert len(report["attempts"]) == 1
-    assert any(f"{POISON} failed: prepared anew" in d["sentence"] for d in report["decisions"]), report
+    assert any(f"{POISON} failed: being prepared anew" in d["sentence"] for d in report["decisions"]), report
 
 
 @pytest.mark.parametrize("fault", ["raise", "kill", "segfault"])
@@ -159,7 +159,7 @@ def test_faces_of_a_downscaled_copy_are_where_the_original_has_them(tmp_path: Pa
     folder = tmp_path / "frames"
     folder.mkdir()
     for number in range(1, FRAMES + 1):
-        size = (2800, 4000, 3) if f"{number:05d}.png" == POISON else (160, 200, 3)
+        size = (3600, 5000, 3) if f"{number:05d}.png" == POISON else (160, 200, 3)
         assert cv2.imwrite(str(folder / f"{number:05d}.png"), np.full(size, 90, np.uint8))
     for side in ("plain", "copied"):
         (tmp_path / side).mkdir()

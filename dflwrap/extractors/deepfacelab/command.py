@@ -10,7 +10,7 @@ from pathlib import Path
 import platformdirs
 
 from dflwrap.common.events import EVENTS_ENV
-from dflwrap.common.plan import AttemptSpec, Plan
+from dflwrap.common.plan import REPAIR_BOUND, AttemptSpec, Plan
 from dflwrap.extractors.base import Launch
 from dflwrap.extractors.deepfacelab.install import DflInstall
 
@@ -144,6 +144,7 @@ def _agent_settings(install: DflInstall, spec: AttemptSpec, plan: Plan) -> dict[
         EVENTS_ENV: spec.events_path,
         "DFLWRAP_DFL_VERSION": install.version,
         "DFLWRAP_REPAIRED": spec.repaired_dir,
+        "DFLWRAP_REPAIR_TIMEOUT": str(REPAIR_BOUND),
         "DFLWRAP_WORKERS": str(plan.workers),
         "DFLWRAP_WEIGHTS_ON_CPU": "1" if plan.weights_on_cpu else "0",
         "DFLWRAP_TF_LOG_LEVEL": "1" if plan.devices else "2",

@@ -47,7 +47,7 @@ class Pool:
         self.inbox = queue.Queue()
         self.kernels = process.GrowingFolder(settings.kernel_cache)
         self.slots = []
-        self.repairs = Repairs(settings, reporter)
+        self.repairs = Repairs(settings, reporter, getattr(extract, "final_output_path", None))
         self.work = Work(extract, settings, self.repairs)
         self.total = len(extract.input_data)
         self.done = self.failed = 0
@@ -84,6 +84,10 @@ class Pool:
                 self._flush_all()
                 if self.stopping or not self.repairs.waiting:
                     break
+        except Exception:
+            for slot, data, report in self.repairs.drain():  # shown to be their own failures before
+                self._failed(slot, data, report)
+            raise
         finally:
             self._close()
         if self.bar:
@@ -168,6 +172,7 @@ class Pool:
             spare, member.slot.spare = member.slot.spare, None
             spare.end()
         kind = report.get("kind")
+        member.last_failed = kind is not None
         if kind is None:
             self._succeeded(member, data, result, report)
         elif kind == "unreadable" or self.repairs.is_copy(data):  # no sign of a sick worker
@@ -185,7 +190,7 @@ class Pool:
         self._settle_doubts()
         if member.frames_done > 1:  # a first frame pays for kernels and autotuning
             self.longest = max(self.longest or 0.0, report["seconds"])
-        extra = self._repaired(data)
+        extra = {"repaired": True} if self.repairs.is_copy(data) else {}
         if report.get("looked") is False:
             extra["looked"] = False
         self.reporter.emit(
@@ -223,7 +228,7 @@ class Pool:
     # -- failures ------------------------------------------------------------------------------------
 
     def _repaired(self, data):
-        return {"repaired": True} if self.repairs.is_copy(data) else {}
+        return {"repaired": True} if self.repairs.was_proof(data) else {}
 
     def _give_up_copies(self):
         for slot, data, report in self.repairs.given_up():
@@ -231,8 +236,10 @@ class Pool:
 
     def _fail(self, slot, data, report):
         """A failure that is the frame's own: it gets its second try, or the failure stands."""
-        if not self.stopping and self.repairs.wait_for(slot, data, report):
-            return
+        if self.stopping or not self.repairs.wait_for(slot, data, report):
+            self._failed(slot, data, report)
+
+    def _failed(self, slot, data, report):
         self.failed += 1
         self.reporter.emit(
             "frame_failed",
@@ -362,13 +369,14 @@ class Pool:
             return
         for slot in self.slots:
             member = slot.member
-            if member is None and not self.work.exhausted:
+            if member is None and (not self.work.exhausted or not any(self._members())):
                 self._restart(slot, spare=False)
             spare = slot.spare
             if spare is not None and member is not None and (spare.state, member.state) == (FREE, STARTING):
                 slot.member, slot.spare, member = spare, member, spare
             if member is not None and member.state == FREE and member.reason is None:
-                data = self.work.next_for(member)
+                busy = any(one is not member and one.state != FREE for one in self._members())
+                data = self.work.next_for(member, busy)
                 if data is not None:
                     self._send(member, data)
         self._renew_for_fresh()

@@ -1,28 +1,40 @@
 """Second tries of frames that failed: as copies that the supervisor prepares while the others go on.
 
 A frame is asked for with a `repair_wanted` event; the answer is a file in the folder DFLWRAP_REPAIRED: the
-copy under the frame's own name (whole as soon as it is there), or `<name>.refused` where none can be made.
+copy under the frame's own name (whole as soon as it is there), or `<name>.no` where none can be made.
+
+A copy's failure proves something only on a worker that is known to be well: a fresh one, or one whose last
+frame succeeded. Only such failures are reported as `repaired`.
 """
 # mypy: ignore-errors
-# ruff: noqa: PTH110, PTH118
+# ruff: noqa: PTH107, PTH118, PTH208
 
 import os
 import pathlib
 import time
 
-REFUSED = ".refused"
+REFUSED = ".no"
+LOOK_EVERY = 0.2
+"""Seconds between two looks into the folder: it may lie on a network drive."""
 
 
 class Repairs:
-    def __init__(self, settings, reporter):
+    def __init__(self, settings, reporter, output):
+        """`settings.repaired`: "" = nobody prepares frames. output: where faces are written, or None."""
         self._folder, self._bound = settings.repaired, settings.repair_timeout
-        self._reporter = reporter
+        self._reporter, self._output = reporter, output
         self._asked = {}  # frame name -> when
         self._waiting = []  # [(slot, data, report)]: not handed out before their copies are there
+        self._proving = set()  # names of copies that were handed to a worker known to be well
+        self._there, self._looked = frozenset(), 0.0
 
     @property
     def waiting(self):
         return bool(self._waiting)
+
+    @property
+    def has_ready(self):
+        return any(self._has_copy(data) for _slot, data, _report in self._waiting)
 
     def ask(self, data):
         """Ask for a copy of a frame. False if nobody answers, or it was asked for before."""
@@ -43,23 +55,27 @@ class Repairs:
     def answered(self, data):
         """Whether there is nothing more to wait for."""
         since = self._asked.get(data.filepath.name)
-        if since is None or time.monotonic() - since > self._bound:
-            return True
-        path = self._path(data)
-        return os.path.exists(path) or os.path.exists(path + REFUSED)
+        late = since is None or time.monotonic() - since > self._bound
+        return late or self._has_copy(data) or data.filepath.name + REFUSED in self._files()
 
-    def swap(self, data):
-        """Let a frame point to its copy, if there is one."""
-        if data.filepath.name in self._asked and os.path.exists(self._path(data)):
-            data.filepath = pathlib.Path(self._path(data))
+    def second_try(self, data, proves):
+        """The frame to hand out: its copy, if there is one. What the first try wrote is removed.
+
+        proves: the worker that gets it is known to be well.
+        """
+        self._remove_faces(data)
+        if self._has_copy(data):
+            data.filepath = pathlib.Path(self._folder) / data.filepath.name
+            if proves:
+                self._proving.add(data.filepath.name)
         return data
 
-    def ready(self):
-        """The next frame whose copy is there, or None."""
+    def ready(self, proves):
+        """The next frame whose copy is there, or None. proves: as for `second_try`."""
         for index, (_slot, data, _report) in enumerate(self._waiting):
-            if os.path.exists(self._path(data)):
+            if self._has_copy(data):
                 del self._waiting[index]
-                return self.swap(data)
+                return self.second_try(data, proves)
         return None
 
     def given_up(self):
@@ -68,11 +84,37 @@ class Repairs:
         self._waiting = [item for item in self._waiting if item not in lost]
         return lost
 
+    def drain(self):
+        """[(slot, data, report)] of all that still wait."""
+        left, self._waiting = self._waiting, []
+        return left
+
     def is_copy(self, data):
-        return bool(self._folder) and data.filepath == pathlib.Path(self._path(data))
+        return bool(self._folder) and data.filepath == pathlib.Path(self._folder) / data.filepath.name
+
+    def was_proof(self, data):
+        """Whether what became of the frame became of its copy, on a worker known to be well."""
+        return self.is_copy(data) and data.filepath.name in self._proving
 
     def _has_copy(self, data):
-        return os.path.exists(self._path(data))
+        return data.filepath.name in self._asked and data.filepath.name in self._files()
 
-    def _path(self, data):
-        return os.path.join(self._folder, data.filepath.name)
+    def _files(self):
+        now = time.monotonic()
+        if now - self._looked > LOOK_EVERY:
+            self._looked = now
+            try:
+                self._there = frozenset(os.listdir(self._folder))
+            except OSError:
+                self._there = frozenset()
+        return self._there
+
+    def _remove_faces(self, data):
+        """Faces that the first try wrote before it failed would be taken for the copy's."""
+        index = 0
+        while self._output is not None:
+            try:
+                os.remove(os.path.join(str(self._output), f"{data.filepath.stem}_{index}.jpg"))
+            except OSError:
+                return
+            index += 1

@@ -44,21 +44,29 @@ class Work:
         """Only frames that must be a worker's first are left."""
         return self.exhausted and not self._again and bool(self._suspects or self._late)
 
-    def next_for(self, member):
-        """The next frame for a free worker, or None."""
+    @property
+    def only_copies(self):
+        """Nothing is left, or will come, that could show a worker to be well."""
+        return self.exhausted and not self.waits
+
+    def next_for(self, member, others_busy):
+        """The next frame for a free worker, or None. others_busy: another worker may yet be shown to be well."""
         fresh = member.frames_done == 0
         if self._suspects and fresh:
             if self._repairs.answered(self._suspects[0]):
                 self._kept = None
-                return self._repairs.swap(self._suspects.popleft())
+                return self._repairs.second_try(self._suspects.popleft(), proves=True)
             if self._kept in (None, member):
                 self._kept = member
                 return None
         if self._again:
             return self._again.popleft()
-        copy = self._repairs.ready()
-        if copy is not None:
-            return copy
+        if self._late and fresh and self.exhausted:
+            return self._late.popleft()
+        if self._repairs.waiting and (member.is_well or (self.only_copies and not others_busy)):
+            copy = self._repairs.ready(proves=member.is_well)
+            if copy is not None:
+                return copy
         frames = self._extract.input_data
         if frames and (self._doubtful or self._deaths_in_row >= ELSEWHERE_AFTER):
             return frames.pop(len(frames) // 2)
@@ -79,7 +87,7 @@ class Work:
         self._kept = None
         self._deaths_in_row += 1
         data = member.frame
-        if data is not None and self._chance(data, "death"):
+        if data is not None and not self._repairs.is_copy(data) and self._chance(data, "death"):
             self._repairs.ask(data)
             self._suspects.append(data)
         elif data is not None:

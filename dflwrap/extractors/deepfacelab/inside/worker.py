@@ -29,8 +29,11 @@ def prepare_process(host_pid):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     process.die_with_parent(host_pid)
+    settings = Settings()
+    if settings.tf_log_level:  # DeepFaceLab has set 3, which hides why a GPU was not found
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = settings.tf_log_level
     hooks.after_import("mainscripts.Extractor", hook_extractor)
-    if Settings().weights_on_cpu:
+    if settings.weights_on_cpu:
         hooks.after_import("core.leras.device", small_devices)
 
 
@@ -79,6 +82,7 @@ class _Watch:
         self._wrap(landmarks, "extract", self._landmarks)
         for owner, name in ((landmarks, "crop"), (landmarks, "get_pts_from_predict")):
             self._wrap(owner, name, self._errors(name))
+        self._wrap(landmarks, "_net_run", self._errors("model"))  # a fork's name for it
         for owner in (landmarks, getattr(cli, "rects_extractor", None)):
             self._wrap(getattr(owner, "model", None), "run", self._errors("model"))
         self._wrap(cli, "log_err", self._log_err)

@@ -33,6 +33,7 @@ class Member:
         self.frame_since = self.started = self.last_life = self.last_look = now
         self.frames_done = 0
         self.good_frames = 0
+        self.last_failed = False
         self.held = []  # failures in a row, not yet reported
         self.start_error = None
         self.dead_since = None
@@ -46,6 +47,11 @@ class Member:
     @property
     def pid(self):
         return self.cli.p.pid
+
+    @property
+    def is_well(self):
+        """Nothing speaks against it: a frame that fails on it fails by itself."""
+        return not (self.held or self.last_failed or (self.slot.sick and not self.good_frames))
 
     @property
     def phase(self):
