@@ -65,7 +65,7 @@ class Converter:
         self.close()
 
     def convert(self, source: Path, target: Path, max_side: int = 0) -> Converted:
-        """Write `source` to `target` as PNG.
+        """Write `source` to `target` as PNG, with a longest side of `max_side` pixels where `scaled_size` can.
 
         Raises ConversionError when the image is to blame, OSError when `target` cannot be written (it must
         not exist yet). Neither leaves a part of it behind.

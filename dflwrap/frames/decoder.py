@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from dflwrap.frames.judgement import scaled_size
+
 MEMORY_BOUND = 6 * 1024**3
 """Address space of this process in bytes (POSIX): a bomb that hides its size ends here."""
 
@@ -32,7 +34,10 @@ def _bound_memory() -> None:
 
 
 def convert(source: Path, target: Path, max_side: int) -> dict[str, Any]:
-    """Write `source` as an 8-bit, 3-channel PNG; the orientation tag is not applied (DFL's way)."""
+    """Write `source` as an 8-bit, 3-channel PNG; the orientation tag is not applied (DFL's way).
+
+    max_side: longest side in pixels, see `scaled_size`; 0 = as it is.
+    """
     import cv2
     import numpy as np
 
@@ -55,9 +60,8 @@ def convert(source: Path, target: Path, max_side: int) -> dict[str, Any]:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     else:
         image = np.ascontiguousarray(image[:, :, :3])
-    if max_side and max(width, height) > max_side:
-        scale = max_side / max(width, height)
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    size = scaled_size(width, height, max_side)
+    if size != (width, height):
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     done, encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     if not done:

@@ -93,6 +93,19 @@ def judge_size(width: int, height: int) -> Judgement | None:
     return None
 
 
+def scaled_size(width: int, height: int, max_side: int) -> tuple[int, int]:
+    """The size of a frame brought down to a longest side of `max_side` pixels, 0 = as it is.
+
+    The aspect is kept, and the shorter side is never brought under SMALLEST_SIDE: a wide strip stays longer
+    than `max_side` rather than become a frame that no detector looks at.
+    """
+    shorter, longer = sorted((width, height))
+    if not max_side or longer <= max_side or shorter <= SMALLEST_SIDE:
+        return width, height
+    scale = max(max_side / longer, SMALLEST_SIDE / shorter)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
 def _why_convert(entry: FrameEntry, facts: HeaderFacts) -> tuple[str, int]:
     suffix = stem_and_suffix(entry.name)[1]
     if facts.width and facts.height and facts.width * facts.height > HUGE_PIXELS:

@@ -70,3 +70,14 @@ def test_filtered_frames_are_not_attempted_with_their_reason(large_frames: Path,
     again = dflwrap("extract", "--input-dir", source, "--output-dir", tmp_path / "aligned", *BUILTIN)
     assert again.report["frames"]["not_attempted"] == 0
     assert "black.png" in again.report["no_face"]
+
+
+def test_a_bound_on_the_size_leaves_a_wide_strip_large_enough_to_be_looked_at(tmp_path: Path) -> None:
+    source = tmp_path / "frames"
+    source.mkdir()
+    cv2.imwrite(str(source / "strip.png"), np.full((500, 4000, 3), 90, np.uint8))
+    done = dflwrap(
+        "extract", "--input-dir", source, "--output-dir", tmp_path / "aligned", *BUILTIN, "--max-side", "960"
+    )
+    assert done.code == 0, done.stderr
+    assert done.report["no_face"] == ["strip.png"], "the detector looked at it"

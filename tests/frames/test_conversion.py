@@ -23,6 +23,7 @@ from PIL import Image
 from dflwrap.frames import conversion
 from dflwrap.frames.conversion import ConversionError, Converter
 from dflwrap.frames.decoder import MEMORY_BOUND
+from dflwrap.frames.judgement import judge_size, scaled_size
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes and signals of POSIX")
 
@@ -117,10 +118,36 @@ def test_the_turning_tag_is_not_applied(converter: Converter, tmp_path: Path) ->
 
 
 def test_a_large_side_is_brought_down_and_both_sizes_are_told(converter: Converter, tmp_path: Path) -> None:
-    cv2.imwrite(str(tmp_path / "a.png"), gradient(601, 300))
-    result = converter.convert(tmp_path / "a.png", tmp_path / "b.png", 200)
-    assert (result.width, result.height, result.out_width, result.out_height) == (601, 300, 200, 100)
-    assert converted(converter, tmp_path / "a.png", 601).shape == (300, 601, 3)
+    cv2.imwrite(str(tmp_path / "a.png"), gradient(901, 450))
+    result = converter.convert(tmp_path / "a.png", tmp_path / "b.png", 300)
+    assert (result.width, result.height, result.out_width, result.out_height) == (901, 450, 300, 150)
+    assert converted(converter, tmp_path / "a.png", 901).shape == (450, 901, 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "max_side", "expected"),
+    [
+        ((4000, 500), 960, (1024, 128)),
+        ((500, 4000), 960, (128, 1024)),
+        ((4000, 130), 960, (3938, 128)),
+        ((4000, 128), 960, (4000, 128)),
+        ((4000, 100), 960, (4000, 100)),
+        ((1920, 1080), 960, (960, 540)),
+        ((7680, 1024), 960, (960, 128)),
+        ((640, 360), 960, (640, 360)),
+        ((4000, 500), 0, (4000, 500)),
+    ],
+)
+def test_downscaling_never_makes_a_frame_too_small_to_be_looked_at(
+    size: tuple[int, int], max_side: int, expected: tuple[int, int]
+) -> None:
+    assert scaled_size(*size, max_side) == expected
+    assert judge_size(*size) is not None or judge_size(*expected) is None
+
+
+def test_a_wide_strip_keeps_its_shorter_side(converter: Converter, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), gradient(4000, 500))
+    assert converted(converter, tmp_path / "a.png", 960).shape[:2] == (128, 1024)
 
 
 def test_names_of_any_bytes(converter: Converter, tmp_path: Path) -> None:
