@@ -35,6 +35,10 @@ def print_summary(result: RunResult, request: RunRequest, stream: IO[str]) -> No
         table.add_row(words, str(frames[key]))
     table.add_row("faces", str(result.report["faces"]))
     console.print(table)
+    by_extractor = result.report["extracted_by"]
+    if len(by_extractor) > 1:
+        shares = (f"{len(names)} frames by {name}" for name, names in by_extractor.items())
+        console.print(Text(f"Extracted: {', '.join(shares)} (report.json names them)"))
     for key, words in (("quarantined", "Quarantined"), ("not_attempted", "Not attempted")):
         # Frames that the run simply did not reach are a number, not a list.
         rows = [row for row in result.report[key] if row["cause"] != NOT_REACHED]

@@ -48,6 +48,7 @@ def build_report(
             "not_attempted": counts.not_attempted + counts.open,
         },
         "faces": counts.faces,
+        "extracted_by": _extracted_by(ledger),
         "no_face": [row.name for row in ledger.frames("outcome = 'no_face'")],
         "quarantined": [_attention(row) for row in ledger.frames("outcome = 'quarantined'")],
         "not_attempted": [
@@ -84,6 +85,15 @@ def build_report(
             for moment, attempt, sentence in ledger.decisions()
         ],
     }
+
+
+def _extracted_by(ledger: Ledger) -> dict[str, list[str]]:
+    """Names of the extracted frames by extractor; faces that were in the faceset before the run are nobody's."""
+    at_work = {attempt.number: attempt.extractor for attempt in ledger.attempts()}
+    by_extractor: dict[str, list[str]] = {}
+    for row in ledger.frames("outcome = 'extracted' AND attempt IS NOT NULL"):
+        by_extractor.setdefault(at_work.get(row.attempt or 0, "unknown"), []).append(row.name)
+    return by_extractor
 
 
 def _attention(row: FrameRow) -> dict[str, str]:

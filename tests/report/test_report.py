@@ -52,6 +52,7 @@ def test_the_report_adds_up_in_every_state(ledger: Ledger, state: str) -> None:
         "not_attempted": 3,
     }
     assert report["faces"] == 2, "a debug picture is no face"
+    assert report["extracted_by"] == {"builtin": ["0.png"]}
     assert report["no_face"] == ["1.png"]
     named = {row["frame"]: row for row in report["quarantined"] + report["not_attempted"]}
     assert named["6.png"]["cause"] == "zero-byte-image"
@@ -62,6 +63,16 @@ def test_the_report_adds_up_in_every_state(ledger: Ledger, state: str) -> None:
     assert report["attempts"][0]["plan"] == Plan().to_dict() | {"devices": []}
     assert [d["sentence"] for d in report["decisions"]] == ["on with it"]
     assert json.loads(json.dumps(report)) == report | {"attempts": json.loads(json.dumps(report["attempts"]))}
+
+
+def test_the_report_says_which_frames_came_from_which_extractor(ledger: Ledger) -> None:
+    ledger.begin_attempt(2, "deepfacelab", Plan().to_dict(), "second", 2)
+    ledger.journal([Move("c", "4_0.jpg", 5, 2)])
+    ledger.settle_promoted([5], 2)
+    ledger.adopt([(6, "5_0.jpg")])
+    report = build_report(ledger, state="quarantined", stop=None, ignored=[])
+    assert report["frames"]["extracted"] == 3
+    assert report["extracted_by"] == {"builtin": ["0.png"], "deepfacelab": ["4.png"]}, "5.png is nobody's"
 
 
 def test_an_empty_ledger_has_a_report(tmp_path: Path) -> None:

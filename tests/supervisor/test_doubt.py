@@ -61,6 +61,8 @@ def test_the_built_in_extractor_finishes_where_that_is_allowed(talking_head: Pat
     assert_conserved(done.report)
     assert done.report["frames"]["extracted"] == 24
     assert [attempt["extractor"] for attempt in done.report["attempts"]] == ["deepfacelab", "builtin"]
+    names = sorted(path.name for path in talking_head.iterdir())
+    assert done.report["extracted_by"] == {"builtin": names}
 
 
 def test_frames_that_really_are_empty_stay_no_face(tmp_path: Path) -> None:
