@@ -17,7 +17,7 @@ from dflwrap.supervisor.blackbox import OutputWatcher
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.liveness import Dead, Liveness, Phase
 from dflwrap.supervisor.streams import MAX_QUEUED, EventTail, Line, StreamPump
-from dflwrap.supervisor.tree import ProcessTree, start_tree
+from dflwrap.supervisor.tree import CannotStartError, ProcessTree, start_tree
 
 TICK = 0.1
 """Seconds between two looks at events and output."""
@@ -44,6 +44,8 @@ class EndedBy(StrEnum):
     """A witness found faces where the extractor found none."""
     ALL_DONE = "all done"
     """Every frame had come back, but it did not end by itself."""
+    NOT_STARTED = "not started"
+    """Its program could not be executed at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class AttemptResult:
     first_open: str | None
     """Black box: the first frame that did not come back."""
     seconds: float
+    not_started: CannotStartError | None = None
+    """Why nothing ran, with the steps for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +115,36 @@ class Attempt:
         )
 
     def run(self) -> AttemptResult:
-        """Run to the end. Raises NeedsUserError when the program cannot be started at all."""
+        """Run to the end."""
         spec = self._spec
         folder = Path(spec.folder)
         plan_text = json.dumps(spec.to_dict(), indent=1, ensure_ascii=True)
         (folder / "plan.json").write_text(plan_text, encoding="utf-8")
         Path(spec.events_path).touch()
         began = time.monotonic()
-        tree = start_tree(self._extractor.launch(spec, black_box=self._black_box))
+        not_started, dead, status = None, None, None
+        try:
+            ended_by, dead, status = self._start_and_see_through(folder)
+        except CannotStartError as error:
+            ended_by, not_started = EndedBy.NOT_STARTED, error
+        self._take_in(everything=True)  # what was written between the last look and the end
+        self._tail.close()
+        return AttemptResult(
+            ended_by,
+            status,
+            self._live.phase,
+            dead,
+            self._finished,
+            self._agent_failed,
+            self._prompt[0] if self._prompt else None,
+            self._watcher.first_open if self._watcher else None,
+            time.monotonic() - began,
+            not_started,
+        )
+
+    def _start_and_see_through(self, folder: Path) -> tuple[EndedBy, Dead | None, int | None]:
+        """Logs go into `folder`. Raises CannotStartError, at once or when the operating system says so."""
+        tree = start_tree(self._extractor.launch(self._spec, black_box=self._black_box))
         pumps = [
             StreamPump(name, pipe, folder / f"{name}.log", self._lines)
             for name, pipe in (("stdout", tree.stdout), ("stderr", tree.stderr))
@@ -131,19 +157,7 @@ class Attempt:
             tree.close()
             for pump in pumps:
                 pump.join(10.0)
-        self._take_in(everything=True)  # what was written between the last look and the end
-        self._tail.close()
-        return AttemptResult(
-            ended_by,
-            tree.poll(),
-            self._live.phase,
-            dead,
-            self._finished,
-            self._agent_failed,
-            self._prompt[0] if self._prompt else None,
-            self._watcher.first_open if self._watcher else None,
-            time.monotonic() - began,
-        )
+        return ended_by, dead, tree.poll()
 
     def _supervise(self, tree: ProcessTree, pumps: Sequence[StreamPump]) -> tuple[EndedBy, Dead | None]:
         next_vitals = 0.0

@@ -12,6 +12,7 @@ from dflwrap.planning.fingerprint import fingerprint
 from dflwrap.supervisor.attempt import AttemptResult, EndedBy
 from dflwrap.supervisor.collecting import Collector, Failure
 from dflwrap.supervisor.streams import HEAD_BYTES, TAIL_BYTES
+from dflwrap.supervisor.tree import CannotStartError
 
 MAX_LOG = HEAD_BYTES + 2 * TAIL_BYTES + 4096
 """Bytes of each log that are read: all that `streams` keeps, for the cause stands at the end."""
@@ -34,6 +35,9 @@ class Judged:
 
 def judge_attempt(result: AttemptResult, collector: Collector, folder: Path) -> Judged:
     """Judge an attempt that has ended; the user's own stop is not judged."""
+    if result.not_started is not None:
+        verdict = Verdict(Health.FAILURE, _not_started(result.not_started))
+        return Judged(verdict, fingerprint(verdict, phase=result.phase.value), ())
     missing = [name for name, row in collector.batch.frames.items() if row.id not in collector.gained]
     if not missing and not collector.failures:
         return Judged(None, "", ())
@@ -74,6 +78,17 @@ def _sources(folder: Path, collector: Collector) -> list[tuple[str, bytes]]:
     if tracebacks:
         sources.append(("events.jsonl", "\n".join(tracebacks).encode("utf-8", "backslashreplace")))
     return sources
+
+
+def _not_started(error: CannotStartError) -> Cause:
+    return Cause(
+        error.cause,
+        "The extractor's program cannot be started",
+        "python-env",
+        Confidence.CERTAIN,
+        (EvidenceLine("dflwrap", 1, str(error)),),
+        steps=error.steps,
+    )
 
 
 def _own_cause(result: AttemptResult, collector: Collector) -> Cause | None:

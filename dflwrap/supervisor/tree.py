@@ -92,16 +92,24 @@ def measure(members: list[psutil.Process]) -> Vitals:
     return Vitals(count, cpu, io, rss, largest, tuple(stopped))
 
 
-def cannot_start(launch: Launch, reason: str) -> NeedsUserError:
-    return NeedsUserError(
-        "module-not-found",
+class CannotStartError(NeedsUserError):
+    """The program of an extractor cannot be executed: nothing of it has run."""
+
+
+def cannot_start(launch: Launch, reason: str) -> CannotStartError:
+    return CannotStartError(
+        "program-not-started",
         f"The extractor's program cannot be started: {launch.argv[0]} ({reason}).",
-        ("Check --dfl-python / --dfl-root.", "Or use the built-in extractor: --extractor builtin."),
+        (
+            "Check the Python that runs DeepFaceLab: --dfl-python, --dfl-root. It must be built for this system "
+            "and its kind of processor.",
+            "Or let the built-in extractor finish: --on-gpu-failure builtin (or --extractor builtin).",
+        ),
     )
 
 
 def start_tree(launch: Launch) -> ProcessTree:
-    """Start the process. Raises NeedsUserError when its program cannot be executed."""
+    """Start the process. Raises CannotStartError when its program cannot be executed."""
     if os.name == "nt":
         from dflwrap.supervisor.tree_windows import WindowsTree
 

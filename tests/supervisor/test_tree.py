@@ -231,7 +231,7 @@ def test_a_program_that_cannot_start_is_one_clear_sentence(launched: Launch, wor
     if tree is not None:
         assert tree.stderr.read() == b"", "a traceback of ours"
         tree.close()
-    assert raised.value.cause == "module-not-found"
+    assert raised.value.cause == "program-not-started"
     assert launched.argv[0] in str(raised.value)
     assert word in str(raised.value)
     assert "\n" not in str(raised.value) and raised.value.steps
