@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ladder_walk import WIDE, failure, start
+from ladder_walk import NOTHING_KNOWN, WIDE, Walk, failure, start
 
 from dflwrap.common.plan import Plan
 from dflwrap.common.rungs import Rung
 from dflwrap.diagnosis.catalogue import load_catalogue
 from dflwrap.diagnosis.rule import Role
-from dflwrap.planning.decision import Stop
+from dflwrap.planning.decision import Stop, rungs_of
 from dflwrap.planning.ladder import BY_CATEGORY, BY_CAUSE, FRAME_FIRST, POISON, ladder_for
 from dflwrap.planning.types import OnGpuFailure
 
@@ -73,7 +73,85 @@ ROWS = [
      "fresh_process one_worker exclude_device bisect_batch cpu user"),
     ("unable-to-start-subprocesses", "worker-crash", 1, "cpu", "same_again cpu user"),
     ("truncated-log", "unknown", 1, "cpu", "same_again one_worker bisect_batch user"),
+    ("gpu-oom-benign-allocator-warning", "gpu-memory", 1, "cpu", "same_again one_worker bisect_batch user"),
+    ("no-capable-gpus-dfl1", "gpu-memory", 1, "builtin", "wait_for_vram builtin_extractor user"),
+    ("dml-device-removed", "gpu-driver", 2, "cpu", "fresh_process exclude_device cpu user"),
+    ("exit-code-409-no-text", "cuda-library", 2, "builtin",
+     "fresh_process exclude_device builtin_extractor user"),
+    ("wrong-build-old-gpu", "cuda-library", 2, "cpu", "exclude_device cpu user"),
+    ("bad-image-dll", "cuda-library", 1, "builtin", "builtin_extractor user"),
+    ("cuda-cache-maxsize-typo", "hang", 1, "cpu", "patience patience cpu user"),
+    ("plaidml-slow-init", "hang", 1, "cpu", "patience one_worker cpu user"),
+    ("mixed-gpu-init", "hang", 2, "builtin", "patience one_worker builtin_extractor user"),
+    ("sleep-hibernate", "hang", 1, "cpu", "same_again same_again user"),
+    ("console-quickedit", "hang", 1, "cpu", "same_again same_again user"),
+    ("ctrl-c", "unknown", 1, "cpu", "same_again same_again user"),
+    ("exit-code-005-import", "tf-version", 1, "builtin", "same_again builtin_extractor user"),
+    ("console-encode-error", "python-env", 1, "builtin", "same_again builtin_extractor user"),
+    ("psu-reboot", "hardware", 2, "cpu", "one_worker user"),
+    ("cloud-sync-folder", "output-io", 1, "cpu", "same_again same_again user"),
+    ("resume-underscore", "input-naming", 1, "cpu", "same_again same_again user"),
+    ("resume-wrong-start", "input-layout", 1, "cpu", "same_again same_again user"),
+    ("no-device-for-extractor", "worker-crash", 2, "cpu", "cpu user"),
+    ("plaidml-access-violation", "worker-crash", 1, "builtin", "builtin_extractor user"),
+    ("mp-bootstrap-error", "worker-crash", 1, "builtin", "builtin_extractor user"),
+    ("manual-mode-none-landmarks", "worker-crash", 1, "builtin", "user"),
+    ("bad-gpu-index", "prompt/interaction", 2, "cpu", "other_device cpu user"),
+    ("mac-zero-faces", "quality (few/no faces)", 1, "cpu", "cpu user"),
+    # Rows of frames, where no frame is known: as unknown.
+    ("corrupted-dfljpg", "output-io", 1, "cpu", "same_again one_worker bisect_batch user"),
+    ("path-too-long", "output-io", 1, "cpu", "same_again one_worker bisect_batch user"),
+    ("poison-frame", "worker-crash", 1, "cpu", "same_again one_worker bisect_batch user"),
+    ("non-ascii-path", "input-naming", 1, "cpu", "same_again one_worker bisect_batch user"),
+    ("imread-failed", "input-image", 1, "cpu", "same_again one_worker bisect_batch user"),
+    # Categories that no cause above goes by.
+    ("output-file-locked-away", "output-io", 1, "builtin", "user"),
+    ("few-faces-hard-shots", "quality (few/no faces)", 1, "builtin", "user"),
+    ("a-rule-of-the-user", "unknown", 1, "builtin", "same_again one_worker bisect_batch user"),
 ]  # fmt: skip
+
+FRAME_ROWS = [
+    ("corrupted-dfljpg", "output-io"),
+    ("path-too-long", "output-io"),
+    ("poison-frame", "worker-crash"),
+    ("duplicate-stem", "input-naming"),
+    ("imread-failed", "input-image"),
+    ("worker-native-crash", "worker-crash"),
+    ("init-death-hang", "hang"),
+]
+"""Causes that put a named frame aside: repaired and tried alone, then quarantined."""
+
+SAID = {
+    Rung.WAIT_FOR_VRAM: "waiting until GPU 0 has 7.2 GiB free again",
+    Rung.HALF_WORKERS: "4 workers -> 2",
+    Rung.ONE_WORKER: " workers -> 1",
+    Rung.SMALLER_INPUT: "longest side 1920 px -> 960 px",
+    Rung.WEIGHTS_ON_CPU: "weights on the GPU -> on the CPU",
+    Rung.OTHER_DEVICE: "GPU 0 -> GPU 1",
+    Rung.CPU: " -> CPU with 4 workers",
+    Rung.SMALLER_BATCH: "300 frames per attempt -> 75",
+    Rung.REPAIR_FRAME: "bad.png prepared anew and tried once more, alone",
+    Rung.QUARANTINE_FRAME: "bad.png quarantined after a second failure, prepared anew",
+    Rung.FRESH_PROCESS: "the same plan in a fresh process",
+    Rung.EXCLUDE_DEVICE: "GPU 0 is left out, going on with GPU 1",
+    Rung.PATIENCE: "start-up may take ",
+    Rung.SAME_AGAIN: "once more",
+    Rung.BISECT_BATCH: "the 100 frames left of the batch are halved until the one that breaks it stands alone",
+    Rung.WAIT_FOR_DISK: "waiting until the output disk has 2 GiB (or a tenth of it) free",
+    Rung.BUILTIN_EXTRACTOR: "deepfacelab -> the built-in extractor",
+    Rung.USER: "stopped",
+}
+"""What the sentence of each rung says; see `spoken`."""
+
+
+def spoken(walk: Walk) -> list[Rung]:
+    """The rungs of a walk, each of whose sentences was found to say what was done, and why."""
+    for number, (decision, sentence) in enumerate(zip(walk.decisions, walk.sentences, strict=True), 1):
+        assert sentence.startswith(f"attempt {number}: ")
+        assert sentence.endswith("(stderr.log:214)")
+        for rung in rungs_of(decision):
+            assert SAID[rung] in sentence, sentence
+    return walk.rungs
 
 
 @pytest.mark.parametrize(("cause", "category", "gpus", "on_failure", "rungs"), ROWS)
@@ -83,12 +161,46 @@ def test_a_failure_that_never_goes_away_walks_its_row(
     walk = start(gpus=gpus, on_gpu_failure=OnGpuFailure(on_failure), builtin_available=True)
     taken = walk.fail_until_stop(failure(cause, category))
     assert " ".join(taken) == rungs
-    for number, sentence in enumerate(walk.sentences, 1):
-        assert sentence.startswith(f"attempt {number}: ")
-        assert "(stderr.log:214)" in sentence
+    assert spoken(walk) == taken
+    measured = "gpu-memory" in category  # else the title of the cause is the reason
+    for sentence in walk.sentences:
+        assert cause.replace("-", " ") in sentence or (measured and "had 0.4 of 8.0 GiB free" in sentence)
     last = walk.decisions[-1]
     assert isinstance(last, Stop)
     assert last.cause == cause and last.steps == ("Do this.", "Then that.")
+
+
+@pytest.mark.parametrize(("cause", "category"), FRAME_ROWS)
+def test_a_named_frame_is_repaired_and_then_put_aside(cause: str, category: str) -> None:
+    walk = start()
+    for gained in (60, 0):
+        walk.fail(failure(cause, category), gained=gained, suspects=("bad.png",))
+    assert spoken(walk) == [Rung.REPAIR_FRAME, Rung.QUARANTINE_FRAME]
+
+
+def test_a_full_disk_is_waited_for_where_the_user_allows_it() -> None:
+    walk = start(may_wait=True)
+    walk.fail_until_stop(failure("disk-full", "output-io"))
+    assert spoken(walk) == [Rung.WAIT_FOR_DISK, Rung.USER]
+
+
+def test_a_failure_that_no_rule_knows_walks_the_row_of_the_unknown() -> None:
+    walk = start()
+    assert " ".join(walk.fail_until_stop(NOTHING_KNOWN)) == "same_again one_worker bisect_batch user"
+    assert all("the cause is not known" in sentence for sentence in walk.sentences)
+
+
+def test_every_row_of_the_table_is_walked_here() -> None:
+    walked = {cause for cause, *_ in ROWS} | {cause for cause, _ in FRAME_ROWS}
+    assert set(BY_CAUSE) - walked == set()
+    by_category = {category for cause, category, *_ in [*ROWS, *FRAME_ROWS] if cause not in BY_CAUSE}
+    assert set(BY_CATEGORY) - by_category == set()
+
+
+def test_every_rung_has_its_sentence_checked_here() -> None:
+    taken = {name for *_, rungs in ROWS for name in rungs.split()}
+    others = {Rung.REPAIR_FRAME, Rung.QUARANTINE_FRAME, Rung.WAIT_FOR_DISK}
+    assert taken | others == set(Rung) == set(SAID)
 
 
 def test_no_attempt_runs_the_same_plan_for_ever() -> None:
