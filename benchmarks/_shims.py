@@ -30,7 +30,7 @@ if _faults is None:
 
 def _hit(stage, frame=None):
     output = os.path.join(os.path.dirname(os.environ.get("DFLWRAP_EVENTS") or "."), "out")
-    _faults.hit(stage, frame=frame, output=output, path="")
+    _faults.hit(stage, frame=frame, output=output, frame_path="")
 """
 
 _MAIN = """\

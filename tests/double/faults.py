@@ -109,7 +109,7 @@ def hit(key, worker=None, **context):
         fault = {"fault": entry} if isinstance(entry, str) else dict(entry)
         if fault.get("worker") not in (None, worker):
             continue
-        if fault.get("originals") and Path(context["path"]).parent.name == "repaired":
+        if fault.get("originals") and Path(context["frame_path"]).parent.name == "repaired":
             continue
         if not _take(pattern, index, fault.get("times")):
             continue

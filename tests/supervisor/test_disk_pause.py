@@ -23,11 +23,10 @@ FRAMES = 10
 
 def fill(disk: Path) -> Path:
     filler = disk / "filler.bin"
-    with filler.open("wb") as stream:
+    with filler.open("wb", buffering=0) as stream:
         try:
             while True:
                 stream.write(b"\0" * 4096)
-                stream.flush()
         except OSError:
             pass
     return filler
@@ -47,7 +46,7 @@ def test_a_disk_that_filled_up_pauses_the_run_where_that_is_allowed(tmp_path: Pa
     for number in range(1, FRAMES + 1):
         cv2.imwrite(str(frames / f"{number:05d}.png"), np.full((160, 200, 3), number * 20, np.uint8))
     script.write_text(json.dumps({"options": {"frame_seconds": 0.3}}))
-    with small_disk(tmp_path / "disk", "8m") as disk:
+    with small_disk(tmp_path / "disk", "24m") as disk:
         output = disk / "aligned"
         command = [sys.executable, "-m", "dflwrap", "extract", "--input-dir", frames, "--output-dir", output]
         command += ["--json", "--dfl-root", DOUBLE, "--dfl-python", sys.executable, "--extractor", "dfl"]

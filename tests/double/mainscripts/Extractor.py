@@ -85,7 +85,7 @@ class ExtractSubprocessor(Subprocessor):
         def process_data(self, data):
             name = data.filepath.name
             context = {"worker": self.device_name, "frame": name, "output": str(self.final_output_path)}
-            context["path"] = str(data.filepath)
+            context["frame_path"] = str(data.filepath)
             stage = "steady" if self.frames_done else "first_frame"
             self.frames_done += 1
             acted = faults.hit(stage, **context) + faults.hit(name, **context)
