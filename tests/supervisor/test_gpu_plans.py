@@ -2,59 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 from nvml_play import compile_player
-from support import Finished, assert_conserved, dflwrap
-
-DOUBLE = Path(__file__).parent.parent / "double"
+from played_cards import cards, extract, plans
+from support import assert_conserved
 
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_player(tmp_path_factory.mktemp("nvml"))
-
-
-def cards(number: int, free: int = 23000) -> str:
-    lines = [f"0 - count {number}"]
-    for index in range(number):
-        lines += [f"0 {index} name Played", f"0 {index} total 24000", f"0 {index} free {free}"]
-    return "\n".join(lines) + "\n"
-
-
-def extract(tmp_path: Path, driver: Path, count: int, script: dict[str, Any], *more: str) -> Finished:
-    source = tmp_path / "frames"
-    source.mkdir()
-    for number in range(1, count + 1):
-        cv2.imwrite(str(source / f"{number:05d}.png"), np.full((140, 150, 3), number % 250, np.uint8))
-    path = tmp_path / "script.json"
-    path.write_text(json.dumps(script))
-    return dflwrap(
-        *("extract", "--input-dir", source, "--output-dir", tmp_path / "aligned", "--json"),
-        *("--dfl-root", DOUBLE, "--dfl-python", sys.executable, "--extractor", "dfl"),
-        *("--image-size", "256", "--second-look", "off", *more),
-        env={
-            "DFLWRAP_DOUBLE_SCRIPT": str(path),
-            "LD_LIBRARY_PATH": str(driver),
-            "NVML_PLAY": str(tmp_path / "play.txt"),
-            "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        },
-    )
-
-
-def plans(report: dict[str, Any]) -> list[tuple[list[int], int, bool]]:
-    """(devices, workers, weights on the CPU) of each attempt."""
-    return [
-        (a["plan"]["devices"], a["plan"]["workers"], a["plan"]["weights_on_cpu"]) for a in report["attempts"]
-    ]
 
 
 def test_too_little_video_memory_is_answered_rung_by_rung(tmp_path: Path, driver: Path) -> None:
