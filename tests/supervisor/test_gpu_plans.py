@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from nvml_play import compile_player
-from played_cards import cards, extract, plans
+from played_cards import cards, extract, plans, sentences
 from support import assert_conserved
+
+from dflwrap.diagnosis.catalogue import load_catalogue
 
 
 @pytest.fixture(scope="module")
@@ -56,17 +58,53 @@ def test_a_card_that_fills_up_at_night_is_narrowed_and_widened_again(tmp_path: P
     assert widths[0] == 2 and 1 in widths and widths[-1] == 2, done.report["decisions"]
 
 
-def test_of_two_cards_one_dies_and_the_run_ends_on_the_other(tmp_path: Path, driver: Path) -> None:
+def on(card: int, fault: str, **more: object) -> dict[str, object]:
+    return {"fault": fault, "worker": f"Double {card}", **more}
+
+
+def test_of_two_cards_one_falls_off_the_bus_and_is_left_out(tmp_path: Path, driver: Path) -> None:
+    """The driver loses card 1, and the extractor dies of it: the run goes on with card 0 alone."""
+    play = tmp_path / "play.txt"
+    play.write_text(cards(2))
+    text = load_catalogue().by_id["xid-79-off-bus"].matches[0] + "\n"
+    script = {
+        "options": {"gpus": 2, "frame_seconds": 0.1},
+        "host:00040.png": {"fault": "text", "text": text, "then": "exit", "times": 1},
+        # Whoever asks for card 1 after that gets nothing done.
+        "worker_start": [on(1, "slow", seconds=0, times=1), on(1, "cuda_driver")],
+    }
+
+    def card_1_is_lost() -> None:
+        events = tmp_path / "aligned_dflwrap" / "attempts" / "0001" / "events.jsonl"
+        while not events.exists() or "frame_done" not in events.read_text():
+            time.sleep(0.02)
+        play.write_text(cards(2) + "0 1 error 15\n0 1 xid 79\n")
+
+    threading.Thread(target=card_1_is_lost, daemon=True).start()
+    done = extract(tmp_path, driver, 60, script, "--workers", "1")
+    report = done.report
+    assert_conserved(report)
+    assert done.code == 0, done.stderr
+    assert report["frames"]["extracted"] == 60
+    assert plans(report) == [([0, 1], 1, False), ([0], 1, False)]
+    (said,) = sentences(report)
+    assert said.startswith("attempt 1: GPU 1 is left out, going on with GPU 0: ")
+    assert "on GPU 1: Xid 79, the driver lost it (stderr.log:" in said
+
+
+def test_a_card_whose_workers_cannot_start_leaves_its_frames_to_the_other(
+    tmp_path: Path, driver: Path
+) -> None:
+    """Within one attempt: the agent gives up on card 1, and the workers of card 0 take what is open."""
     (tmp_path / "play.txt").write_text(cards(2))
-    dying = {"fault": "kill", "worker": "Double 1", "times": 500}
-    script = {"options": {"gpus": 2}, "steady": dying, "worker_start": {**dying, "fault": "cuda_driver"}}
-    # The first worker start on card 1 has to succeed for the card to die later.
-    script["worker_start"] = [
-        {"fault": "slow", "seconds": 0, "worker": "Double 1", "times": 1},
-        script["worker_start"],
-    ]
+    script = {
+        "options": {"gpus": 2},
+        "steady": on(1, "kill"),
+        "worker_start": [on(1, "slow", seconds=0, times=1), on(1, "cuda_driver")],
+    }
     done = extract(tmp_path, driver, 30, script, "--workers", "1")
     assert_conserved(done.report)
     assert done.code == 0, done.stderr
     assert done.report["frames"]["extracted"] == 30
     assert plans(done.report)[0][0] == [0, 1]
+    assert "worker GPU1 was lost" in done.stderr
