@@ -41,7 +41,7 @@ class EndedBy(StrEnum):
     STOP = "stop"
     """The user (or a signal) stopped the run."""
     DOUBT = "doubt"
-    """A witness found faces where the extractor found none."""
+    """A witness found faces where the extractor found none, or a plan for a GPU runs on the CPU."""
     ALL_DONE = "all done"
     """Every frame had come back, but it did not end by itself."""
     NOT_STARTED = "not started"

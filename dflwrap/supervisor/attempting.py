@@ -104,7 +104,7 @@ class AttemptRunner:
         self.state.attempt, self.state.plan, self.state.extractor = number, plan, name
         self.state.stage = "repairing" if alone else "extracting"
         self.refresh()
-        self.doubt.begin(name, plan)
+        self.doubt.begin(extractor, plan, number, black_box=black_box)
         watch = Watch(
             lambda events: self._take(collector, repairer, events),
             self._line,
@@ -133,7 +133,7 @@ class AttemptRunner:
             why = display(result.agent_failed)
             self.note(number, f"attempt {number}: no events per frame ({why}): black-box mode")
         judged = Judged(None, "", ())
-        verdict = None if result.ended_by is EndedBy.STOP else self.doubt.settle(self.control)
+        verdict = None if result.ended_by is EndedBy.STOP else self.doubt.settle(self.control, folder)
         if verdict is not None:
             judged = Judged(verdict, fingerprint(verdict), ())
         elif result.ended_by is not EndedBy.STOP:
@@ -188,6 +188,7 @@ class AttemptRunner:
         before = len(collector.gained)
         collector.take(events)
         gained = len(collector.gained) - before
+        self.doubt.events(events)
         self.doubt.take(collector.results)
         collector.results.clear()
         for event in events:

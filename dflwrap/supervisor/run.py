@@ -25,12 +25,13 @@ from dflwrap.supervisor.attempting import AttemptRunner
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.doubt import Doubt
 from dflwrap.supervisor.intake import check_same_run, take_in
+from dflwrap.supervisor.looks import LookBudget
 from dflwrap.supervisor.loop import Ended, Loop
 from dflwrap.supervisor.observing import Observer
 from dflwrap.supervisor.progress import Reporter, RunState
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.runfolder import RunFolder
-from dflwrap.supervisor.second_look import SecondLook, look_again
+from dflwrap.supervisor.second_look import SecondLook, SecondLookResult, look_again, why_nobody_can
 from dflwrap.telemetry.base import GpuReader, NoGpu
 from dflwrap.telemetry.gpu import open_gpu
 from dflwrap.telemetry.limits import usable_cores, usable_memory
@@ -122,6 +123,7 @@ class _Run:
         self._control, self._state, self._folder, self._ledger = control, state, folder, ledger
         self._ignored: list[dict[str, str]] = []
         self._doubt: Doubt | None = None
+        self._looks: LookBudget | None = None
         self._template: AttemptSpec | None = None
         self._gpu: GpuReader = NoGpu("not looked for: --cpu-only") if request.cpu_only else open_gpu()
 
@@ -137,7 +139,7 @@ class _Run:
 
     def _second_look(self, loop: Loop) -> Ended:
         witness, template = self._witness(), self._template
-        if witness is None or template is None:
+        if witness is None or template is None or self._looks is None:
             return Ended()
         self._state.stage = "second look"
         result = look_again(
@@ -149,11 +151,11 @@ class _Run:
             self._folder.path / "witness",
             self._control,
             self._state.extracting_since,
+            self._looks,
         )
         if result is None:
             return Ended()
-        found = f"second look: the built-in extractor finds faces in {len(result.found)} of {result.looked} "
-        found += "frames that were called empty"
+        found = _second_look_words(result)
         self._ledger.put("second_look", {"looked": result.looked, "found": list(result.found)})
         self._ledger.decide(None, found)
         self._reporter.notice(found)
@@ -203,9 +205,10 @@ class _Run:
             "temp": Path(tempfile.gettempdir()),
         }
         observer = Observer(self._ledger, folders, self._gpu)
-        if observer.why_no_gpu and not request.cpu_only and "devices" in chosen.honours:
-            self._reporter.notice(f"GPU telemetry: {observer.why_no_gpu}")
         devices = _devices(request, chosen, observer)
+        unseen = _unseen_gpus(request, chosen, observer, devices)
+        if unseen:
+            self._reporter.notice(unseen)
         info, memory, cores = chosen.info(), usable_memory(), usable_cores()
         learner = Learner(
             PeakStore(),
@@ -238,6 +241,7 @@ class _Run:
             worker_peak=first.worker_peak,
         )
         template = self._template = AttemptSpec(0, first.plan, request.options, "", "", "", "", ())
+        self._looks = LookBudget(self._ledger)
         self._doubt = Doubt(
             self._ledger,
             self._witness(),
@@ -245,7 +249,12 @@ class _Run:
             request.input_dir,
             self._folder.path / "witness",
             self._reporter,
+            self._looks,
         )
+        nobody = why_nobody_can(request.second_look, info.name, self._witness())
+        if nobody:
+            self._ledger.decide(None, nobody)
+            self._reporter.notice(nobody)
         runner = AttemptRunner(
             request.input_dir,
             self._folder,
@@ -302,6 +311,17 @@ class _Run:
         return RunResult(code, report, ended.stop, nothing_to_do)
 
 
+def _second_look_words(result: SecondLookResult) -> str:
+    if result.bound_reached:
+        return "second look: none, the looks during the run have reached the bound on their cost"
+    if not result.looked:
+        return "second look: the built-in extractor could not look at any frame"
+    return (
+        f"second look: the built-in extractor finds faces in {len(result.found)} of {result.looked} "
+        "frames that were called empty"
+    )
+
+
 def _devices(request: RunRequest, extractor: Extractor, observer: Observer) -> tuple[DeviceInfo, ...]:
     """The GPUs that may be used: those asked for, else all that are seen; none for a CPU extractor."""
     if request.cpu_only or "devices" not in extractor.honours:
@@ -312,6 +332,21 @@ def _devices(request: RunRequest, extractor: Extractor, observer: Observer) -> t
     by_index = {device.index: device for device in seen}
     # A card that NVML does not see (AMD, Intel) may still be asked for by its index.
     return tuple(by_index.get(index, DeviceInfo(index, f"GPU {index}", 0)) for index in request.gpus)
+
+
+def _unseen_gpus(
+    request: RunRequest, extractor: Extractor, observer: Observer, devices: tuple[DeviceInfo, ...]
+) -> str:
+    """What the user should know of GPUs that are not seen; "" = nothing."""
+    if request.cpu_only or "devices" not in extractor.honours:
+        return ""
+    if devices:
+        return f"GPU telemetry: {observer.why_no_gpu}" if observer.why_no_gpu else ""
+    why = observer.why_no_gpu or "the driver shows none"
+    return (
+        f"No NVIDIA card can be used ({why}): everything runs on the CPU. "
+        "An AMD or Intel card is used when it is named, like --force-gpu-idxs 0."
+    )
 
 
 def _asked_plan(request: RunRequest, devices: tuple[DeviceInfo, ...]) -> Plan:

@@ -12,7 +12,8 @@ from dflwrap.extractors.base import Extractor
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow
 from dflwrap.supervisor.control import Control
-from dflwrap.supervisor.witness import Witness
+from dflwrap.supervisor.looks import LookBudget
+from dflwrap.supervisor.witness import Candidate, Witness
 
 MOST_SAMPLED = 20
 WORTH_IT = 1500.0
@@ -24,9 +25,9 @@ CHUNK = 500
 class SecondLook(StrEnum):
     OFF = "off"
     SAMPLE = "sample"
-    """A sample, reported."""
+    """A sample, reported; within the bound that all looks of a run share."""
     ALL = "all"
-    """Every frame without a face; what is found is extracted."""
+    """Every frame without a face, whatever it costs; what is found is extracted."""
     AUTO = "auto"
     """A sample, where that costs at most 1 % of the run."""
 
@@ -36,6 +37,8 @@ class SecondLookResult:
     looked: int
     found: tuple[str, ...]
     """Names of frames in which a face was found after all."""
+    bound_reached: bool = False
+    """Nothing was looked at, because the looks during the run have cost all that they may."""
 
 
 def look_again(
@@ -47,6 +50,7 @@ def look_again(
     folder: Path,
     control: Control,
     extracting_since: float | None,
+    budget: LookBudget,
 ) -> SecondLookResult | None:
     """Look, or None where there is nothing to do. Only frames that another extractor called empty."""
     rows = ledger.frames(
@@ -59,18 +63,36 @@ def look_again(
     if mode is SecondLook.AUTO and elapsed < WORTH_IT:
         return None
     if mode is not SecondLook.ALL:
-        rows = _spread(rows, MOST_SAMPLED)
+        if not budget.left:
+            return SecondLookResult(0, (), bound_reached=True)
+        rows = _spread(rows, min(MOST_SAMPLED, budget.left))
+        budget.spend(len(rows), watching=False)
     looked = 0
     found: list[str] = []
     for start in range(0, len(rows), CHUNK):
         chunk = rows[start : start + CHUNK]
-        testimony = Witness(witness, template, source, folder, chunk).wait(control.stop_event)
+        candidate = Candidate(witness, "the built-in extractor")
+        testimony = Witness(candidate, template, source, folder, chunk).wait(control.stop_event)
         if testimony is not None:
-            looked += testimony.looked
+            looked += len(testimony.looked)
             found += testimony.found
         if control.stopping:
             break
     return SecondLookResult(looked, tuple(found))
+
+
+def why_nobody_can(mode: SecondLook, at_work: str, builtin: Extractor | None) -> str:
+    """Why a second look that was asked for cannot be taken, for the user; empty where it can.
+
+    at_work: the name of the extractor that begins the run.
+    """
+    if mode not in (SecondLook.SAMPLE, SecondLook.ALL) or builtin is not None:
+        return ""
+    if at_work == "builtin":
+        why = "the built-in extractor does the work itself, and no other can look again"
+    else:
+        why = "it needs the built-in extractor: python -m pip install 'dflwrap[builtin]'"
+    return f"no second look will be taken (--second-look {mode.value}): {why}"
 
 
 def _spread(rows: list[FrameRow], most: int) -> list[FrameRow]:

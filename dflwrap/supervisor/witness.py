@@ -1,4 +1,4 @@
-"""An independent witness: the built-in extractor looks at a few frames that were called empty.
+"""An independent witness looks at a few frames: the built-in extractor, or DeepFaceLab on the CPU.
 
 Runs beside the attempt, in a process tree and a folder of its own, driven by one thread; promotes nothing.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -18,20 +18,49 @@ from dflwrap.common.plan import AttemptSpec, Plan
 from dflwrap.extractors.base import Extractor
 from dflwrap.ledger.records import FrameRow
 from dflwrap.supervisor.batching import make_batch
+from dflwrap.supervisor.blackbox import OutputWatcher
 from dflwrap.supervisor.runfolder import remove_tree
 from dflwrap.supervisor.streams import EventTail
 from dflwrap.supervisor.tree import start_tree
 
 START_BOUND = 120.0
-FRAME_BOUND = 2.0
-"""Seconds: starting TensorFlow takes up to 20 s, a frame 0.1 s."""
+FRAME_BOUND = 15.0
+"""Seconds: starting TensorFlow takes up to 20 s; a frame 0.1 s with the built-in extractor, up to 5 s with
+DeepFaceLab on one slow core."""
 
 
 @dataclass(frozen=True, slots=True)
 class Testimony:
-    looked: int
+    looked: tuple[str, ...]
+    """Names of the frames that it looked at."""
     found: tuple[str, ...]
-    """Names of frames in which it found a face."""
+    """Names of those of them in which it found a face."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An extractor that can bear witness, and what to call it."""
+
+    extractor: Extractor
+    words: str
+    black_box: bool = False
+    env: dict[str, str] = field(default_factory=dict)
+
+
+def find_witness(
+    at_work: Extractor, plan: Plan, builtin: Extractor | None, *, black_box: bool
+) -> Candidate | None:
+    """Who can look independently of `at_work` under `plan`; None if nobody can.
+
+    DeepFaceLab on the CPU shares its model files with DeepFaceLab on the GPU: it tells a card that computes
+    wrongly, not a damaged model.
+    """
+    name = at_work.info().name
+    if builtin is not None and builtin.info().name != name:
+        return Candidate(builtin, "the built-in extractor")
+    if plan.devices and "devices" in at_work.honours:
+        return Candidate(at_work, f"{name} on the CPU", black_box, plan.env)
+    return None
 
 
 class Witness:
@@ -39,13 +68,13 @@ class Witness:
 
     def __init__(
         self,
-        extractor: Extractor,
+        candidate: Candidate,
         template: AttemptSpec,
         source: Path,
         folder: Path,
         rows: Sequence[FrameRow],
     ) -> None:
-        self._extractor, self._template, self._source = extractor, template, source
+        self._candidate, self._template, self._source = candidate, template, source
         self._folder, self._rows = folder, rows
         self._stop = threading.Event()
         self.testimony: Testimony | None = None
@@ -73,7 +102,7 @@ class Witness:
             self._folder.mkdir(parents=True)
             self.testimony = self._look()
         except (OSError, DflwrapError):
-            self.testimony = Testimony(0, ())
+            self.testimony = Testimony((), ())
         finally:
             try:
                 remove_tree(self._folder)
@@ -86,7 +115,7 @@ class Witness:
         (folder / "out").mkdir()
         spec = replace(
             self._template,
-            plan=Plan(workers=1, threads=1),
+            plan=Plan(workers=1, threads=1, env=self._candidate.env),
             folder=str(folder),
             input_dir=str(folder / "in"),
             output_dir=str(folder / "out"),
@@ -95,22 +124,26 @@ class Witness:
         )
         Path(spec.events_path).touch()
         tail = EventTail(Path(spec.events_path))
-        tree = start_tree(self._extractor.launch(spec))
+        black_box = self._candidate.black_box
+        watcher = OutputWatcher(folder / "out", spec.frames) if black_box else None
+        tree = start_tree(self._candidate.extractor.launch(spec, black_box=black_box))
         for pipe in (tree.stdout, tree.stderr):
             threading.Thread(target=_drain, args=(pipe,), daemon=True).start()
-        looked, found = 0, []
+        looked: list[str] = []
+        found: list[str] = []
         deadline = time.monotonic() + self._bound()
         try:
             while True:
                 ended = tree.poll() is not None
-                for event in filter(None, map(parse_event, tail.read())):
+                events = watcher.poll() if watcher else map(parse_event, tail.read())
+                for event in filter(None, events):
                     row = batch.frames.get(event.frame or "")
                     if event.kind is EventKind.FRAME_DONE and row is not None:
-                        looked += 1
+                        looked.append(row.name)
                         if event.data.get("faces"):
                             found.append(row.name)
                 if ended or self._stop.is_set() or time.monotonic() > deadline:
-                    return Testimony(looked, tuple(found))
+                    return Testimony(tuple(looked), tuple(found))
                 time.sleep(0.1)
         finally:
             tail.close()

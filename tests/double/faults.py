@@ -28,6 +28,7 @@ DEFAULTS = {
     "faces": {},
     "no_response": 120,
     "gpu_gib": 12.0,
+    "blind_on_gpu": False,
 }
 
 TEXTS = {

@@ -66,7 +66,8 @@ class ExtractSubprocessor(Subprocessor):
             self.final_output_path = client_dict["final_output_path"]
             self.output_debug_path = client_dict["output_debug_path"]
             self.device_name = client_dict["device_name"]
-            place_model_on_cpu = client_dict["device_type"] == "CPU"
+            self.on_gpu = client_dict["device_type"] != "CPU"
+            place_model_on_cpu = not self.on_gpu
             if not place_model_on_cpu:
                 config = nn.DeviceConfig.GPUIndexes([client_dict["device_idx"]])
                 place_model_on_cpu = config.devices[0].total_mem_gb < 4
@@ -94,6 +95,8 @@ class ExtractSubprocessor(Subprocessor):
             if image is None:
                 self.log_err(f"Failed to open {data.filepath}, reason: cv2_imread() fail.")
                 return data
+            if self.on_gpu and faults.option("blind_on_gpu"):
+                image.faces = 0
             self.cached_image = (data.filepath, image)
             if min(image.shape[:2]) >= 128:
                 data.rects = self.rects_extractor.extract(image)

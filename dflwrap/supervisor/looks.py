@@ -1,0 +1,51 @@
+"""What independent looks at frames may cost in all: kept in the ledger, so that a restart brings no new budget."""
+
+from __future__ import annotations
+
+from dflwrap.ledger.ledger import Ledger
+
+LEAST = 20
+"""Frames that may be looked at in any run; in a run of more than 2000 it is 1 % of its frames."""
+MOST_WATCHED = 10
+"""Looks in the course of a run; each starts a process (about 15 s)."""
+KEY = "looks"
+
+
+class LookBudget:
+    """The bound over all looks of a run: its first results, its watch, and the sample at its end.
+
+    Not covered: `--second-look all`, which is the user's own wish.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._bound = max(LEAST, ledger.counts().total // 100)
+        spent = ledger.get(KEY) or {}
+        self._frames, self._looks = int(spent.get("frames", 0)), int(spent.get("looks", 0))
+        self._done: list[str] = list(spent.get("done", ()))
+
+    @property
+    def left(self) -> int:
+        """Frames that may still be looked at."""
+        return max(0, self._bound - self._frames)
+
+    @property
+    def more_watching(self) -> bool:
+        return self._looks < MOST_WATCHED
+
+    def spend(self, frames: int, *, watching: bool) -> None:
+        """Written down before the look begins: one that is broken off was paid for too."""
+        self._frames += frames
+        self._looks += watching
+        self._write()
+
+    def first_time(self, what: str) -> bool:
+        """True once per run for what is to be done, or said, once."""
+        if what in self._done:
+            return False
+        self._done.append(what)
+        self._write()
+        return True
+
+    def _write(self) -> None:
+        self._ledger.put(KEY, {"frames": self._frames, "looks": self._looks, "done": self._done})
