@@ -193,7 +193,9 @@ def _change(case: _Case, rung: Rung, notes: tuple[str, ...]) -> NextPlan | Skip:
     context = case.context
     if rung is Rung.SMALLER_BATCH and case.record.frames_given == 1:
         return Skip()
-    situation = Situation(case.plan, context, case.category, _failed_devices(case.history), case.record)
+    available = case.telemetry.ram_available_before if case.telemetry is not None else None
+    failed = _failed_devices(case.history)
+    situation = Situation(case.plan, context, case.category, failed, case.record, available)
     result = STEPS[rung](situation)
     if not isinstance(result, Change):
         return result

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from dflwrap.common.plan import Plan
 from dflwrap.common.rungs import Rung
-from dflwrap.planning.fit import count, fit_cpu
+from dflwrap.planning.fit import Fit, count, fit_cpu
 from dflwrap.planning.types import AttemptRecord, OnGpuFailure, RunContext
 
 GPU_SIDE = 960
@@ -51,6 +51,13 @@ class Situation:
     failed_devices: frozenset[int]
     """GPUs on which this failure was seen in this episode."""
     record: AttemptRecord
+    ram_available: int | None = None
+    """Bytes that were free before the failed attempt took any; None = not measured."""
+
+    def fit_cpu(self) -> Fit:
+        """How wide the CPU may be used by what is free, or by all the RAM where only that is known."""
+        available = self.context.ram_total or None if self.ram_available is None else self.ram_available
+        return fit_cpu(self.context.cores, available)
 
 
 Step = Callable[[Situation], Change | Skip]
@@ -137,7 +144,7 @@ def to_cpu(s: Situation) -> Change | Skip:
         return Skip()
     if s.context.on_gpu_failure is not OnGpuFailure.CPU:
         return Skip(f"the CPU is not tried (--on-gpu-failure {s.context.on_gpu_failure.value})")
-    fit = fit_cpu(s.context.cores, s.context.ram_total or None)
+    fit = s.fit_cpu()
     plan = replace(
         s.plan,
         devices=(),
@@ -173,7 +180,7 @@ def builtin_extractor(s: Situation) -> Change | Skip:
     allowed = s.context.on_gpu_failure is OnGpuFailure.BUILTIN
     if not (allowed and s.context.builtin_available) or s.context.extractor == "builtin":
         return Skip()
-    fit = fit_cpu(s.context.cores, s.context.ram_total or None)
+    fit = s.fit_cpu()
     plan = replace(
         s.context.widest, devices=(), workers=fit.workers, threads=fit.threads, weights_on_cpu=False
     )

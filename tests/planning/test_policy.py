@@ -358,3 +358,15 @@ def test_a_history_read_back_from_the_ledger_decides_the_same() -> None:
 def test_no_history_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="history"):
         decide(OOM, (), None, WIDE, context())
+
+
+def test_the_cpu_is_used_as_wide_as_the_memory_free_before_the_attempt_allows() -> None:
+    """Not as all the memory of the machine would allow: an editor may hold most of it."""
+    workers = []
+    for free in (None, 16 * GIB, 3 * GIB):
+        walk = start(on_gpu_failure=OnGpuFailure.CPU)
+        walk.telemetry = TelemetrySummary(ram_total=32 * GIB, ram_available_before=free)
+        walk.fail(failure("driver-too-old", "gpu-driver"))
+        workers.append(walk.plan.workers)
+        assert f"GPU 0 -> CPU with {walk.plan.workers} workers" in walk.sentences[-1]
+    assert workers == [4, 4, 2]

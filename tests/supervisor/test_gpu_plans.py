@@ -108,3 +108,17 @@ def test_a_card_whose_workers_cannot_start_leaves_its_frames_to_the_other(
     assert done.report["frames"]["extracted"] == 30
     assert plans(done.report)[0][0] == [0, 1]
     assert "worker GPU1 was lost" in done.stderr
+
+
+@pytest.mark.parametrize("play", ["0 - count 0\n", "0 - init 9\n"], ids=["no card", "no driver"])
+def test_that_no_nvidia_card_can_be_used_is_said_once_with_what_else_there_is(
+    tmp_path: Path, driver: Path, play: str
+) -> None:
+    (tmp_path / "play.txt").write_text(play)
+    script = {"start": {"fault": "exit", "times": 1}}  # a second attempt does not say it again
+    done = extract(tmp_path, driver, 4, script)
+    assert done.code == 0, done.stderr
+    assert [devices for devices, _, _ in plans(done.report)] == [[], []]
+    assert done.stderr.count("No NVIDIA card can be used") == 1
+    assert "everything runs on the CPU" in done.stderr and "--force-gpu-idxs" in done.stderr
+    assert "GPU telemetry" not in done.stderr
