@@ -78,11 +78,6 @@ class Recorder:
         """The first frame is done: sample at the steady rate."""
         self._phase = "steady"
 
-    def starting(self) -> None:
-        """A worker is being replaced, or the next attempt starts: sample faster."""
-        self._phase = "starting"
-        self._wake.set()
-
     def stop(self, timeout: float = 3.0) -> TelemetrySummary:
         """End sampling (bounded, seconds) and sum up. The last sample is the latest before this call."""
         self._stop.set()
