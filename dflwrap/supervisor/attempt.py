@@ -16,6 +16,7 @@ from dflwrap.extractors.base import Extractor
 from dflwrap.supervisor.blackbox import OutputWatcher
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.liveness import Dead, Liveness, Phase
+from dflwrap.supervisor.starts import NO_TIMES, StartTimes
 from dflwrap.supervisor.streams import MAX_QUEUED, EventTail, Line, StreamPump
 from dflwrap.supervisor.tree import CannotStartError, ProcessTree, start_tree
 
@@ -65,6 +66,8 @@ class AttemptResult:
     seconds: float
     not_started: CannotStartError | None = None
     """Why nothing ran, with the steps for the user."""
+    start_times: StartTimes = NO_TIMES
+    """How long starting took, as far as it came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,9 @@ class Attempt:
         *,
         black_box: bool,
         cache_folder: Path | None = None,
+        earlier: StartTimes = NO_TIMES,
     ) -> None:
+        """earlier: how long starting took at its slowest, in the same conditions."""
         self._spec, self._extractor, self._watch, self._control = spec, extractor, watch, control
         self._watcher = OutputWatcher(Path(spec.output_dir), spec.frames) if black_box else None
         self._black_box = black_box
@@ -112,6 +117,8 @@ class Attempt:
             startup_timeout=spec.plan.startup_timeout,
             frame_timeout=spec.plan.frame_timeout,
             cache_folder=cache_folder,
+            output_folders=(Path(spec.output_dir), Path(f"{spec.output_dir}_debug")),
+            earlier=earlier,
         )
 
     def run(self) -> AttemptResult:
@@ -140,6 +147,7 @@ class Attempt:
             self._watcher.first_open if self._watcher else None,
             time.monotonic() - began,
             not_started,
+            self._live.times,
         )
 
     def _start_and_see_through(self, folder: Path) -> tuple[EndedBy, Dead | None, int | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dflwrap.common.events import Event, EventKind
@@ -27,6 +27,7 @@ from dflwrap.supervisor.progress import Reporter, RunState
 from dflwrap.supervisor.repairing import Repairer, repair_bound
 from dflwrap.supervisor.runfolder import RunFolder, remove_tree
 from dflwrap.supervisor.serialising import verdict_to_dict
+from dflwrap.supervisor.starts import Starts
 from dflwrap.supervisor.streams import Line
 
 REDRAW = 0.2
@@ -58,6 +59,7 @@ class AttemptRunner:
     control: Control
     state: RunState
     redrawn: float = 0.0
+    starts: Starts = field(default_factory=Starts)
 
     def run(
         self,
@@ -118,12 +120,14 @@ class AttemptRunner:
             self.control,
             black_box=black_box,
             cache_folder=extractor.cache_folder if plan.devices else None,
+            earlier=self.starts.of((name, plan.devices, black_box)),
         )
         self.observer.begin(number)
         ended_well = False
         try:
             with repairer:
                 result = attempt.run()
+            self.starts.learn((name, plan.devices, black_box), result.start_times)
             ended_well = True
         finally:
             self.observer.end()

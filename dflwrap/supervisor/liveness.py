@@ -6,12 +6,15 @@ of life), stopped (a process in the stopped state), spinning (CPU burns but noth
 
 from __future__ import annotations
 
-import os
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from dflwrap.common.events import Event, EventKind
+from dflwrap.supervisor.growth import OutputFolders, folder_size
+from dflwrap.supervisor.starts import NO_TIMES, StartTimes, learned_bound
 from dflwrap.supervisor.tree import Vitals
 
 QUIET_BOUND = 240.0
@@ -26,6 +29,17 @@ FINISH_BOUND = 150.0
 """After the last frame; DFL waits up to 120 s for its workers there."""
 CPU_SIGN = 0.05
 """Seconds of CPU time that count as a sign of life: idle polling loops burn less between two looks."""
+MOST_HANDED_OUT = 4
+"""Times that handing out one frame counts as progress: at first, after a death, after errors, as a copy. A
+frame handed out without end comes to nothing."""
+
+_PROGRESS = (
+    EventKind.WORKER_STARTED,
+    EventKind.WORKER_REPLACED,
+    EventKind.WORKER_LOST,
+    EventKind.REPAIR_WANTED,
+)
+"""Besides what happens to frames."""
 
 
 class Phase(StrEnum):
@@ -61,7 +75,7 @@ class Dead:
 
 
 class Liveness:
-    """Fed with events, bytes of output and vitals; asked for a judgement. Pure but for the cache folder."""
+    """Fed with events, bytes of output and vitals; asked for a judgement. Looks at folders by itself."""
 
     def __init__(
         self,
@@ -71,7 +85,10 @@ class Liveness:
         startup_timeout: float,
         frame_timeout: float,
         cache_folder: Path | None = None,
+        output_folders: Sequence[Path] = (),
+        earlier: StartTimes = NO_TIMES,
     ) -> None:
+        """total: frames handed in. Timeouts in seconds. earlier: the slowest starts under these conditions."""
         self.phase = Phase.STARTING
         self._startup_timeout = startup_timeout
         self._frame_timeout = frame_timeout
@@ -79,8 +96,15 @@ class Liveness:
         self._finished: set[str] = set()
         self._slowest = 0.0
         self._started: dict[str, float] = {}
+        self._handed_out: Counter[str] = Counter()
+        self._earlier = earlier
+        self.times = NO_TIMES
+        """Of this attempt."""
+        self._began = self._phase_began = now
         self._cache = cache_folder
         self._cache_size = folder_size(cache_folder) if cache_folder else 0
+        self._compiling = False
+        self._folders = OutputFolders(output_folders)
         self._cpu = 0.0
         self._io = 0
         self._output = 0
@@ -91,23 +115,39 @@ class Liveness:
     def event(self, event: Event, now: float) -> None:
         self._last_sign = now
         kind, frame = event.kind, event.frame or ""
-        if kind in (EventKind.FRAME_STARTED, EventKind.FRAME_DONE, EventKind.FRAME_FAILED):
+        if kind is EventKind.FRAME_STARTED:
             if self.phase is Phase.STARTING:
-                self._enter(Phase.FIRST_FRAME, now)
-            if kind is EventKind.FRAME_STARTED:
-                self._started[frame] = now
-            else:
-                began = self._started.pop(frame, self._last_progress)
-                if self.phase is Phase.STEADY:  # the first frame pays for kernels and autotuning
-                    self._slowest = max(self._slowest, now - began)
-                self._enter(Phase.STEADY, now)
-                self._finished.add(frame)  # one that was lost with its worker comes back a second time
-                if len(self._finished) >= self._total:
-                    self._enter(Phase.FINISHING, now)
-        elif kind in (EventKind.WORKER_STARTED, EventKind.WORKER_REPLACED, EventKind.WORKER_LOST):
+                self._leave_start(now)
+            self._started[frame] = now
+            self._handed_out[frame] += 1
+            if self._handed_out[frame] <= MOST_HANDED_OUT:
+                self._last_progress = now
+        elif kind in (EventKind.FRAME_DONE, EventKind.FRAME_FAILED):
+            self._frame_back(frame, kind is EventKind.FRAME_DONE, now)
+        elif kind in _PROGRESS:
             self._last_progress = now
         elif kind is EventKind.FINISHED:
             self._enter(Phase.FINISHING, now)
+
+    def _frame_back(self, frame: str, done: bool, now: float) -> None:
+        handed_out = self.phase is not Phase.STARTING  # a black box only shows what comes back
+        if not handed_out:
+            self._leave_start(now)
+        began = self._started.pop(frame, self._last_progress)
+        if done:  # what failed teaches nothing: it may have waited for its copy, or broken at once
+            if self.phase is Phase.STEADY:  # the first frame pays for kernels and autotuning
+                self._slowest = max(self._slowest, now - began)
+            if handed_out and self.times.first_frame is None:
+                self.times = StartTimes(self.times.start, now - self._phase_began)
+        self._enter(Phase.STEADY, now)
+        self._finished.add(frame)  # one that was lost with its worker comes back a second time
+        if len(self._finished) >= self._total:
+            self._enter(Phase.FINISHING, now)
+
+    def _leave_start(self, now: float) -> None:
+        self.times = StartTimes(now - self._began)
+        self._phase_began = now
+        self._enter(Phase.FIRST_FRAME, now)
 
     def _enter(self, phase: Phase, now: float) -> None:
         self.phase = phase
@@ -119,6 +159,7 @@ class Liveness:
             abs(vitals.cpu_seconds - self._cpu) >= CPU_SIGN
             or vitals.io_bytes != self._io
             or output_bytes != self._output
+            or self._folders.changed(now)
         ):
             self._last_sign = now
         self._cpu, self._io, self._output = vitals.cpu_seconds, vitals.io_bytes, output_bytes
@@ -139,7 +180,10 @@ class Liveness:
     def bound(self) -> float:
         """Seconds that may pass without progress in the present phase."""
         if self.phase in (Phase.STARTING, Phase.FIRST_FRAME):
-            return self._startup_timeout
+            if self._compiling:
+                return self._startup_timeout
+            seen = self._earlier.start if self.phase is Phase.STARTING else self._earlier.first_frame
+            return learned_bound(seen, self._startup_timeout)
         if self.phase is Phase.FINISHING:
             return FINISH_BOUND
         if self._slowest:
@@ -154,17 +198,6 @@ class Liveness:
         grew = size > self._cache_size
         if grew:
             self._last_sign = self._last_progress = now
+            self._compiling = True  # earlier starts, with all kernels there, say nothing of this one
         self._cache_size = size
         return grew
-
-
-def folder_size(folder: Path) -> int:
-    """Bytes in a folder tree; what vanishes meanwhile counts nothing."""
-    total = 0
-    for root, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(root, name)).st_size  # noqa: PTH118
-            except OSError:
-                continue
-    return total

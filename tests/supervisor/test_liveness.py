@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from dflwrap.common.events import Event, EventKind
+from dflwrap.supervisor.growth import LOOK_EVERY, OutputFolders
 from dflwrap.supervisor.liveness import (
     FINISH_BOUND,
     MIN_STEADY_BOUND,
+    MOST_HANDED_OUT,
     QUIET_BOUND,
     SPIN_FACTOR,
     STOPPED_BOUND,
@@ -19,6 +21,7 @@ from dflwrap.supervisor.liveness import (
     Phase,
     Symptom,
 )
+from dflwrap.supervisor.starts import MIN_START_BOUND, NO_TIMES, START_FACTOR, Starts, StartTimes
 from dflwrap.supervisor.tree import Vitals
 
 IDLE = Vitals(2, 5.0, 1000, 10, 10, ())
@@ -28,12 +31,24 @@ STARTUP, FRAME = 1800.0, 300.0
 class Clock:
     """A liveness with a clock of its own; `run` looks and judges once a second."""
 
-    def __init__(self, total: int = 10, cache: Path | None = None) -> None:
+    def __init__(
+        self,
+        total: int = 10,
+        cache: Path | None = None,
+        output: tuple[Path, ...] = (),
+        earlier: StartTimes = NO_TIMES,
+    ) -> None:
         self.now = 1000.0
         self.vitals = IDLE
         self.output = 0
         self.live = Liveness(
-            self.now, total, startup_timeout=STARTUP, frame_timeout=FRAME, cache_folder=cache
+            self.now,
+            total,
+            startup_timeout=STARTUP,
+            frame_timeout=FRAME,
+            cache_folder=cache,
+            output_folders=output,
+            earlier=earlier,
         )
 
     def event(self, kind: EventKind, frame: str | None = None) -> None:
@@ -199,3 +214,142 @@ def test_log_lines_are_life_but_no_progress(clock: Clock) -> None:
     clock.frame("1.png", 1)
     dead = clock.run(10_000, output=100)
     assert dead is not None and dead.symptom is Symptom.SPINNING
+
+
+def steady(clock: Clock) -> None:
+    clock.frame("0.png", 1)
+    clock.frame("1.png", 1)
+    assert clock.live.bound() == MIN_STEADY_BOUND
+
+
+def test_waiting_for_a_copy_is_progress_and_so_is_handing_the_frame_out_anew(clock: Clock) -> None:
+    steady(clock)
+    clock.event(EventKind.FRAME_STARTED, "x.png")
+    assert clock.run(MIN_STEADY_BOUND - 10, cpu=1.0) is None
+    clock.event(EventKind.REPAIR_WANTED, "x.png")
+    assert clock.run(MIN_STEADY_BOUND - 10, cpu=1.0) is None
+    clock.event(EventKind.FRAME_STARTED, "x.png")
+    assert clock.run(MIN_STEADY_BOUND - 10, cpu=1.0) is None
+    assert clock.run(20, cpu=1.0) is not None
+
+
+def test_a_frame_handed_out_without_end_comes_to_nothing(clock: Clock) -> None:
+    steady(clock)
+    handed_out = 0
+    while handed_out < 100:
+        clock.event(EventKind.FRAME_STARTED, "x.png")
+        handed_out += 1
+        dead = clock.run(MIN_STEADY_BOUND / 2, cpu=1.0)
+        if dead:
+            assert dead.symptom is Symptom.SPINNING
+            break
+    assert MOST_HANDED_OUT < handed_out < MOST_HANDED_OUT + 4
+
+
+def test_how_long_a_given_up_frame_waited_teaches_nothing(clock: Clock) -> None:
+    steady(clock)
+    clock.event(EventKind.FRAME_STARTED, "x.png")
+    clock.run(20, cpu=1.0)
+    clock.event(EventKind.REPAIR_WANTED, "x.png")
+    clock.run(30, cpu=1.0)
+    clock.event(EventKind.FRAME_FAILED, "x.png")
+    assert clock.live.bound() == MIN_STEADY_BOUND
+
+
+def test_a_start_is_bounded_by_what_earlier_ones_needed() -> None:
+    clock = Clock(earlier=StartTimes(start=10.0, first_frame=4.0))
+    dead = clock.run(10_000, cpu=1.0)
+    assert dead is not None and (dead.symptom, dead.phase) == (Symptom.SPINNING, Phase.STARTING)
+    assert clock.now - 1000 == pytest.approx(START_FACTOR * 10, abs=3)
+
+
+def test_a_first_frame_has_a_learned_bound_of_its_own() -> None:
+    clock = Clock(earlier=StartTimes(start=60.0, first_frame=1.0))
+    assert clock.run(600, cpu=1.0) is None
+    clock.event(EventKind.FRAME_STARTED, "0.png")
+    began = clock.now
+    dead = clock.run(10_000, cpu=1.0)
+    assert dead is not None and (dead.symptom, dead.phase) == (Symptom.SPINNING, Phase.FIRST_FRAME)
+    assert clock.now - began == pytest.approx(MIN_START_BOUND, abs=3)
+
+
+@pytest.mark.parametrize(
+    "earlier", [StartTimes(), StartTimes(first_frame=1.0), StartTimes(start=STARTUP / 2)]
+)
+def test_nothing_is_learned_from_nothing_and_never_more_than_was_stated(earlier: StartTimes) -> None:
+    assert Clock(earlier=earlier).live.bound() == STARTUP
+
+
+def test_a_growing_kernel_cache_overrules_what_was_learned(tmp_path: Path) -> None:
+    """The next kernel may take far longer than the learned bound, and the cache grows only after it."""
+    clock = Clock(cache=tmp_path, earlier=StartTimes(start=1.0, first_frame=1.0))
+    assert clock.live.bound() == MIN_START_BOUND
+    (tmp_path / "kernel").write_bytes(b"x")
+    began = clock.now
+    dead = clock.run(10_000, cpu=1.0)
+    assert dead is not None and dead.symptom is Symptom.SPINNING
+    assert clock.now - began == pytest.approx(MIN_START_BOUND + STARTUP, abs=5)
+
+
+def test_the_times_of_a_start_are_measured(clock: Clock) -> None:
+    assert clock.live.times == StartTimes()
+    clock.run(10, cpu=1.0)
+    began = clock.now - 1000
+    clock.event(EventKind.FRAME_STARTED, "0.png")
+    assert clock.live.times == StartTimes(start=began)
+    clock.run(3, cpu=1.0)
+    clock.event(EventKind.FRAME_FAILED, "0.png")
+    assert clock.live.times.first_frame is None, "a frame that fails may do so at once"
+    clock.frame("1.png", 2)
+    assert clock.live.times == StartTimes(start=began, first_frame=5.0)
+    clock.frame("2.png", 50)
+    assert clock.live.times.first_frame == 5.0
+
+
+def test_a_black_box_shows_no_first_frame_by_itself(clock: Clock) -> None:
+    clock.event(EventKind.FRAME_DONE, "0.png")
+    assert clock.live.phase is Phase.STEADY
+    assert clock.live.times.first_frame is None
+
+
+def test_the_slowest_start_counts_and_only_under_its_own_conditions() -> None:
+    starts = Starts()
+    starts.learn(("dfl", (0,)), StartTimes(10.0, None))
+    starts.learn(("dfl", (0,)), StartTimes(4.0, 2.0))
+    starts.learn(("dfl", (0,)), StartTimes())
+    assert starts.of(("dfl", (0,))) == StartTimes(10.0, 2.0)
+    assert starts.of(("dfl", ())) == StartTimes()
+
+
+@pytest.mark.parametrize("where", ["out", "out_debug"])
+def test_files_that_appear_or_grow_are_a_sign_of_life(tmp_path: Path, where: str) -> None:
+    folders = (tmp_path / "out", tmp_path / "out_debug")
+    folders[0].mkdir()
+    clock = Clock(output=folders)
+    clock.run(1)
+    (tmp_path / where).mkdir(exist_ok=True)
+    for n in range(3):
+        assert clock.run(QUIET_BOUND - 5) is None, n
+        (tmp_path / where / f"{n}.jpg").write_bytes(b"half")
+    for n in range(3):
+        assert clock.run(QUIET_BOUND - 5) is None, n
+        with (tmp_path / where / "0.jpg").open("ab") as file:
+            file.write(b"more")
+    began = clock.now
+    dead = clock.run(10_000)
+    assert dead is not None and dead.symptom is Symptom.DEADLOCKED
+    assert clock.now - began < QUIET_BOUND + 10
+
+
+def test_the_output_is_only_looked_at_where_nothing_else_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    scan = OutputFolders._scan
+    monkeypatch.setattr(OutputFolders, "_scan", lambda self: looks.append(1) or scan(self))
+    clock = Clock(output=(tmp_path,))
+    looks.clear()
+    clock.run(100, cpu=1.0)
+    assert looks == []
+    clock.run(100)
+    assert 10 <= len(looks) <= 100 / LOOK_EVERY + 1
