@@ -310,11 +310,23 @@ def _poison(case: _Case) -> Decision:
     return Quarantine(again, case.id, evidence, sentence, go_on)
 
 
+_UNKNOWN_STEPS = (
+    "Read what the extractor said last: stderr.log and stdout.log of the last attempt in the run folder.",
+    "Run one frame in DeepFaceLab's own script: if it fails too, unpack the build again.",
+    "Or let the built-in extractor do it: --extractor builtin.",
+)
+"""For a failure that no rule knows: where to look, and what may work all the same."""
+
+
 def _stop(case: _Case, why: str, notes: tuple[str, ...] = ()) -> Stop:
     words = "stopped" + (f", {why}" if why else "")
     if notes:
         words += " (" + "; ".join(notes) + ")"
-    return Stop(case.id, case.says(words), case.cause.steps if case.cause is not None else ())
+    if case.cause is not None:
+        steps = case.cause.steps
+    else:
+        steps = _UNKNOWN_STEPS[:1] if case.context.extractor == "builtin" else _UNKNOWN_STEPS
+    return Stop(case.id, case.says(words), steps)
 
 
 def _sick(case: _Case) -> bool:

@@ -188,6 +188,8 @@ def test_a_failure_that_no_rule_knows_walks_the_row_of_the_unknown() -> None:
     walk = start()
     assert " ".join(walk.fail_until_stop(NOTHING_KNOWN)) == "same_again one_worker bisect_batch user"
     assert all("the cause is not known" in sentence for sentence in walk.sentences)
+    last = walk.decisions[-1]
+    assert isinstance(last, Stop) and any("stderr.log" in step for step in last.steps)
 
 
 def test_every_row_of_the_table_is_walked_here() -> None:
