@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verdict
-from dflwrap.diagnosis import Facts, diagnose_text
+from dflwrap.diagnosis import Facts, diagnose_text, load_catalogue
 from dflwrap.planning.fingerprint import fingerprint
 from dflwrap.supervisor.attempt import AttemptResult, EndedBy
 from dflwrap.supervisor.collecting import Collector, Failure
+from dflwrap.supervisor.liveness import Dead, Symptom
 from dflwrap.supervisor.streams import HEAD_BYTES, TAIL_BYTES
 from dflwrap.supervisor.tree import CannotStartError
 
@@ -50,8 +51,7 @@ def judge_attempt(result: AttemptResult, collector: Collector, folder: Path) -> 
         ended_by_us=result.ended_by is not EndedBy.EXIT,
     )
     verdict = diagnose_text(_sources(folder, collector), facts)
-    # An unknown verdict may carry a symptom as its primary: what the supervisor saw itself says more.
-    own = None if verdict.health is Health.FAILURE and verdict.primary else _own_cause(result, collector)
+    own = None if _log_tells(verdict, result) else _own_cause(result, collector)
     if own is not None or verdict.primary is None:
         verdict = Verdict(Health.FAILURE, own, facts=verdict.facts)
     suspects = [failure.frame.name for failure in collector.failures.values()]
@@ -64,6 +64,15 @@ def judge_attempt(result: AttemptResult, collector: Collector, folder: Path) -> 
             suspects.append(collector.batch.frames[missing[0]].name)
     print_ = fingerprint(verdict, phase=result.phase.value, exit_status=result.exit_status)
     return Judged(verdict, print_, tuple(suspects))
+
+
+def _log_tells(verdict: Verdict, result: AttemptResult) -> bool:
+    """Whether the log says more than what the supervisor saw itself."""
+    if verdict.health is not Health.FAILURE or verdict.primary is None:
+        return False  # an unknown verdict may carry a symptom as its primary
+    stopped = result.dead is not None and result.dead.symptom is Symptom.STOPPED
+    # A stopped process was seen; what is concluded from a log that ends at an odd place was not.
+    return not (stopped and verdict.primary.confidence is Confidence.POSSIBLE)
 
 
 def _sources(folder: Path, collector: Collector) -> list[tuple[str, bytes]]:
@@ -81,58 +90,55 @@ def _sources(folder: Path, collector: Collector) -> list[tuple[str, bytes]]:
 
 
 def _not_started(error: CannotStartError) -> Cause:
-    return Cause(
-        error.cause,
-        "The extractor's program cannot be started",
-        "python-env",
-        Confidence.CERTAIN,
-        (EvidenceLine("dflwrap", 1, str(error)),),
-        steps=error.steps,
-    )
+    cause = known_cause(error.cause, Confidence.CERTAIN, EvidenceLine("dflwrap", 1, str(error)))
+    return replace(cause, steps=error.steps)
 
 
 def _own_cause(result: AttemptResult, collector: Collector) -> Cause | None:
     """What the supervisor itself knows where the logs say nothing."""
     if result.dead:
-        return Cause(
-            f"extractor-{result.dead.symptom.value}",
-            f"The extractor hung ({result.dead.symptom.value})",
-            "hang",
-            Confidence.CERTAIN,
-            (EvidenceLine("dflwrap", 1, result.dead.sentence),),
-        )
+        return _hang(result.dead)
     if result.ended_by is EndedBy.PROMPT:
-        return Cause(
-            "prompt-waiting",
-            "The extractor asked a question",
-            "prompt/interaction",
-            Confidence.CERTAIN,
-            (EvidenceLine("stdout.log", 1, result.prompt or ""),),
-        )
+        question = EvidenceLine("stdout.log", 1, result.prompt or "")
+        return known_cause("prompt-waiting", Confidence.CERTAIN, question, "The extractor asked a question")
     failure = next(iter(collector.failures.values()), None)
     if failure is not None:
         return frame_cause(failure)
     if len(collector.batch.frames) == 1 and not collector.gained:
         status = f"the extractor ended (exit status {result.exit_status}) with only this frame in its batch"
-        return Cause(
-            "poison-frame",
-            "A frame breaks the extractor",
-            "worker-crash",
-            Confidence.POSSIBLE,
-            (EvidenceLine("dflwrap", 1, status),),
-        )
+        evidence = EvidenceLine("dflwrap", 1, status)
+        return known_cause("poison-frame", Confidence.POSSIBLE, evidence, "A frame breaks the extractor")
     return None
+
+
+def _hang(dead: Dead) -> Cause:
+    return known_cause(hang_id(dead.symptom), Confidence.CERTAIN, EvidenceLine("dflwrap", 1, dead.sentence))
+
+
+def hang_id(symptom: Symptom) -> str:
+    return f"extractor-{symptom.value}"
 
 
 def frame_cause(failure: Failure) -> Cause:
     """The cause of one frame's failure, where diagnosis names none."""
-    evidence = (EvidenceLine("events.jsonl", 1, failure.error),)
+    evidence = EvidenceLine("events.jsonl", 1, failure.error)
     if failure.kind == "not_whole":
-        return Cause(
-            "corrupted-dfljpg",
-            "The faces of a frame are not what the extractor says",
-            "output-io",
-            Confidence.CERTAIN,
-            evidence,
-        )
-    return Cause("poison-frame", "A frame fails by itself", "worker-crash", Confidence.LIKELY, evidence)
+        title = "The faces of a frame are not what the extractor says"
+        return known_cause("corrupted-dfljpg", Confidence.CERTAIN, evidence, title)
+    return known_cause("poison-frame", Confidence.LIKELY, evidence, "A frame fails by itself")
+
+
+def known_cause(name: str, confidence: Confidence, evidence: EvidenceLine, title: str = "") -> Cause:
+    """A cause that the supervisor saw itself, in the words of its rule; `title` says more than the rule's."""
+    rule = load_catalogue().by_id[name]
+    return Cause(
+        id=rule.id,
+        title=title or rule.title,
+        category=rule.category,
+        confidence=confidence,
+        evidence=(evidence,),
+        remedies=rule.remedies,
+        steps=rule.steps,
+        explanation=rule.explanation,
+        references=rule.references,
+    )

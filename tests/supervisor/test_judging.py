@@ -8,6 +8,7 @@ import pytest
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.events import Event, EventKind
+from dflwrap.diagnosis import diagnose_text
 from dflwrap.faceset.promotion import Promoter
 from dflwrap.frames.judgement import Entry
 from dflwrap.ledger.ledger import Ledger
@@ -100,6 +101,29 @@ def test_a_hang_and_a_prompt_are_named_where_the_log_is_silent(collector: Collec
     assert prompt.verdict is not None and prompt.verdict.primary is not None
     assert hang.cause != prompt.cause
     assert hang.fingerprint != prompt.fingerprint
+
+
+@pytest.mark.parametrize("symptom", Symptom)
+def test_a_hang_comes_with_the_words_and_steps_of_its_rule(
+    collector: Collector, tmp_path: Path, symptom: Symptom
+) -> None:
+    dead = Dead(symptom, Phase.STEADY, 300.0)
+    judged = judge_attempt(result(EndedBy.HANG, dead=dead), collector, tmp_path)
+    assert judged.cause == f"extractor-{symptom.value}"
+    assert judged.verdict is not None and judged.verdict.primary is not None
+    assert judged.verdict.primary.steps and judged.verdict.primary.explanation
+    told = diagnose_text([("dflwrap.log", dead.sentence.encode())])
+    assert told.primary is not None and told.primary.id == judged.cause
+
+
+def test_a_process_that_was_seen_stopped_outranks_what_a_silent_log_suggests(
+    collector: Collector, tmp_path: Path
+) -> None:
+    (tmp_path / "stdout.log").write_bytes(b"Extracting faces...\n")
+    dead = Dead(Symptom.STOPPED, Phase.STARTING, 16.0)
+    assert judge_attempt(result(EndedBy.HANG, dead=dead), collector, tmp_path).cause == "extractor-stopped"
+    (tmp_path / "stdout.log").write_bytes(OOM)
+    assert judge_attempt(result(EndedBy.HANG, dead=dead), collector, tmp_path).cause == "gpu-oom-tensor"
 
 
 def test_a_failed_frame_is_named_with_its_error(collector: Collector, tmp_path: Path) -> None:
