@@ -91,35 +91,36 @@ class Doubt:
     def _wonder(self, question: Question) -> None:
         if question.sign is Sign.EARLY and not self._budget.first_time(f"first results {self._width}"):
             return
-        if question.sign is Sign.FALL:
-            self._say(question.words)  # worth a line by itself
-        if self._witness is not None or self._against is not None:
-            return
-        if self._candidate is None:
-            if question.sign is not Sign.EARLY:
-                self._nobody(question)
-            return
+        busy = self._witness is not None or self._against is not None
         frames = question.frames[: self._budget.left]
-        if len(frames) < DISAGREE_LEAST or not self._budget.more_watching:
-            if self._budget.first_time("bound"):
-                self._say(f"{question.words}: no further look, the bound on their cost is reached")
+        if not busy and self._candidate is not None and self._may_look(frames):
+            self._show(question, frames, self._candidate)
             return
+        why = "" if busy or question.sign is Sign.EARLY else self._why_no_look()
+        if why or question.sign is Sign.FALL:  # a fall is worth a line by itself
+            self._say(question.words + why)
+
+    def _may_look(self, frames: Sequence[int]) -> bool:
+        return len(frames) >= DISAGREE_LEAST and self._budget.more_watching
+
+    def _show(self, question: Question, frames: Sequence[int], candidate: Candidate) -> None:
         wanted = ", ".join("?" for _ in frames)
         rows = self._ledger.frames(f"id IN ({wanted})", frames)
-        words = "" if question.sign is Sign.FALL else f"{question.words}: "
-        self._say(f"{words}{self._candidate.words} looks at {len(rows)} of them")
+        self._say(f"{question.words}: {candidate.words} looks at {len(rows)} of them")
         self._budget.spend(len(rows), watching=True)
         self._question, self._shown = question, {row.name: row for row in rows}
-        self._witness = Witness(self._candidate, self._template, self._source, self._folder, rows)
+        self._witness = Witness(candidate, self._template, self._source, self._folder, rows)
 
-    def _nobody(self, question: Question) -> None:
-        if not self._budget.first_time("nobody"):
-            return
-        if self._at_work == "builtin":
-            why = "the built-in extractor does the work itself"
+    def _why_no_look(self) -> str:
+        """Said once per run."""
+        if self._candidate is not None:
+            why = "; no further look: the bound on their cost is reached"
+        elif self._at_work == "builtin":
+            why = "; the built-in extractor does the work itself, no other can look at them"
         else:
-            why = "the built-in extractor is not installed: python -m pip install 'dflwrap[builtin]'"
-        self._say(f"{question.words}, and no other extractor can look at them ({why})")
+            install = "python -m pip install 'dflwrap[builtin]'"
+            why = f"; no other extractor can look at them, the built-in one is not installed: {install}"
+        return why if self._budget.first_time(why) else ""
 
     def _say(self, text: str) -> None:
         self._ledger.decide(self._attempt, f"attempt {self._attempt}: {text}")

@@ -35,7 +35,7 @@ def extract(
     driver: the folder of the look-alike; None = without one.
     """
     source = tmp_path / "frames"
-    source.mkdir()
+    source.mkdir(exist_ok=True)
     for number in range(1, count + 1):
         image = np.full((size[1], size[0], 3), number % 250, np.uint8)
         cv2.imwrite(str(source / f"{number:05d}.png"), image)

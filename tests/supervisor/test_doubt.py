@@ -76,13 +76,17 @@ def test_frames_that_really_are_empty_stay_no_face(tmp_path: Path) -> None:
     assert "no reason to doubt" in done.stderr
 
 
-def test_the_second_look_reports_and_extracts_when_asked(talking_head: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("mode", "extracted"), [("sample", 0), ("all", 6)])
+def test_the_second_look_reports_and_extracts_when_asked(
+    talking_head: Path, tmp_path: Path, mode: str, extracted: int
+) -> None:
     source = tmp_path / "frames"
     source.mkdir()
     for path in sorted(talking_head.iterdir())[:6]:
         (source / path.name).write_bytes(path.read_bytes())
-    done = extract(source, tmp_path, "--second-look", "all")
+    done = extract(source, tmp_path, "--second-look", mode)
     assert done.code == 0, done.stderr
     assert_conserved(done.report)
-    assert done.report["second_look"]["looked"] == 6
-    assert done.report["frames"]["extracted"] == len(done.report["second_look"]["found"]) == 6
+    assert done.report["second_look"]["looked"] == len(done.report["second_look"]["found"]) == 6
+    assert done.report["frames"]["extracted"] == extracted
+    assert done.report["frames"]["no_face"] == 6 - extracted

