@@ -37,7 +37,7 @@ SCRIPT_ENV = "DFLWRAP_DOUBLE_SCRIPT"
 POISON = "00004"
 """Stem of the poison frame's name."""
 FRAMES = 8
-BOUNDS = {"double": 480.0, "built-in": 600.0, "real DFL": 1500.0}
+BOUNDS = {"double": 900.0, "built-in": 600.0, "real DFL": 1500.0}
 """Seconds within which any run has to come to an end. The worst is every worker hanging at its start: a few
 attempts, each with 8 workers lost, two at a time, to the start-up timeout."""
 TIMEOUTS = {

@@ -128,6 +128,11 @@ BY_CAUSE: dict[str, Ladder] = {
 SICK_EXTRACTOR: Ladder = (R.FRESH_PROCESS, R.ONE_WORKER, R.CPU, R.BUILTIN_EXTRACTOR, R.USER)
 """Instead of `POISON` when frame after frame fails alike and none succeeds: it is not the frames."""
 
+ENVIRONMENT = frozenset({"tf-version", "python-env", "model-files"})
+WORKED_BEFORE: Ladder = (R.SAME_AGAIN, R.ONE_WORKER, R.BISECT_BATCH, R.BUILTIN_EXTRACTOR, R.USER)
+"""Instead of the row of an `ENVIRONMENT` category when the same extractor has extracted frames in this run: a
+TensorFlow that was imported an hour ago can be imported. Memory that ran out, or one frame, may look like that."""
+
 FRAME_FIRST = frozenset({"worker-native-crash", "init-death-hang"})
 """A named suspect is handled as a poison frame first; the row's own ladder is for deaths without one."""
 

@@ -28,11 +28,13 @@ from dflwrap.planning.decision import (
 )
 from dflwrap.planning.fingerprint import UNKNOWN_CAUSE
 from dflwrap.planning.ladder import (
+    ENVIRONMENT,
     ENVIRONMENT_FIXES,
     FRAME_FIRST,
     POISON,
     SICK_EXTRACTOR,
     UNKNOWN,
+    WORKED_BEFORE,
     Ladder,
     ladder_for,
 )
@@ -134,6 +136,8 @@ def _row(case: _Case) -> Ladder:
     if case.cause is None:
         return UNKNOWN
     row = ladder_for(case.id, case.category, case.cause.remedies)
+    if case.category in ENVIRONMENT and any(record.frames_gained for record in case.history):
+        row = WORKED_BEFORE
     if case.id in FRAME_FIRST and case.record.suspects:
         row = POISON
     if row is POISON:

@@ -201,6 +201,14 @@ def test_a_killed_worker_is_no_want_of_memory_where_memory_was_free(
         assert isinstance(decision, NextPlan) and decision.rungs[0].value == "half_workers"
 
 
+def test_an_environment_that_has_worked_in_this_run_is_not_given_up_at_once() -> None:
+    broken = failure("tf-import-generic", "tf-version")
+    assert isinstance(start().fail(broken), Stop)
+    walk = start()
+    walk.fail(broken, gained=3)
+    assert walk.fail_until_stop(broken) == ["same_again", "one_worker", "bisect_batch", "user"]
+
+
 def test_three_frames_failing_alike_with_none_gained_are_innocent() -> None:
     walk = start()
     for frame in ("a.png", "b.png"):
