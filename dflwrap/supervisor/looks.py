@@ -39,9 +39,12 @@ class LookBudget:
         self._looks += watching
         self._write()
 
+    def done(self, what: str) -> bool:
+        return what in self._done
+
     def first_time(self, what: str) -> bool:
         """True once per run for what is to be done, or said, once."""
-        if what in self._done:
+        if self.done(what):
             return False
         self._done.append(what)
         self._write()

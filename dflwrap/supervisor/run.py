@@ -137,6 +137,13 @@ class _Run:
         others = (e for e in self._extractors[1:] if e.info().name == "builtin")
         return next(others, None)
 
+    def _asked_to_look_again(self) -> bool:
+        """A second look was asked for that a finished run has not had."""
+        mode, had = self._request.second_look, LookBudget(self._ledger).done
+        if mode not in (SecondLook.SAMPLE, SecondLook.ALL) or self._witness() is None:
+            return False
+        return not had(f"second look {mode.value}") and bool(self._ledger.frames("outcome = 'no_face'"))
+
     def _second_look(self, loop: Loop) -> Ended:
         witness, template = self._witness(), self._template
         if witness is None or template is None or self._looks is None:
@@ -155,6 +162,8 @@ class _Run:
         )
         if result is None:
             return Ended()
+        if not self._control.stopping:
+            self._looks.first_time(f"second look {self._request.second_look.value}")
         found = _second_look_words(result)
         self._ledger.put("second_look", {"looked": result.looked, "found": list(result.found)})
         self._ledger.decide(None, found)
@@ -184,7 +193,7 @@ class _Run:
         for item in self._ignored:
             self._reporter.notice(f"{item['name']}: not a frame: {item['reason']}")
         self._state.counts = self._ledger.counts()
-        if not self._state.counts.open:
+        if not self._state.counts.open and not self._asked_to_look_again():
             return self._end(Ended(), nothing_to_do=bool(self._ledger.attempts()))
         for row in self._ledger.frames("outcome = 'quarantined' AND attempt IS NULL"):
             self._reporter.notice(f"{row.name}: quarantined: {row.evidence}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ladder_walk import Walk, card, failure, start
 
 from dflwrap.common.plan import Plan
@@ -47,6 +49,17 @@ def test_too_few_healthy_frames_do_not_widen() -> None:
     walk.plan = Plan(devices=(0,), workers=1, batch_size=CLIMB_AFTER - 1)
     assert not climb(walk, None)
     assert climb(walk, None)
+
+
+def test_an_extractor_that_takes_no_gpu_is_given_none() -> None:
+    """The built-in extractor has taken over from DeepFaceLab on a card."""
+    walk = start(WIDE)
+    walk.fail(OOM)
+    walk.plan = Plan(workers=2, batch_size=300)
+    walk.context = replace(walk.context, extractor="builtin", honours=frozenset({"workers", "batch_size"}))
+    for _ in range(20):
+        climb(walk, FREE)
+        assert not walk.plan.devices, walk.sentences[-1]
 
 
 def test_each_failed_climb_doubles_the_patience() -> None:

@@ -90,3 +90,19 @@ def test_the_second_look_reports_and_extracts_when_asked(
     assert done.report["second_look"]["looked"] == len(done.report["second_look"]["found"]) == 6
     assert done.report["frames"]["extracted"] == extracted
     assert done.report["frames"]["no_face"] == 6 - extracted
+
+
+def test_a_finished_run_gets_the_second_look_that_is_asked_for_afterwards_once(
+    talking_head: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "frames"
+    source.mkdir()
+    for path in sorted(talking_head.iterdir())[:3]:
+        (source / path.name).write_bytes(path.read_bytes())
+    assert extract(source, tmp_path, "--second-look", "off").report["frames"]["no_face"] == 3
+    sample = extract(source, tmp_path, "--second-look", "sample")
+    assert sample.code == 0 and sample.report["second_look"]["looked"] == 3, sample.stderr
+    assert "finished already" in extract(source, tmp_path, "--second-look", "sample").stderr
+    done = extract(source, tmp_path, "--second-look", "all")
+    assert done.code == 0, done.stderr
+    assert done.report["frames"]["extracted"] == 3
