@@ -89,9 +89,11 @@ class Doubt:
                 self._wonder(question)
 
     def _wonder(self, question: Question) -> None:
-        if question.sign is Sign.EARLY and not self._budget.first_time(f"first results {self._width}"):
-            return
         busy = self._witness is not None or self._against is not None
+        if question.sign is Sign.EARLY and (
+            busy or self._candidate is None or not self._budget.first_time(f"first results {self._width}")
+        ):
+            return
         frames = question.frames[: self._budget.left]
         if not busy and self._candidate is not None and self._may_look(frames):
             self._show(question, frames, self._candidate)
