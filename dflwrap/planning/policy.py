@@ -47,6 +47,7 @@ from dflwrap.planning.types import (
     TelemetrySummary,
     with_alone_marked,
 )
+from dflwrap.planning.yields import WITNESS
 
 SAME_FAILURE = 3
 """So often the same failure may meet the same plan without a frame gained."""
@@ -136,7 +137,11 @@ def _row(case: _Case) -> Ladder:
     if case.cause is None:
         return UNKNOWN
     row = ladder_for(case.id, case.category, case.cause.remedies)
-    if case.category in ENVIRONMENT and any(record.frames_gained for record in case.history):
+    if (
+        case.category in ENVIRONMENT
+        and not _witnessed(case.cause)
+        and any(record.frames_gained for record in case.history)
+    ):
         row = WORKED_BEFORE
     if case.id in FRAME_FIRST and case.record.suspects:
         row = POISON
@@ -146,6 +151,11 @@ def _row(case: _Case) -> Ladder:
         if case.category != "input-image" and _sick(case):
             return SICK_EXTRACTOR
     return row
+
+
+def _witnessed(cause: Cause) -> bool:
+    """What a witness saw is no error that may pass: the frames "gained" are the ones in doubt."""
+    return any(line.source == WITNESS for line in cause.evidence)
 
 
 def _own_doing(case: _Case) -> bool:

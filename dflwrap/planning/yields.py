@@ -42,6 +42,9 @@ FALL_SHARE = 0.5
 MOST_KEPT = 2000
 """Empty frames that are remembered for being opened again."""
 
+WITNESS = "witness"
+"""The source of the evidence that a witness gave."""
+
 
 class Sign(StrEnum):
     """What looks wrong."""

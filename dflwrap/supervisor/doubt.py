@@ -14,7 +14,15 @@ from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verd
 from dflwrap.extractors.base import Extractor
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, Outcome
-from dflwrap.planning.yields import DISAGREE_LEAST, LONG_RUN, Question, Sign, YieldWatch, disagrees
+from dflwrap.planning.yields import (
+    DISAGREE_LEAST,
+    LONG_RUN,
+    WITNESS,
+    Question,
+    Sign,
+    YieldWatch,
+    disagrees,
+)
 from dflwrap.supervisor import silent_cpu
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.looks import LookBudget
@@ -148,6 +156,7 @@ class Doubt:
         if disagrees(len(looked), len(found)):
             names = tuple(name for name in testimony.found if name in found)
             self._against = (question, Testimony(tuple(looked), names))
+            self._budget.give_back(len(self._shown), watching=True)
         elif not testimony.looked:
             self._say(f"{candidate.words} could not look at them")
         elif question.sign is Sign.EARLY:
@@ -211,7 +220,7 @@ class Doubt:
             text,
             "cuda-library" if on_gpu else "model-files",
             Confidence.LIKELY,
-            (EvidenceLine("witness", 1, names),),
+            (EvidenceLine(WITNESS, 1, names),),
             steps=GPU_STEPS if on_gpu else CPU_STEPS,
         )
         return Verdict(Health.FAILURE, cause, (cause,))

@@ -39,6 +39,13 @@ class LookBudget:
         self._looks += watching
         self._write()
 
+    def give_back(self, frames: int, *, watching: bool) -> None:
+        """A look that found the extractor wrong has paid for itself. So none is missing when it is wrong again,
+        say after a restart that mended nothing: its empty frames would be believed."""
+        self._frames -= frames
+        self._looks -= watching
+        self._write()
+
     def done(self, what: str) -> bool:
         return what in self._done
 

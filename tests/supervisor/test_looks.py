@@ -43,6 +43,16 @@ def test_a_restart_brings_no_new_budget(tmp_path: Path) -> None:
     ledger.close()
 
 
+def test_a_look_that_found_the_extractor_wrong_is_given_back(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path / "ledger.sqlite", 100)
+    for _ in range(3 * MOST_WATCHED):
+        budget = LookBudget(ledger)
+        assert budget.left == 20 and budget.more_watching
+        budget.spend(10, watching=True)
+        budget.give_back(10, watching=True)
+    ledger.close()
+
+
 def test_the_watch_starts_a_witness_so_often_at_most(tmp_path: Path) -> None:
     ledger = ledger_of(tmp_path / "ledger.sqlite", 20_000)
     for _ in range(MOST_WATCHED):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from nvml_play import compile_player
 from played_cards import cards, extract, plans, sentences
@@ -148,7 +150,40 @@ def test_a_fall_is_shown_to_the_witness(tmp_path: Path) -> None:
     assert any("it finds faces in 0 of 10: no reason to doubt" in s for s in sentences(done.report))
 
 
+@pytest.mark.slow
+def test_a_fall_is_journalled_where_the_built_in_extractor_does_the_work(tmp_path: Path) -> None:
+    source = tmp_path / "frames"
+    make_frames(tmp_path / "shown", 1, (640, 360), 0, False)
+    [face] = (tmp_path / "shown").iterdir()
+    (tmp_path / "blank").mkdir()
+    blank = tmp_path / "blank" / face.name
+    cv2.imwrite(str(blank), np.full((360, 640, 3), 90, np.uint8))
+    source.mkdir()
+    for number in range(310):
+        shown = face if number < 210 or number % 5 == 0 else blank
+        (source / f"{number:05d}{face.suffix}").symlink_to(shown)
+    done = extract(tmp_path, None, 0, {}, "--extractor", "builtin", "--workers", "1")
+    assert done.code == 0, done.stderr
+    assert done.report["frames"]["extracted"] == 230, done.report["frames"]
+    [fall] = [s for s in sentences(done.report) if "the yield has fallen" in s]
+    assert "the built-in extractor does the work itself, no other can look at them" in fall
+
+
 # -- before a long run ----------------------------------------------------------------------------
+
+
+def test_a_long_run_on_a_card_does_not_wait_for_the_comparison_of_its_first_results(
+    tmp_path: Path, driver: Path
+) -> None:
+    """The careful first attempt (40 frames) is over long before the witness has started."""
+    (tmp_path / "play.txt").write_text(cards(1))
+    done = extract(tmp_path, driver, LONG_RUN, {"options": {"gpus": 1, "frame_seconds": 0.03}})
+    assert done.code == 0, done.stderr
+    assert_conserved(done.report)
+    assert done.report["frames"]["extracted"] == LONG_RUN
+    first, second = done.report["attempts"]
+    said = [d for d in done.report["decisions"] if "finds no face in any of 5 frames" in d["sentence"]]
+    assert len(said) == 1 and said[0]["time"] > second["started"], (done.report["decisions"], first)
 
 
 def test_the_first_results_of_a_long_run_are_compared_before_it_goes_on(tmp_path: Path) -> None:
