@@ -174,6 +174,9 @@ class Liveness:
         if now - self._last_sign > QUIET_BOUND and not self._cache_grew(now):
             return Dead(Symptom.DEADLOCKED, self.phase, now - self._last_sign)
         if now - self._last_progress > self.bound() and not self._cache_grew(now):
+            quiet = now - self._last_sign
+            if quiet > self.bound() / 2:  # the bound of a frame may be shorter than that of silence
+                return Dead(Symptom.DEADLOCKED, self.phase, quiet)
             return Dead(Symptom.SPINNING, self.phase, now - self._last_progress)
         return None
 

@@ -134,6 +134,15 @@ def test_work_that_comes_to_nothing_is_spinning(clock: Clock) -> None:
     assert clock.now - began == pytest.approx(SPIN_FACTOR * 4, abs=3)
 
 
+def test_silence_is_no_spinning_where_the_bound_of_a_frame_is_the_shorter_one(clock: Clock) -> None:
+    for n in range(2):
+        clock.frame(f"{n}.png", 1)
+    clock.event(EventKind.FRAME_STARTED, "x.png")
+    dead = clock.run(10_000)
+    assert dead is not None and (dead.symptom, dead.phase) == (Symptom.DEADLOCKED, Phase.STEADY)
+    assert dead.seconds == pytest.approx(MIN_STEADY_BOUND, abs=3)
+
+
 def test_a_spinning_start_ends_at_its_own_bound(clock: Clock) -> None:
     dead = clock.run(10_000, cpu=1.0)
     assert dead is not None and dead.symptom is Symptom.SPINNING
