@@ -86,16 +86,25 @@ def test_a_swallowed_landmark_error_is_not_called_no_face(frames: Path, tmp_path
     assert POISON not in done.report["no_face"]
 
 
-@pytest.mark.parametrize("stage", ["start", "worker_start"])
+@pytest.mark.parametrize("stage", ["start", "import", "worker_start"])
 def test_a_start_that_fails_once_is_tried_again(frames: Path, tmp_path: Path, stage: str) -> None:
     check(extract(frames, tmp_path, {stage: {"fault": "segfault", "times": 1}}), tmp_path, poison=set())
 
 
-@pytest.mark.parametrize("fault", ["done", "exit", "segfault", "tf_import"])
+@pytest.mark.parametrize(
+    ("stage", "fault"),
+    [
+        ("start", "done"),
+        ("start", "exit"),
+        ("start", "segfault"),
+        ("start", "tf_import"),
+        ("import", "tf_import"),
+    ],
+)
 def test_an_extractor_that_never_works_ends_the_run_with_code_3(
-    frames: Path, tmp_path: Path, fault: str
+    frames: Path, tmp_path: Path, stage: str, fault: str
 ) -> None:
-    done = extract(frames, tmp_path, {"start": fault})
+    done = extract(frames, tmp_path, {stage: fault})
     assert done.code == 3, done.stderr
     assert_conserved(done.report)
     assert done.report["frames"]["not_attempted"] == FRAMES
@@ -104,10 +113,45 @@ def test_an_extractor_that_never_works_ends_the_run_with_code_3(
 
 @pytest.mark.parametrize("fault", ["flood", "long_line", "nuls", "bad_utf8", "utf16"])
 def test_hostile_output_neither_stops_nor_fills_anything(frames: Path, tmp_path: Path, fault: str) -> None:
-    script = {POISON: {"fault": fault, "bytes": 60_000_000 if fault == "flood" else 20_000_000}}
+    script = {POISON: {"fault": fault, "bytes": 60_000_000 if fault == "flood" else 50_000_000}}
     check(extract(frames, tmp_path, script), tmp_path, poison=set())
+    assert size_of_logs(tmp_path) < 110_000_000
+
+
+@pytest.mark.slow
+def test_a_gigabyte_of_output_neither_stops_nor_fills_anything(frames: Path, tmp_path: Path) -> None:
+    script = {POISON: {"fault": "flood", "bytes": 10**9}}
+    check(extract(frames, tmp_path, script), tmp_path, poison=set())
+    assert size_of_logs(tmp_path) < 110_000_000
+
+
+def size_of_logs(tmp_path: Path) -> int:
     logs = list((tmp_path / "aligned_dflwrap" / "attempts").rglob("*.log"))
-    assert sum(log.stat().st_size for log in logs) < 110_000_000
+    assert logs
+    return sum(log.stat().st_size for log in logs)
+
+
+@pytest.mark.parametrize("fault", ["fill_disk", "eat_memory"])
+def test_a_frame_that_takes_all_room_once_is_extracted(frames: Path, tmp_path: Path, fault: str) -> None:
+    script = {POISON: {"fault": fault, "bytes": 200_000_000, "times": 1}}
+    check(extract(frames, tmp_path, script), tmp_path, poison=set())
+
+
+def test_a_frame_that_always_eats_memory_costs_one_frame(frames: Path, tmp_path: Path) -> None:
+    done = extract(frames, tmp_path, {ITSELF: {"fault": "eat_memory", "bytes": 200_000_000}})
+    check(done, tmp_path, poison={POISON})
+
+
+def test_a_disk_that_is_full_for_one_frame_stops_with_the_cause_and_keeps_the_others(
+    frames: Path, tmp_path: Path
+) -> None:
+    """A full disk is never a frame's fault: nothing is quarantined for it."""
+    done = extract(frames, tmp_path, {ITSELF: {"fault": "fill_disk", "bytes": 20_000_000}})
+    assert_conserved(done.report)
+    assert (done.code, done.report["run"]["stop"]["cause"]) == (3, "disk-full"), done.stderr
+    assert done.report["frames"]["extracted"] == FRAMES - 1
+    assert done.report["frames"]["quarantined"] == 0
+    assert {path.suffix for path in (tmp_path / "aligned").iterdir()} == {".jpg"}, "no filler"
 
 
 def test_black_box_isolates_a_poison_frame_and_delivers_the_innocents(frames: Path, tmp_path: Path) -> None:
