@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import psutil
 import pytest
-from support import Finished, assert_conserved, dflwrap
+from support import Finished, assert_conserved, contents, dflwrap
 
 from dflwrap.faceset.verify import verify_face
 
@@ -214,3 +214,18 @@ def test_faces_of_a_downscaled_copy_are_where_the_original_has_them(tmp_path: Pa
         plain.source_rect, abs=10
     )  # the double has a margin of 10 pixels
     assert np.allclose(copied.source_landmarks, plain.source_landmarks, atol=10)
+
+
+def test_a_link_that_leaves_the_input_folder_is_a_frame_and_its_target_is_only_read(
+    frames: Path, tmp_path: Path
+) -> None:
+    linked, elsewhere = tmp_path / "linked", tmp_path / "another disk"
+    linked.mkdir()
+    elsewhere.mkdir()
+    for path in sorted(frames.iterdir()):
+        (elsewhere / path.name).write_bytes(path.read_bytes())
+        (linked / path.name).symlink_to(elsewhere / path.name)
+    before = contents(elsewhere)
+    check(extract(linked, tmp_path, {POISON: {"fault": "raise", "originals": True}}), tmp_path, poison=set())
+    assert contents(elsewhere) == before
+    assert all((linked / name).is_symlink() for name in before)
