@@ -15,7 +15,8 @@ def main() -> int:
         ("ruff check", ["ruff", "check", "."]),
         ("ruff format", ["ruff", "format", "--check", "."]),
         ("mypy", ["mypy"]),
-        ("pytest", ["pytest", *sys.argv[1:]]),
+        # Much of the suite waits for processes: more of it at once than there are cores.
+        ("pytest", ["pytest", "-n", "3", "--dist", "worksteal", *sys.argv[1:]]),
     ):
         print(f"== {name}", flush=True)
         if subprocess.run([python, "-m", *command], cwd=ROOT, check=False).returncode != 0:

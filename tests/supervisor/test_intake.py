@@ -18,7 +18,7 @@ from dflwrap.faceset.metadata import FaceMetadata, write_metadata
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import Outcome
 from dflwrap.supervisor.batching import make_batch
-from dflwrap.supervisor.intake import Intake, take_in
+from dflwrap.supervisor.intake import Intake, check_same_run, take_in
 from dflwrap.supervisor.request import OnConflict, RunRequest
 from dflwrap.supervisor.runfolder import RunFolder
 
@@ -53,7 +53,9 @@ class Run:
             (self.frames / name).write_bytes(picture(number) if content is None else content)
 
     def take(self, **changes: object) -> Intake:
-        return take_in(replace(self.request, **changes), self.ledger, self.folder)  # type: ignore[arg-type]
+        request = replace(self.request, **changes)  # type: ignore[arg-type]
+        check_same_run(request, self.ledger)
+        return take_in(request, self.ledger, self.folder)
 
     def outcomes(self) -> dict[str, Outcome | None]:
         return {row.file_name: row.outcome for row in self.ledger.frames()}
