@@ -98,7 +98,7 @@ def test_a_card_whose_workers_cannot_start_leaves_its_frames_to_the_other(
     """Within one attempt: the agent gives up on card 1, and the workers of card 0 take what is open."""
     (tmp_path / "play.txt").write_text(cards(2))
     script = {
-        "options": {"gpus": 2},
+        "options": {"gpus": 2, "frame_seconds": 0.2},  # or card 0 is done before card 1 has begun
         "steady": on(1, "kill"),
         "worker_start": [on(1, "slow", seconds=0, times=1), on(1, "cuda_driver")],
     }

@@ -172,7 +172,7 @@ def test_the_built_in_extractor_goes_on_where_the_other_broke_off_and_the_report
     make_frames(tmp_path / "frames", FRAMES, (640, 360), 0, False)
     names = sorted(path.name for path in (tmp_path / "frames").iterdir())
     script = tmp_path / "script.json"
-    script.write_text(json.dumps({f"host:{names[5]}": dies_of("np-int-removed")}))
+    script.write_text(json.dumps({f"host:{names[5]}": dies_of("cudnn-version-mismatch")}))
     done: Finished = dflwrap(
         *("extract", "--input-dir", tmp_path / "frames", "--output-dir", tmp_path / "aligned", "--json"),
         *("--dfl-root", DOUBLE, "--dfl-python", sys.executable, "--extractor", "dfl", "--cpu-only"),
@@ -182,7 +182,7 @@ def test_the_built_in_extractor_goes_on_where_the_other_broke_off_and_the_report
     assert done.code == 0, done.stderr
     assert_conserved(done.report)
     (said,) = sentences(done.report)
-    assert re.search(r"deepfacelab -> the built-in extractor: NumPy is too new: .* \(stderr.log:\d+\)", said)
+    assert re.search(r"deepfacelab -> the built-in extractor: .*cuDNN.* \(stderr.log:\d+\)", said)
     by = done.report["extracted_by"]
     first, second = len(by["deepfacelab"]), len(by["builtin"])
     assert first >= 5 and second >= 1
