@@ -38,6 +38,17 @@ def dflwrap(*arguments: str | Path, env: dict[str, str] | None = None, timeout: 
     return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+def small_frames(folder: Path, count: int) -> Path:
+    """`folder` (new) with frames 00001.png onwards, each of another grey, 200 x 160 pixels."""
+    import cv2
+    import numpy as np
+
+    folder.mkdir()
+    for number in range(1, count + 1):
+        assert cv2.imwrite(str(folder / f"{number:05d}.png"), np.full((160, 200, 3), number * 20, np.uint8))
+    return folder
+
+
 @functools.cache
 def _cache() -> str:
     """What is remembered between runs must not pass from the user's machine into the tests, or back."""

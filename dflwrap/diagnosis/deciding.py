@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verdict
 from dflwrap.diagnosis.catalogue import Catalogue
@@ -176,17 +176,10 @@ def _cause(
         evidence.append(EvidenceLine(line.source, line.number, line.text[:EVIDENCE_WIDTH]))
     notes = [hit.note for hit in group.hits if hit.note]
     explanation = rule.explanation if not notes else f"{rule.explanation} (Here: {notes[0]}.)"
-    return Cause(
-        id=rule.id,
-        title=rule.title,
-        category=rule.category,
-        confidence=_confidence(group, roots, unexplained),
-        evidence=tuple(evidence),
+    return replace(
+        rule.cause(_confidence(group, roots, unexplained), tuple(evidence)),
         symptoms=tuple(s.rule.id for s in symptoms if s.rule.id != rule.id),
-        remedies=rule.remedies,
-        steps=rule.steps,
         explanation=explanation,
-        references=rule.references,
     )
 
 

@@ -8,6 +8,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from dflwrap.common.verdict import Cause, Confidence, EvidenceLine
+
 
 class Role(StrEnum):
     ROOT = "root"
@@ -68,6 +70,20 @@ class Rule:
     inferred: bool = False
     """Found by arithmetic, silence or an exit status (silence.py, exits.py); may have no signature."""
     origin: str = field(default="built in", compare=False)
+
+    def cause(self, confidence: Confidence, evidence: tuple[EvidenceLine, ...]) -> Cause:
+        """The rule as a cause that was found, in its own words."""
+        return Cause(
+            id=self.id,
+            title=self.title,
+            category=self.category,
+            confidence=confidence,
+            evidence=evidence,
+            remedies=self.remedies,
+            steps=self.steps,
+            explanation=self.explanation,
+            references=self.references,
+        )
 
 
 _TEXT = ("id", "title", "category", "explanation")

@@ -37,6 +37,13 @@ class Converted:
     out_width: int
     out_height: int
 
+    @property
+    def scale(self) -> tuple[float, float] | None:
+        """Pixels of the source per pixel written, across and down; None where it was not scaled."""
+        if (self.out_width, self.out_height) == (self.width, self.height):
+            return None
+        return self.width / self.out_width, self.height / self.out_height
+
 
 @dataclass(frozen=True, slots=True)
 class Look:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeVar
+
+T = TypeVar("T")
 
 EMPTY_START = 20
 """Frames from the start of a plan, none with a face, before the question is asked."""
@@ -147,7 +151,7 @@ class YieldWatch:
             sign, words = Sign.STRETCH, f"{self._stretch} frames in a row are without a face"
         else:
             sign, words = Sign.START, f"the first {self._stretch} frames are without a face"
-        return Question(sign, _spread(self.empties(before), ASKED_FRAMES), before, words)
+        return Question(sign, spread(self.empties(before), ASKED_FRAMES), before, words)
 
     def _about_fall(self) -> Question | None:
         if self.seen % LOOK_EVERY or len(self._before) < BEFORE:
@@ -165,21 +169,21 @@ class YieldWatch:
             f"in {before} of the {of_before} before"
         )
         since = self.seen - WINDOW
-        return Question(Sign.FALL, _spread(self.empties(since), ASKED_FRAMES), since, words)
+        return Question(Sign.FALL, spread(self.empties(since), ASKED_FRAMES), since, words)
 
     def _about_first(self) -> Question | None:
         if not self.compare_first or self.seen < EARLY_RESULTS:
             return None
         self.compare_first = False
         words = f"a long run: its first {EARLY_RESULTS} results are compared"
-        return Question(Sign.EARLY, _spread(tuple(self._first), EARLY_FRAMES), 0, words)
+        return Question(Sign.EARLY, spread(tuple(self._first), EARLY_FRAMES), 0, words)
 
 
-def _spread(frames: tuple[int, ...], most: int) -> tuple[int, ...]:
-    """At most `most` of the frames, evenly spread."""
-    if len(frames) <= most:
-        return frames
-    return tuple(frames[int(index * len(frames) / most)] for index in range(most))
+def spread(items: Sequence[T], most: int) -> tuple[T, ...]:
+    """At most `most` of the items, evenly spread."""
+    if len(items) <= most:
+        return tuple(items)
+    return tuple(items[int(index * len(items) / most)] for index in range(most))
 
 
 def disagrees(looked: int, found: int) -> bool:

@@ -25,7 +25,7 @@ from dflwrap.supervisor.judging import Judged, judge_attempt
 from dflwrap.supervisor.observing import Observer
 from dflwrap.supervisor.progress import Reporter, RunState
 from dflwrap.supervisor.repairing import Repairer, repair_bound
-from dflwrap.supervisor.runfolder import RunFolder, remove_tree
+from dflwrap.supervisor.runfolder import RunFolder, clear_attempt, remove_tree
 from dflwrap.supervisor.serialising import verdict_to_dict
 from dflwrap.supervisor.starts import Starts
 from dflwrap.supervisor.streams import Line
@@ -145,8 +145,7 @@ class AttemptRunner:
         for failure in collector.failures.values():
             self.ledger.count_failure(failure.frame.id, judged.cause or "poison-frame", failure.error)
         self._end(number, len(collector.gained), result, judged)
-        for part in ("in", "repaired", "out", "out_debug"):
-            remove_tree(folder / part)
+        clear_attempt(folder)
         lost = collector.lost_worker
         record = replace(
             record,

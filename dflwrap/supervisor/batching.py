@@ -66,6 +66,6 @@ def make_batch(
                 batch.refused.append((row, too_small))
                 continue
             batch.frames[name] = row
-            if (result.out_width, result.out_height) != (result.width, result.height):
-                batch.scales[name] = (result.width / result.out_width, result.height / result.out_height)
+            if result.scale is not None:
+                batch.scales[name] = result.scale
     return batch

@@ -130,15 +130,5 @@ def frame_cause(failure: Failure) -> Cause:
 
 def known_cause(name: str, confidence: Confidence, evidence: EvidenceLine, title: str = "") -> Cause:
     """A cause that the supervisor saw itself, in the words of its rule; `title` says more than the rule's."""
-    rule = load_catalogue().by_id[name]
-    return Cause(
-        id=rule.id,
-        title=title or rule.title,
-        category=rule.category,
-        confidence=confidence,
-        evidence=(evidence,),
-        remedies=rule.remedies,
-        steps=rule.steps,
-        explanation=rule.explanation,
-        references=rule.references,
-    )
+    cause = load_catalogue().by_id[name].cause(confidence, (evidence,))
+    return replace(cause, title=title) if title else cause

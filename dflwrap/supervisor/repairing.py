@@ -86,6 +86,6 @@ class Repairer:
         result = self._converter.convert(self._source / row.file_name, unfinished, bound)
         if judge_size(result.width, result.height):
             raise ConversionError("its size is not one that an extractor looks at")
-        if (result.out_width, result.out_height) != (result.width, result.height):
-            self.scales[name] = (result.width / result.out_width, result.height / result.out_height)
+        if result.scale is not None:
+            self.scales[name] = result.scale
         retry_held_open(lambda: unfinished.rename(self._folder / name))

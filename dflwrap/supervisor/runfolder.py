@@ -77,8 +77,13 @@ class RunFolder:
         Everything in them is ours: links, converted copies, faces that were not whole.
         """
         for attempt in sorted(self.attempts.iterdir()):
-            for name in ("in", "repaired", "out", "out_debug"):
-                remove_tree(attempt / name)
+            clear_attempt(attempt)
+
+
+def clear_attempt(folder: Path) -> None:
+    """Remove the batch and output folders of one ended attempt."""
+    for name in ("in", "repaired", "out", "out_debug"):
+        remove_tree(folder / name)
 
 
 def remove_tree(folder: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from dflwrap.common.plan import AttemptSpec
 from dflwrap.extractors.base import Extractor
 from dflwrap.ledger.ledger import Ledger
-from dflwrap.ledger.records import FrameRow
+from dflwrap.planning.yields import spread
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.looks import LookBudget
 from dflwrap.supervisor.witness import Candidate, Witness
@@ -65,7 +65,7 @@ def look_again(
     if mode is not SecondLook.ALL:
         if not budget.left:
             return SecondLookResult(0, (), bound_reached=True)
-        rows = _spread(rows, min(MOST_SAMPLED, budget.left))
+        rows = list(spread(rows, min(MOST_SAMPLED, budget.left)))
         budget.spend(len(rows), watching=False)
     looked = 0
     found: list[str] = []
@@ -93,10 +93,3 @@ def why_nobody_can(mode: SecondLook, at_work: str, builtin: Extractor | None) ->
     else:
         why = "it needs the built-in extractor: python -m pip install 'dflwrap[builtin]'"
     return f"no second look will be taken (--second-look {mode.value}): {why}"
-
-
-def _spread(rows: list[FrameRow], most: int) -> list[FrameRow]:
-    """At most `most` of the rows, evenly spread."""
-    if len(rows) <= most:
-        return rows
-    return [rows[int(index * len(rows) / most)] for index in range(most)]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from dflwrap.common.events import Event, EventKind
 from dflwrap.common.plan import Plan
-from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verdict
-from dflwrap.diagnosis.catalogue import load_catalogue
+from dflwrap.common.verdict import Confidence, EvidenceLine, Health, Verdict
 from dflwrap.planning.steps import gpus
+from dflwrap.supervisor.judging import known_cause
 
 CAUSE = "cuda-dso-missing-silent-cpu"
 MOST_READ = 1 << 18
@@ -40,18 +40,8 @@ def shows_cpu(event: Event, *, black_box: bool) -> Sign | None:
 
 def silent_cpu(plan: Plan, sign: Sign, folder: Path) -> Verdict:
     """The verdict on the attempt in `folder`; its steps are those of the known cause."""
-    rule = load_catalogue().by_id[CAUSE]
-    cause = Cause(
-        CAUSE,
-        f"{gpus(plan.devices)} could not be used, and without a word the extractor ran on the CPU",
-        rule.category,
-        Confidence.CERTAIN,
-        (_evidence(sign, folder),),
-        remedies=rule.remedies,
-        steps=rule.steps,
-        explanation=rule.explanation,
-        references=rule.references,
-    )
+    title = f"{gpus(plan.devices)} could not be used, and without a word the extractor ran on the CPU"
+    cause = known_cause(CAUSE, Confidence.CERTAIN, _evidence(sign, folder), title)
     return Verdict(Health.FAILURE, cause, (cause,))
 
 

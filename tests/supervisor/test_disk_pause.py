@@ -11,11 +11,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from disks import small_disk
-from support import assert_conserved
+from support import assert_conserved, small_frames
 
 DOUBLE = Path(__file__).parents[1] / "double"
 FRAMES = 10
@@ -42,9 +40,7 @@ def until(condition: Callable[[], bool], running: subprocess.Popen[str], seconds
 @pytest.mark.parametrize("wait", [True, False])
 def test_a_disk_that_filled_up_pauses_the_run_where_that_is_allowed(tmp_path: Path, wait: bool) -> None:
     frames, script, said = tmp_path / "frames", tmp_path / "script.json", tmp_path / "said.txt"
-    frames.mkdir()
-    for number in range(1, FRAMES + 1):
-        cv2.imwrite(str(frames / f"{number:05d}.png"), np.full((160, 200, 3), number * 20, np.uint8))
+    small_frames(frames, FRAMES)
     script.write_text(json.dumps({"options": {"frame_seconds": 0.3}}))
     with small_disk(tmp_path / "disk", "24m") as disk:
         output = disk / "aligned"

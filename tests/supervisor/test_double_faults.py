@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import psutil
 import pytest
-from support import Finished, assert_conserved, contents, dflwrap
+from support import Finished, assert_conserved, contents, dflwrap, small_frames
 
 from dflwrap.faceset.verify import verify_face
 
@@ -31,12 +31,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the double's faults are
 
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("double") / "frames"
-    folder.mkdir()
-    for number in range(1, FRAMES + 1):
-        image = np.full((160, 200, 3), number * 20, np.uint8)
-        assert cv2.imwrite(str(folder / f"{number:05d}.png"), image)
-    return folder
+    return small_frames(tmp_path_factory.mktemp("double") / "frames", FRAMES)
 
 
 def extract(frames: Path, tmp_path: Path, script: dict[str, Any], *more: str) -> Finished:

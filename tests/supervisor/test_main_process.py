@@ -11,11 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import psutil
 import pytest
-from support import assert_conserved, dflwrap
+from support import assert_conserved, dflwrap, small_frames
 
 DOUBLE = Path(__file__).parent.parent / "double"
 FRAMES = 6
@@ -30,11 +28,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the double's faults are
 
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("main") / "frames"
-    folder.mkdir()
-    for number in range(1, FRAMES + 1):
-        assert cv2.imwrite(str(folder / f"{number:05d}.png"), np.full((160, 200, 3), number * 20, np.uint8))
-    return folder
+    return small_frames(tmp_path_factory.mktemp("main") / "frames", FRAMES)
 
 
 def command(frames: Path, tmp_path: Path, script: dict[str, Any]) -> tuple[list[str | Path], dict[str, str]]:
