@@ -37,13 +37,13 @@ SCRIPT_ENV = "DFLWRAP_DOUBLE_SCRIPT"
 POISON = "00004"
 """Stem of the poison frame's name."""
 FRAMES = 8
-BOUNDS = {"double": 900.0, "built-in": 600.0, "real DFL": 1500.0}
+BOUNDS = {"double": 900.0, "built-in": 600.0, "real DFL": 2700.0}
 """Seconds within which any run has to come to an end. The worst is every worker hanging at its start: a few
 attempts, each with 8 workers lost, two at a time, to the start-up timeout."""
 TIMEOUTS = {
     "double": ("--startup-timeout", "20", "--frame-timeout", "10"),
-    "built-in": ("--startup-timeout", "60", "--frame-timeout", "20"),
-    "real DFL": ("--startup-timeout", "120", "--frame-timeout", "45"),
+    "built-in": ("--startup-timeout", "30", "--frame-timeout", "15"),
+    "real DFL": ("--startup-timeout", "75", "--frame-timeout", "30"),
 }
 
 
@@ -74,6 +74,7 @@ class Case:
     devices: tuple[str, ...] = ("--cpu-only",)
     frame_seconds: float = 0.0
     frames: int = FRAMES
+    workers: int = 2
 
 
 @dataclass
@@ -110,7 +111,7 @@ class Trial:
         except OSError:
             return 0
 
-    def wait_for_faces(self, count: int, bound: float = 200.0) -> bool:
+    def wait_for_faces(self, count: int, bound: float = 600.0) -> bool:
         """True at the moment when so many faces are in the faceset; False when the run ended before."""
         assert self.running
         deadline = time.monotonic() + bound
@@ -135,7 +136,7 @@ class Trial:
 
             make_frames(self.source, self.case.frames, (640, 360), 0, False)
         else:
-            dotted_frames(self.source, self.case.frames, (640, 360), {int(POISON): MARK})
+            dotted_frames(self.source, self.case.frames, (320, 180), {int(POISON): MARK})
 
     def launch(self, script: dict[str, Any], *more: str) -> Running:
         gpus = 0 if self.case.devices == ("--cpu-only",) else 1
@@ -143,7 +144,13 @@ class Trial:
         self._script.write_text(json.dumps({**script, "options": options}))
         command = extract_command(
             self.case.target,
-            *(self.source, self.output, "--workers", "2", *TIMEOUTS[self.case.target.name]),
+            *(
+                self.source,
+                self.output,
+                "--workers",
+                str(self.case.workers),
+                *TIMEOUTS[self.case.target.name],
+            ),
             *more,
             devices=self.case.devices,
         )

@@ -1,7 +1,7 @@
 """Faults of every kind at every stage, and kills of dflwrap itself; then: is anything lost?
 
     python -m benchmarks.chaos [--quick] [--kills 200] [--seed S] [--jobs N] [--targets double,built-in,real]
-                               [--only TEXT] [--sample N] [--no-matrix]
+                               [--only PATTERN ...] [--sample N] [--no-matrix] [--diagonal] [--record FILE]
 
 After each fault: every frame is accounted for, with cause and evidence where it was not extracted; no face is
 there twice or half-written; no process is left; the input is unchanged; and the same command, without the
@@ -10,14 +10,19 @@ fault, completes. A line per case; the violations again at the end; exit code 1 
 The real DeepFaceLab is tried where DFLWRAP_TEST_DFL_ROOT and DFLWRAP_TEST_DFL_PYTHON name an install. Full
 disks and read-only folders need the right to mount (Linux, root), the clock that is set back a C compiler;
 without them these are left out, and it is said. POSIX only. A case whose fault never came about ("not
-reached") proves nothing; they are listed at the end.
+reached") proves nothing; they are listed at the end. The whole takes many hours: --diagonal tries each fault at
+one stage and each stage with some faults; with --record, each case that held is noted, and the next
+call with the same file tries only the others.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -81,14 +86,59 @@ def cases_of(chosen: Sequence[Target], scratch: Path, *, mount: bool) -> list[Ca
     return cases
 
 
-def run_matrix(cases: Sequence[Case], jobs: int, scratch: Path) -> list[Outcome]:
-    """The outcomes, as they come; each printed."""
+def key_of(case: Case) -> str:
+    return f"{case.target.name}, {case.stage}, {case.fault}"
+
+
+def held_before(record: Path) -> set[str]:
+    """The cases that held in earlier calls. A fault that was never brought about is tried again."""
+    if not record.exists():
+        return set()
+    lines = map(json.loads, record.read_text(encoding="utf-8").splitlines())
+    return {line["case"] for line in lines if line["holds"]}
+
+
+def note(record: Path, outcome: Outcome) -> None:
+    line = {
+        "case": key_of(outcome.case),
+        "holds": outcome.provoked and not outcome.violations,
+        "exit": outcome.code,
+        "workers": outcome.case.workers,
+        "seconds": round(outcome.seconds, 1),
+        "commit": commit(),
+        "violations": outcome.violations,
+    }
+    with record.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+@functools.cache
+def commit() -> str:
+    """Of the working tree that is tried; "" outside a clone."""
+    done = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
+
+
+def diagonal(cases: Sequence[Case]) -> list[Case]:
+    """Per target each fault once, the stages taken in turn; what is done from outside has one stage anyway."""
+    by_fault: dict[tuple[str, str], list[Case]] = {}
+    for case in cases:
+        by_fault.setdefault((case.target.name, case.fault), []).append(case)
+    return [group[turn % len(group)] for turn, group in enumerate(by_fault.values())]
+
+
+def run_matrix(cases: Sequence[Case], jobs: int, scratch: Path, record: Path | None) -> list[Outcome]:
+    """The outcomes, as they come; each printed and noted."""
     outcomes = []
     with ThreadPoolExecutor(jobs) as pool:
         waiting = [pool.submit(try_case, case, scratch / f"case{i}") for i, case in enumerate(cases)]
         for number, future in enumerate(as_completed(waiting), 1):
             outcome = future.result()
             outcomes.append(outcome)
+            if record:
+                note(record, outcome)
             case = outcome.case
             verdict = "holds" if outcome.provoked else "not reached"
             verdict = "VIOLATED" if outcome.violations else verdict
@@ -146,9 +196,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2))
     parser.add_argument("--targets", default="double,built-in,real")
-    parser.add_argument("--only", default="", help="cases whose stage and fault hold this text")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], help="cases whose stage and fault match such a pattern"
+    )
     parser.add_argument("--sample", type=int, default=0, help="so many cases of the matrix, by chance")
+    parser.add_argument("--diagonal", action="store_true", help="each fault at one stage, the stages in turn")
+    parser.add_argument("--workers", type=int, default=2, help="of the extractor, in the matrix")
     parser.add_argument("--no-matrix", action="store_true")
+    parser.add_argument("--record", type=Path, help="file of the cases that held: they are not tried again")
     options = parser.parse_args()
     end_with_me()
     began = time.monotonic()
@@ -163,10 +218,23 @@ def main() -> int:
         if options.quick:
             cases = [case for case in cases if (case.stage, case.fault) in QUICK]
             kills = min(kills, QUICK_KILLS)
-        cases = [case for case in cases if options.only in f"{case.stage} {case.fault}"]
+        cases = [
+            case
+            for case in cases
+            if any(re.search(text, f"{case.stage} {case.fault}") for text in options.only)
+        ]
+        for case in cases:
+            case.workers = options.workers
+        if options.diagonal:
+            cases = diagonal(cases)
+        if options.record:
+            held = held_before(options.record)
+            before = len(cases)
+            cases = [case for case in cases if key_of(case) not in held]
+            print(f"held before, by {options.record}: {before - len(cases)} of {before}", flush=True)
         if options.sample:
             cases = random.Random(options.seed).sample(cases, min(options.sample, len(cases)))
-        outcomes = run_matrix(cases, options.jobs, scratch)
+        outcomes = run_matrix(cases, options.jobs, scratch, options.record)
         killed = run_kills(chosen, kills, options.seed, options.jobs, scratch) if kills else []
     bad = sum(bool(o.violations) for o in outcomes) + sum(bool(k.violations) for k in killed)
     print(
@@ -176,11 +244,10 @@ def main() -> int:
     )
     for outcome in outcomes:
         if not outcome.provoked:
-            print(f"  not reached: {outcome.case.target.name}, {outcome.case.stage}, {outcome.case.fault}")
+            print(f"  not reached: {key_of(outcome.case)}")
     for outcome in outcomes:
         if outcome.violations:
-            case = outcome.case
-            print(f"  {case.target.name}, {case.stage}, {case.fault}: {'; '.join(outcome.violations)}")
+            print(f"  {key_of(outcome.case)}: {'; '.join(outcome.violations)}")
     for one in killed:
         if one.violations:
             print(f"  kills on {one.target}: {'; '.join(one.violations)}")

@@ -6,6 +6,14 @@ from pathlib import Path
 
 import pytest
 
+LONG = ("chaos", "supervisor", "cli", "builtin", "deepfacelab")
+"""Folders whose tests run whole extractions."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first: started last, they would keep one worker busy while the others have nothing left."""
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
+
 
 @pytest.fixture(scope="session")
 def clean_frames(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -8,9 +8,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Finished:
         return json.loads(self.stdout)
 
 
-def dflwrap(*arguments: str | Path, env: dict[str, str] | None = None, timeout: float = 240) -> Finished:
+def dflwrap(*arguments: str | Path, env: dict[str, str] | None = None, timeout: float = 900) -> Finished:
     """Run `dflwrap ARGUMENTS` as a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "dflwrap", *map(str, arguments)],
@@ -36,6 +41,44 @@ def dflwrap(*arguments: str | Path, env: dict[str, str] | None = None, timeout: 
         check=False,
     )
     return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+LOOK_EVERY = 0.05
+
+
+def until(happened: Callable[[], object], seconds: float) -> bool:
+    """True as soon as it has happened. The time is counted in looks: a machine that stands still loses none."""
+    for _ in range(int(seconds / LOOK_EVERY)):
+        if happened():
+            return True
+        time.sleep(LOOK_EVERY)
+    return bool(happened())
+
+
+def all_gone(family: Sequence[psutil.Process], seconds: float) -> bool:
+    return until(lambda: not psutil.wait_procs(family, timeout=0)[1], seconds)
+
+
+class Stalls(threading.Thread):
+    """Measures the seconds in which this machine stands still, which a bound on wall time must not count."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._ended = threading.Event()
+        self.seconds = 0.0
+
+    def run(self) -> None:
+        last = time.monotonic()
+        while not self._ended.wait(LOOK_EVERY):
+            now = time.monotonic()
+            if now - last > 5 * LOOK_EVERY:
+                self.seconds += now - last
+            last = now
+
+    def end(self) -> float:
+        self._ended.set()
+        self.join()
+        return self.seconds
 
 
 def small_frames(folder: Path, count: int) -> Path:

@@ -72,6 +72,14 @@ class Event:
         return json.dumps(body, ensure_ascii=True)
 
 
+def gpu_of(worker: str | None) -> int | None:
+    """Index of the GPU in a worker's label ("GPU0.1" -> 0); None for the CPU, and for labels of another kind."""
+    if worker is None or not worker.upper().startswith("GPU"):
+        return None
+    digits = worker[3:].split(".")[0]
+    return int(digits) if digits.isdigit() else None
+
+
 def parse_event(line: bytes | str) -> Event | None:
     """One line of an events file; None for what is not an event (half a line, another version's)."""
     try:

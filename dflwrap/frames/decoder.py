@@ -19,16 +19,20 @@ from typing import Any
 from dflwrap.frames.judgement import scaled_size
 
 MEMORY_BOUND = 6 * 1024**3
-"""Address space of this process in bytes (POSIX): a bomb that hides its size ends here."""
+"""Address space of this process in bytes (Windows: memory committed by it): a bomb that hides its size ends here."""
 
 
 def _bound_memory() -> None:
+    """Where the system refuses the bound, OpenCV's own bound on pixels has to do."""
     try:
-        import resource
-    except ImportError:  # Windows: OpenCV's own pixel bound has to do
-        return
-    try:
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BOUND, MEMORY_BOUND))
+        if os.name == "nt":
+            from dflwrap.common.windows_job import Job, memory_bound
+
+            Job(memory_bound(MEMORY_BOUND)).assign_me()  # the job lives as long as a process in it
+        else:
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BOUND, MEMORY_BOUND))
     except (ValueError, OSError):
         pass
 

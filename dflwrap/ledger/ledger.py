@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,12 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dflwrap.common.errors import DflwrapError, NeedsUserError
+from dflwrap.common.errors import DflwrapError
 from dflwrap.common.events import Event
 from dflwrap.frames.judgement import Entry
 from dflwrap.frames.names import decode, display, encode
 from dflwrap.ledger.records import AttemptRow, Counts, FrameRow, Move, NewFrame, Outcome
 from dflwrap.ledger.schema import TABLES, VERSION, connect
+from dflwrap.ledger.telling import told
 
 _FRAME_COLUMNS = (
     "id, raw, name, stem, entry, plain, max_side, outcome, faces, attempt, cause, evidence, failures"
@@ -24,8 +24,6 @@ _FRAME_COLUMNS = (
 _ATTEMPT_COLUMNS = (
     "number, started, ended, extractor, plan, reason, frames, gained, ended_by, exit_status, cause, verdict"
 )
-MIN_ROOM = 256 * 1024
-"""Bytes: with less than this free, an error that SQLite cannot name is taken for a full disk."""
 
 
 class Ledger:
@@ -72,36 +70,7 @@ class Ledger:
             raise sqlite3.DatabaseError(answer)
 
     def _told(self, error: sqlite3.Error) -> DflwrapError:
-        text = " ".join(str(error).split())
-        unclear = "disk I/O" in text or "unable to open" in text
-        if "is full" in text or (unclear and not self._room()):
-            return NeedsUserError(
-                "disk-full",
-                f"The ledger cannot be written: {text} ({display(str(self.path))}).",
-                ("Make room on that disk.", "Start the same command again: it goes on where it stopped."),
-            )
-        if "readonly" in text or unclear:
-            return NeedsUserError(
-                "output-not-writable",
-                f"The run folder cannot be written: {display(str(self.path.parent))} ({text}).",
-                ("Check the permissions of the output folder.", "Choose another --output-dir."),
-            )
-        if "locked" in text:
-            return NeedsUserError(
-                "file-in-use",
-                f"Another program holds the ledger open: {display(str(self.path))}.",
-                ("Close it (a database viewer, a virus scanner) and start the same command again.",),
-            )
-        return DflwrapError(
-            f"The run's ledger is damaged: {display(str(self.path))} ({text}). Nothing was changed. "
-            "Move the run folder away and start again: the faces in the faceset are kept and adopted."
-        )
-
-    def _room(self) -> bool:
-        try:
-            return shutil.disk_usage(self.path.parent).free > MIN_ROOM
-        except OSError:
-            return True
+        return told(error, self.path)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

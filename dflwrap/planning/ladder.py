@@ -95,6 +95,7 @@ BY_CAUSE: dict[str, Ladder] = {
     "slow-device-timeout": SLOW,
     "plaidml-slow-init": SLOW,
     "mixed-gpu-init": SLOW,
+    "extractor-spinning": SLOW,
     "device-enum-child-died": (R.FRESH_PROCESS, R.CPU, R.BUILTIN_EXTRACTOR, R.USER),
     "sleep-hibernate": TRANSIENT,
     "console-quickedit": TRANSIENT,

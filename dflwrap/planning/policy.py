@@ -26,6 +26,14 @@ from dflwrap.planning.decision import (
     VramCondition,
     Wait,
 )
+from dflwrap.planning.episodes import (
+    SICK_AFTER,
+    barren_attempts,
+    failed_devices,
+    same_failures,
+    sick,
+    used_rungs,
+)
 from dflwrap.planning.fingerprint import UNKNOWN_CAUSE
 from dflwrap.planning.ladder import (
     ENVIRONMENT,
@@ -53,12 +61,6 @@ SAME_FAILURE = 3
 """So often the same failure may meet the same plan without a frame gained."""
 BARREN_ATTEMPTS = 12
 """Attempts in a row without a frame gained: the longest row has 9 rungs, and failures change on the way."""
-REFILL_FRAMES = 50
-REFILLED = frozenset(
-    {Rung.SAME_AGAIN, Rung.FRESH_PROCESS, Rung.WAIT_FOR_DISK, Rung.PATIENCE, Rung.BISECT_BATCH}
-)
-SICK_AFTER = 3
-"""Different frames that fail alike with none gained: the extractor is sick, not the frames."""
 
 VRAM_BOUND = 180.0
 """Seconds. A killed worker's memory is back within a few seconds; another program may hold it all night, and
@@ -128,7 +130,7 @@ def decide(
     row = _row(case)
     if row is POISON:
         return _poison(case)
-    if _barren(history) >= BARREN_ATTEMPTS:
+    if barren_attempts(history) >= BARREN_ATTEMPTS:
         return _stop(case, f"{BARREN_ATTEMPTS} attempts in a row gained no frame")
     return _walk(case, row, 0, ())
 
@@ -148,7 +150,7 @@ def _row(case: _Case) -> Ladder:
     if row is POISON:
         if not case.record.suspects:
             return UNKNOWN
-        if case.category != "input-image" and _sick(case):
+        if case.category != "input-image" and sick(case.history, case.id):
             return SICK_EXTRACTOR
     return row
 
@@ -175,8 +177,8 @@ def _blamed(cause: Cause | None) -> Cause:
 
 def _walk(case: _Case, row: Ladder, start: int, notes: tuple[str, ...]) -> Decision:
     """Take the first rung of the row, from `start` on, that was not used up and changes something."""
-    used = _used(case.history)
-    stuck = _same_failures(case.history) >= SAME_FAILURE
+    used = used_rungs(case.history)
+    stuck = same_failures(case.history) >= SAME_FAILURE
     for position in range(start, len(row)):
         rung = row[position]
         allowed = row[: position + 1].count(rung)
@@ -208,7 +210,7 @@ def _change(case: _Case, rung: Rung, notes: tuple[str, ...]) -> NextPlan | Skip:
     if rung is Rung.SMALLER_BATCH and case.record.frames_given == 1:
         return Skip()
     available = case.telemetry.ram_available_before if case.telemetry is not None else None
-    failed = _failed_devices(case.history)
+    failed = failed_devices(case.history)
     situation = Situation(case.plan, context, case.category, failed, case.record, available)
     result = STEPS[rung](situation)
     if not isinstance(result, Change):
@@ -234,10 +236,14 @@ def _again(case: _Case, rung: Rung) -> NextPlan:
 def _bisect(case: _Case) -> Decision | Skip:
     """Search the batch; where the frame is named already (agent, or one frame left), no search is needed."""
     left = case.record.frames_given - case.record.frames_gained
-    if case.record.suspects and (left <= 1 or not case.context.black_box) and not _sick(case):
+    if case.record.suspects and (left <= 1 or not case.context.black_box) and not sick(case.history, case.id):
         return _poison(case)
     if left < 2:
         return Skip("nothing is left to halve")
+    if not case.record.began:
+        return Skip("no worker came as far as a frame: a search would blame frames for nothing")
+    if not case.record.frames_gained and case.record.lost_on >= SICK_AFTER:
+        return Skip("workers were lost on frame after frame: a search would blame frames for nothing")
     plan = replace(case.plan, workers=1, devices=case.plan.devices[:1])
     suspect = case.record.suspects[0] if case.record.suspects else None
     words = f"the {left} frames left of the batch are halved until the one that breaks it stands alone"
@@ -341,60 +347,6 @@ def _stop(case: _Case, why: str, notes: tuple[str, ...] = ()) -> Stop:
     else:
         steps = _UNKNOWN_STEPS[:1] if case.context.extractor == "builtin" else _UNKNOWN_STEPS
     return Stop(case.id, case.says(words), steps)
-
-
-def _sick(case: _Case) -> bool:
-    """Frame after frame fails alike and none is gained: not the frames."""
-    seen: set[str] = set()
-    for record in reversed(case.history):
-        if record.healthy or record.frames_gained or record.cause != case.id:
-            break
-        seen.update(record.suspects)
-    return len(seen) >= SICK_AFTER
-
-
-def _used(history: tuple[AttemptRecord, ...]) -> list[Rung]:
-    """The rungs of this episode: answers to the failures before the last one, as far as they still count."""
-    used: list[Rung] = []
-    gained = history[-1].frames_gained
-    for record in reversed(history[:-1]):
-        if record.recovered:
-            break
-        used += [rung for rung in record.answer if not (rung in REFILLED and gained >= REFILL_FRAMES)]
-        gained += record.frames_gained
-    return used
-
-
-def _failed_devices(history: tuple[AttemptRecord, ...]) -> frozenset[int]:
-    failed: set[int] = set()
-    for record in reversed(history):
-        if record.recovered:
-            break
-        if record.device is not None:
-            failed.add(record.device)
-        elif len(record.plan.devices) == 1:
-            failed.update(record.plan.devices)
-    return frozenset(failed)
-
-
-def _same_failures(history: tuple[AttemptRecord, ...]) -> int:
-    last, number = history[-1], 0
-    for record in reversed(history):
-        same = record.fingerprint == last.fingerprint and record.plan == last.plan
-        if record.healthy or record.frames_gained or not same:
-            break
-        number += 1
-    return number
-
-
-def _barren(history: tuple[AttemptRecord, ...]) -> int:
-    """Searching and repairing have bounds of their own: attempts alone do not count."""
-    number = 0
-    for record in reversed(history):
-        if record.frames_gained or record.healthy:
-            break
-        number += not record.alone
-    return number
 
 
 def _names(frames: tuple[str, ...]) -> str:

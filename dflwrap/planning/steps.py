@@ -178,8 +178,12 @@ def patience(s: Situation) -> Change | Skip:
 
 def builtin_extractor(s: Situation) -> Change | Skip:
     allowed = s.context.on_gpu_failure is OnGpuFailure.BUILTIN
-    if not (allowed and s.context.builtin_available) or s.context.extractor == "builtin":
+    if s.context.extractor == "builtin":
         return Skip()
+    if not s.context.builtin_available:
+        return Skip("the built-in extractor is not installed" if allowed else "")
+    if not allowed:
+        return Skip("--on-gpu-failure builtin would let the built-in extractor take over")
     fit = s.fit_cpu()
     plan = replace(
         s.context.widest, devices=(), workers=fit.workers, threads=fit.threads, weights_on_cpu=False

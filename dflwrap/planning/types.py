@@ -50,6 +50,10 @@ class AttemptRecord:
     """Index of the GPU of that worker, where known."""
     alone: bool = False
     """A repair attempt or a step of a bisection: its plan is not the run's, and its success no recovery."""
+    lost_on: int = 0
+    """Number of different frames that lost workers had in hand."""
+    began: bool = True
+    """A worker took a frame, or it cannot be told (black box): else no frame can have caused the failure."""
     answer: tuple[Rung, ...] = ()
     """The rungs that answered this attempt; empty for the one to be decided on."""
 
@@ -115,6 +119,9 @@ class DeviceSummary:
     lost: bool = False
     """The driver said that the device is gone."""
     foreign: tuple[ForeignProcess, ...] = ()
+    free_max: int | None = None
+    ours_seen: bool | None = None
+    """A process of the extractor was on the card; None where the driver lists no processes."""
 
     @property
     def free_without_us(self) -> int | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from dflwrap.common.events import Event, EventKind, parse_event
 from dflwrap.common.plan import AttemptSpec
 from dflwrap.extractors.base import Extractor
+from dflwrap.supervisor.awake import AwakeClock
 from dflwrap.supervisor.blackbox import OutputWatcher
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.liveness import Dead, Liveness, Phase
@@ -109,10 +110,11 @@ class Attempt:
         self._finished = False
         self._agent_failed: str | None = None
         self._prompt: tuple[str, float] | None = None
-        self._last_line = time.monotonic()
+        self._clock = AwakeClock()
+        self._last_line = self._clock.now()
         self._all_done_since: float | None = None
         self._live = Liveness(
-            time.monotonic(),
+            self._clock.now(),
             len(spec.frames),
             startup_timeout=spec.plan.startup_timeout,
             frame_timeout=spec.plan.frame_timeout,
@@ -175,7 +177,7 @@ class Attempt:
             self._take_in()
             if ended:
                 return (EndedBy.STOP if stop_since is not None else EndedBy.EXIT), None
-            now = time.monotonic()
+            now = self._clock.now()
             if now >= next_vitals:
                 next_vitals = now + VITALS_EVERY
                 vitals = tree.vitals()
@@ -218,7 +220,7 @@ class Attempt:
             self._watch.events(events)
 
     def _read_line(self, line: Line) -> list[Event]:
-        self._last_line = time.monotonic()
+        self._last_line = self._clock.now()
         if line.ended:
             self._prompt = None
             self._watch.line(line)
@@ -227,12 +229,12 @@ class Attempt:
             events = list(self._console.idle(line.stream, line.text))
         for event in events:
             if event.kind is EventKind.PROMPT:
-                self._prompt = (str(event.data.get("text", "")), time.monotonic())
+                self._prompt = (str(event.data.get("text", "")), self._clock.now())
         # Outcomes come from the events file or the output folder, never from the console.
         return [e for e in events if e.kind not in (EventKind.FRAME_DONE, EventKind.FINISHED)]
 
     def _note(self, events: Sequence[Event]) -> None:
-        now = time.monotonic()
+        now = self._clock.now()
         for event in events:
             self._live.event(event, now)
             if event.kind in (EventKind.FRAME_DONE, EventKind.FRAME_FAILED) and event.frame:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dflwrap.common.events import Event, EventKind
+from dflwrap.common.events import Event, EventKind, gpu_of
 from dflwrap.common.plan import AttemptSpec, Plan
 from dflwrap.extractors.base import Extractor
 from dflwrap.faceset.promotion import Promoter, cannot_write
@@ -156,7 +156,9 @@ class AttemptRunner:
             repaired=tuple(f.frame.name for f in collector.failures.values() if f.repaired),
             seconds=result.seconds,
             worker=lost,
-            device=_device_of(lost),
+            device=gpu_of(lost),
+            lost_on=len(collector.lost_on),
+            began=collector.began or black_box or result.agent_failed is not None,
         )
         return Attempted(record, judged, result)
 
@@ -238,11 +240,3 @@ class AttemptRunner:
         """Journal a decision, and say it."""
         self.ledger.decide(attempt, sentence)
         self.reporter.notice(sentence)
-
-
-def _device_of(worker: str | None) -> int | None:
-    """GPU index in a worker's label ("GPU0.1" -> 0)."""
-    if worker is None or not worker.upper().startswith("GPU"):
-        return None
-    digits = worker[3:].split(".")[0]
-    return int(digits) if digits.isdigit() else None

@@ -58,6 +58,12 @@ class Collector:
     in_work: dict[str, str] = field(default_factory=dict)
     """Worker -> frame that it has in hand."""
     lost_worker: str | None = None
+    losses: list[str] = field(default_factory=list)
+    """Why the agent ended each worker that was lost, or "died"."""
+    lost_on: set[int] = field(default_factory=set)
+    """Ids of the frames that a lost worker had in hand."""
+    began: bool = False
+    """A worker took a frame."""
     results: list[tuple[int, int]] = field(default_factory=list)
     """(frame id, number of faces) of the frames that came back, in order."""
 
@@ -70,6 +76,10 @@ class Collector:
             row = self.batch.frames.get(event.frame) if event.frame is not None else None
             if event.kind is EventKind.WORKER_LOST:
                 self.lost_worker = event.worker
+                self.losses.append(str(event.data.get("reason", "died"))[:40])
+                if row is not None:
+                    self.lost_on.add(row.id)
+            self.began |= event.kind is EventKind.FRAME_STARTED
             if row is None or row.id in self.gained:
                 continue
             if event.kind is EventKind.FRAME_STARTED:

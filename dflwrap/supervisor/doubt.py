@@ -5,7 +5,7 @@ Asks a witness where there is one, says what it saw where there is none, and tur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dflwrap.common.events import Event, EventKind
@@ -14,6 +14,7 @@ from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verd
 from dflwrap.extractors.base import Extractor
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, Outcome
+from dflwrap.planning.types import TelemetrySummary
 from dflwrap.planning.yields import (
     DISAGREE_LEAST,
     LONG_RUN,
@@ -25,6 +26,7 @@ from dflwrap.planning.yields import (
 )
 from dflwrap.supervisor import silent_cpu
 from dflwrap.supervisor.control import Control
+from dflwrap.supervisor.idle_cards import CardWatch
 from dflwrap.supervisor.looks import LookBudget
 from dflwrap.supervisor.progress import Reporter
 from dflwrap.supervisor.witness import Candidate, Testimony, Witness, find_witness
@@ -52,9 +54,12 @@ class Doubt:
         folder: Path,
         reporter: Reporter,
         budget: LookBudget,
+        telemetry: Callable[[], TelemetrySummary | None],
     ) -> None:
+        """telemetry: of the running attempt, so far."""
         self._ledger, self._builtin, self._template = ledger, builtin, template
         self._source, self._folder, self._reporter, self._budget = source, folder, reporter, budget
+        self._telemetry = telemetry
         self._watch = YieldWatch()
         self._width: tuple[str, tuple[int, ...]] | None = None
         self._at_work, self._plan, self._attempt = "", Plan(), 0
@@ -66,12 +71,14 @@ class Doubt:
         """Frames that the witness looks at, by name."""
         self._against: tuple[Question, Testimony] | None = None
         self._on_cpu: silent_cpu.Sign | None = None
+        self._cards = CardWatch(self._plan, telemetry)
 
     def begin(self, extractor: Extractor, plan: Plan, attempt: int, *, black_box: bool) -> None:
         """An attempt begins. What another extractor, or other devices, yielded is no measure for it."""
         self._at_work, self._plan, self._attempt = extractor.info().name, plan, attempt
         self._devices_matter, self._black_box = "devices" in extractor.honours, black_box
         self._on_cpu = None
+        self._cards = CardWatch(plan if self._devices_matter else Plan(), self._telemetry)
         self._candidate = find_witness(extractor, plan, self._builtin, black_box=black_box)
         width = (self._at_work, plan.devices)
         if width != self._width:
@@ -85,16 +92,29 @@ class Doubt:
         """Everything that the attempt reports."""
         for event in events:
             self._black_box |= event.kind is EventKind.AGENT_FAILED
+            self._cards.event(event)
             if self._plan.devices and self._devices_matter and self._on_cpu is None:
                 self._on_cpu = silent_cpu.shows_cpu(event, black_box=self._black_box)
 
     def take(self, results: Sequence[tuple[int, int]]) -> None:
         """(frame id, number of faces) of frames that came back."""
+        if self._cards.frames(len(results)):
+            self._look_at_cards()
         for frame, faces in results:
             self._watch.frame(frame, faces)
             question = self._watch.question()
             if question is not None:
                 self._wonder(question)
+
+    def _look_at_cards(self) -> None:
+        untouched = self._cards.untouched()
+        if untouched and self._on_cpu is None:
+            self._on_cpu = silent_cpu.Sign(silent_cpu.DRIVER, untouched)
+        for index in self._cards.left_out():
+            if self._budget.first_time(f"left out GPU {index}"):
+                self._say(
+                    f"GPU {index} is in the plan, but {self._at_work} does not use it: no worker runs on it"
+                )
 
     def _wonder(self, question: Question) -> None:
         busy = self._witness is not None or self._against is not None

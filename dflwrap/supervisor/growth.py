@@ -11,6 +11,8 @@ LOOK_EVERY = 3.0
 """Seconds between two looks at the output folders; longer where a look is slow."""
 LOOK_SHARE = 0.01
 """Share of the time that looks may cost: a folder can hold 100,000 faces."""
+LONGEST_PAUSE = 60.0
+"""Seconds between two looks at most. A look during which the computer slept was not slow."""
 
 
 class OutputFolders:
@@ -27,7 +29,8 @@ class OutputFolders:
             return False
         began = time.perf_counter()
         seen = self._scan()
-        self._next = now + max(LOOK_EVERY, (time.perf_counter() - began) / LOOK_SHARE)
+        pause = (time.perf_counter() - began) / LOOK_SHARE
+        self._next = now + min(max(LOOK_EVERY, pause), LONGEST_PAUSE)
         changed = seen != self._seen
         self._seen = seen
         return changed

@@ -19,6 +19,10 @@ MAX_LOG = HEAD_BYTES + 2 * TAIL_BYTES + 4096
 """Bytes of each log that are read: all that `streams` keeps, for the cause stands at the end."""
 
 
+_SYMPTOMS = {"hang": Symptom.DEADLOCKED, "spin": Symptom.SPINNING, "stopped": Symptom.STOPPED}
+"""What the agent calls it when it ends a worker (`workers.Member.overdue`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     verdict: Verdict | None
@@ -51,7 +55,9 @@ def judge_attempt(result: AttemptResult, collector: Collector, folder: Path) -> 
         ended_by_us=result.ended_by is not EndedBy.EXIT,
     )
     verdict = diagnose_text(_sources(folder, collector), facts)
-    own = None if _log_tells(verdict, result) else _own_cause(result, collector)
+    own = _hung_workers(verdict, collector)
+    if own is None and not _log_tells(verdict, result):
+        own = _own_cause(result, collector)
     if own is not None or verdict.primary is None:
         verdict = Verdict(Health.FAILURE, own, facts=verdict.facts)
     suspects = [failure.frame.name for failure in collector.failures.values()]
@@ -73,6 +79,22 @@ def _log_tells(verdict: Verdict, result: AttemptResult) -> bool:
     stopped = result.dead is not None and result.dead.symptom is Symptom.STOPPED
     # A stopped process was seen; what is concluded from a log that ends at an odd place was not.
     return not (stopped and verdict.primary.confidence is Confidence.POSSIBLE)
+
+
+def _hung_workers(verdict: Verdict, collector: Collector) -> Cause | None:
+    """Nothing came of the attempt, and each worker was ended by the agent since it hung.
+
+    A text that names its cause is believed; what is inferred from a log's shape is not, for the agent shaped it.
+    """
+    symptoms = [_SYMPTOMS[reason] for reason in collector.losses if reason in _SYMPTOMS]
+    if collector.gained or not symptoms or len(symptoms) < len(collector.losses):
+        return None
+    rule = load_catalogue().by_id.get(verdict.primary.id) if verdict.primary is not None else None
+    if rule is not None and not rule.inferred:
+        return None
+    symptom = max(symptoms, key=symptoms.count)
+    words = f"{len(symptoms)} workers in a row were ended ({symptom.value}), none got a frame done"
+    return known_cause(hang_id(symptom), Confidence.CERTAIN, EvidenceLine("events.jsonl", 1, words))
 
 
 def _sources(folder: Path, collector: Collector) -> list[tuple[str, bytes]]:

@@ -97,6 +97,8 @@ class Liveness:
         self._slowest = 0.0
         self._started: dict[str, float] = {}
         self._handed_out: Counter[str] = Counter()
+        self._warm: set[str | None] = set()
+        """Workers from which a frame came back since their start; a black box names none."""
         self._earlier = earlier
         self.times = NO_TIMES
         """Of this attempt."""
@@ -123,9 +125,12 @@ class Liveness:
             if self._handed_out[frame] <= MOST_HANDED_OUT:
                 self._last_progress = now
         elif kind in (EventKind.FRAME_DONE, EventKind.FRAME_FAILED):
+            self._warm.add(event.worker)
             self._frame_back(frame, kind is EventKind.FRAME_DONE, now)
         elif kind in _PROGRESS:
             self._last_progress = now
+            if kind is not EventKind.REPAIR_WANTED:
+                self._warm.discard(event.worker)
         elif kind is EventKind.FINISHED:
             self._enter(Phase.FINISHING, now)
 
@@ -189,6 +194,11 @@ class Liveness:
             return learned_bound(seen, self._startup_timeout)
         if self.phase is Phase.FINISHING:
             return FINISH_BOUND
+        if not self._warm:  # the workers were lost: new ones start, and each has its first frame
+            times = self._earlier.slowest(self.times)
+            if times.start is None or times.first_frame is None or self._compiling:
+                return self._startup_timeout
+            return learned_bound(max(times.start, times.first_frame), self._startup_timeout)
         if self._slowest:
             return min(self._frame_timeout, max(MIN_STEADY_BOUND, SPIN_FACTOR * self._slowest))
         return self._frame_timeout

@@ -270,6 +270,8 @@ class Loop:
         new = [row for row in named if row.name not in self._tried_anew]
         if not named or not (self._frame_bound(stop) or self._sick_of(named)):
             return False
+        if not works and record.lost_on > MOST_SUSPECTS:
+            return False
         if not works and (not new or len(self._tried_anew) + len(new) > MOST_SUSPECTS):
             return False
         rows = new or named

@@ -88,6 +88,10 @@ class Observer:
         """Of the last attempt."""
         return self._summary
 
+    def so_far(self) -> TelemetrySummary | None:
+        """Of the running attempt."""
+        return self._recorder.summary() if self._recorder is not None else None
+
     def wait(self, step: Wait, control: Control) -> bool:
         """Wait until the condition holds. False when the bound passed or the user stopped the run."""
         match step.until:

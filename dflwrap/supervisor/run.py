@@ -259,6 +259,7 @@ class _Run:
             self._folder.path / "witness",
             self._reporter,
             self._looks,
+            observer.so_far,
         )
         nobody = why_nobody_can(request.second_look, info.name, self._witness())
         if nobody:

@@ -18,9 +18,13 @@ MOST_READ = 1 << 18
 _CPU = re.compile(r"CPU\d*(\.\d+)?")
 
 
+DRIVER = "nvml"
+"""Source of a sign that the video card's driver gives."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """What shows a worker on the CPU: words of a line, and the attempt's file that holds it."""
+    """What shows a worker on the CPU: words of a line and the attempt's file that holds it, or the driver's."""
 
     source: str
     words: str
@@ -46,6 +50,8 @@ def silent_cpu(plan: Plan, sign: Sign, folder: Path) -> Verdict:
 
 
 def _evidence(sign: Sign, folder: Path) -> EvidenceLine:
+    if sign.source == DRIVER:
+        return EvidenceLine(DRIVER, 1, sign.words)
     try:
         with (folder / sign.source).open("rb") as file:
             lines = file.read(MOST_READ).decode("utf-8", "replace").splitlines()

@@ -97,9 +97,9 @@ class StreamPump(threading.Thread):
     def run(self) -> None:
         try:
             while chunk := self._pipe.read1(65536):  # type: ignore[attr-defined]
-                self.bytes_seen += len(chunk)
                 self._log.write(chunk)
                 self._cut(chunk)
+                self.bytes_seen += len(chunk)
         except (OSError, ValueError):
             pass  # the pipe was closed under us
         if self._pending:

@@ -107,6 +107,7 @@ class PosixTree(ProcessTree):
         """Kill what was seen at the last look, and what descends from it; psutil minds reused ids."""
         for process in self._known:
             try:
+                process.suspend()  # or it goes on starting others
                 for each in (*process.children(recursive=True), process):
                     each.kill()
             except psutil.Error:

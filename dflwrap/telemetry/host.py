@@ -16,6 +16,8 @@ WALK_EVERY = 2.0
 """Seconds between two searches for new processes of the tree, at least."""
 WALK_SHARE = 400.0
 """A search reads every process of the machine: it may take a 400th of the time (0.25 % of a core)."""
+LONGEST_PAUSE = 60.0
+"""Seconds between two searches, at most."""
 DISK_EVERY = 5.0
 
 
@@ -65,11 +67,12 @@ class HostReader:
         now = time.monotonic()
         if self._root is None or now < self._walk_due:
             return
+        began = time.thread_time()
         with contextlib.suppress(psutil.Error, OSError):
             for process in (self._root, *self._root.children(recursive=True)):
                 self._tree.setdefault(process.pid, process)
-        took = time.monotonic() - now
-        self._walk_due = time.monotonic() + max(WALK_EVERY, took * WALK_SHARE)
+        pause = (time.thread_time() - began) * WALK_SHARE
+        self._walk_due = now + min(max(WALK_EVERY, pause), LONGEST_PAUSE)
 
     def _processes(self) -> tuple[tuple[ProcessSample, ...], float | None]:
         samples, cpu = [], {}

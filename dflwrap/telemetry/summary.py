@@ -64,6 +64,8 @@ def _added(
         xids=known.xids + sample.xids,
         lost=known.lost or sample.lost,
         foreign=foreign(sample, ours) if lowest else known.foreign,
+        free_max=_most(known.free_max, sample.free),
+        ours_seen=_seen(known.ours_seen, sample, ours),
     )
 
 
@@ -72,6 +74,12 @@ def _held(sample: DeviceSample, ours: frozenset[int]) -> int | None:
     mine = [process.used for process in sample.processes or () if process.pid in ours]
     known = [used for used in mine if used is not None]
     return sum(known) if mine and len(known) == len(mine) else None
+
+
+def _seen(known: bool | None, sample: DeviceSample, ours: frozenset[int]) -> bool | None:
+    if sample.processes is None:
+        return known
+    return bool(known) or any(process.pid in ours for process in sample.processes)
 
 
 def _with_host(known: TelemetrySummary, sample: HostSample) -> TelemetrySummary:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -27,7 +29,9 @@ def events(folder: Path, kind: EventKind) -> list[Event]:
     return [event for event in read if event is not None and event.kind is kind]
 
 
-def test_exceptions_cost_their_frames_and_after_three_in_a_row_the_worker_is_replaced(tmp_path: Path) -> None:
+def test_exceptions_cost_their_frames_only_and_three_in_a_row_are_tried_by_another_worker(
+    tmp_path: Path,
+) -> None:
     names = make_frames(tmp_path / "frames", frames=9, size=(640, 360)).frames
     bad = {names[0], names[2], names[3], names[4]}
     for name in bad:
@@ -40,12 +44,64 @@ def test_exceptions_cost_their_frames_and_after_three_in_a_row_the_worker_is_rep
     assert {event.frame for event in failed} == bad
     assert {event.data["kind"] for event in failed} == {"exception"}
     assert all("Traceback" in event.data["traceback"] for event in failed)
-    (replaced,) = events(tmp_path, EventKind.WORKER_REPLACED)
+    # One for the three in a row, one for the first of them, which may have made the worker sick.
+    replaced = events(tmp_path, EventKind.WORKER_REPLACED)
     (first,) = events(tmp_path, EventKind.WORKER_STARTED)
-    assert replaced.data["pid"] != first.data["pid"]
+    assert len({first.data["pid"], *(event.data["pid"] for event in replaced)}) == 3
     assert not events(tmp_path, EventKind.WORKER_LOST)
-    assert out.getvalue().count("Error while processing data: Traceback") == 4
+    assert out.getvalue().count("Error while processing data: Traceback") == 4 + 3
     assert not list((tmp_path / "faces").glob(".part-*"))
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Faults of the double's script in the workers, by stand-ins (`benchmarks._shims`)."""
+    root = Path(__file__).parents[2]
+    monkeypatch.syspath_prepend(root)
+    shims = importlib.import_module("benchmarks._shims")
+    target = shims.hooked_builtin(shims.Target("built-in", ()), tmp_path / "hooks")
+    for name, value in target.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DFLWRAP_DOUBLE_SCRIPT", str(tmp_path / "script.json"))
+    (tmp_path / "faces").mkdir()
+    return tmp_path / "script.json"
+
+
+def test_an_error_that_sticks_to_its_worker_costs_nothing_at_the_end_of_the_frames_either(
+    tmp_path: Path, script: Path
+) -> None:
+    """There nothing that succeeds tells a sick worker from bad frames."""
+    names = make_frames(tmp_path / "frames", frames=4, size=(320, 180)).frames
+    script.write_text(json.dumps({names[2]: {"fault": "sick", "times": 1}}))
+    running, _ = host(tmp_path, names)
+    totals = running.run()
+    assert (totals.done, totals.failed) == (4, 0)
+    assert not events(tmp_path, EventKind.FRAME_FAILED)
+
+
+def test_the_frame_that_makes_every_worker_sick_is_the_only_one_lost(tmp_path: Path, script: Path) -> None:
+    names = make_frames(tmp_path / "frames", frames=8, size=(320, 180)).frames
+    # The second one's successor fails while the first waits for a fresh worker.
+    script.write_text(json.dumps({names[2]: {"fault": "sick"}, names[6]: {"fault": "sick", "times": 1}}))
+    running, _ = host(tmp_path, names)
+    totals = running.run()
+    assert (totals.done, totals.failed) == (7, 1)
+    (failed,) = events(tmp_path, EventKind.FRAME_FAILED)
+    assert failed.frame == names[2]
+
+
+def test_where_frame_after_frame_fails_the_host_gives_up_and_blames_few_of_them(
+    tmp_path: Path, script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dflwrap.extractors.builtin.host.MAX_SICK_IN_A_ROW", 3)
+    names = make_frames(tmp_path / "frames", frames=12, size=(320, 180)).frames
+    script.write_text(json.dumps({"first_frame": "sick"}))
+    running, out = host(tmp_path, names)
+    with pytest.raises(ExtractionFailedError, match="CUDA_ERROR_ILLEGAL_ADDRESS"):
+        running.run()
+    assert not events(tmp_path, EventKind.FRAME_DONE)
+    assert len(events(tmp_path, EventKind.FRAME_FAILED)) < len(names) / 2
+    assert "CUDA_ERROR_ILLEGAL_ADDRESS" in out.getvalue()
 
 
 def test_a_worker_that_cannot_start_ends_the_run_with_its_reason(

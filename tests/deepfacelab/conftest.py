@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import until
 
 import dflwrap.extractors.deepfacelab
 
@@ -129,7 +130,7 @@ class Double:
             command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
 
-    def run(self, faults: dict[str, Any], *, agent: bool = True, limit: float = 60.0) -> Ran:
+    def run(self, faults: dict[str, Any], *, agent: bool = True, limit: float = 240.0) -> Ran:
         began = time.monotonic()
         process = self.start(faults, agent=agent)
         try:
@@ -148,7 +149,7 @@ class Double:
         lines = self.events_path.read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]
 
-    def wait_for(self, kind: str, count: int = 1, limit: float = 30.0) -> list[dict[str, Any]]:
+    def wait_for(self, kind: str, count: int = 1, limit: float = 120.0) -> list[dict[str, Any]]:
         """The first `count` events of a kind, as soon as they are there."""
         end = time.monotonic() + limit
         while time.monotonic() < end:
@@ -171,15 +172,10 @@ def gone() -> Callable[[int, float], bool]:
     """gone(pid, seconds): the process ends within that time (a zombie counts as ended)."""
     import psutil
 
-    def check(pid: int, seconds: float) -> bool:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            try:
-                if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                    return True
-            except psutil.NoSuchProcess:
-                return True
-            time.sleep(0.05)
-        return False
+    def ended(pid: int) -> bool:
+        try:
+            return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return True
 
-    return check
+    return lambda pid, seconds: until(lambda: ended(pid), seconds)

@@ -98,12 +98,22 @@ def test_odd_names_are_reported_as_they_are(double: Double) -> None:
     assert len(ran.faces) == 10
 
 
-def test_a_sticking_error_costs_only_the_frame_that_caused_it(double: Double) -> None:
-    """As a CUDA error does: everything after frame 3 fails in that worker."""
-    ran = double.run({"00003.png": "sick"})
-    assert ran.frames("frame_failed") == ["00003.png"]
-    assert sorted(ran.frames("frame_done")) == [name for name in ALL if name != "00003.png"]
+@pytest.mark.parametrize("poison", ["00001.png", "00003.png", "00005.png"])
+def test_a_sticking_error_costs_only_the_frame_that_caused_it(double: Double, poison: str) -> None:
+    """As a CUDA error does: everything after that frame fails in that worker, and near the end nothing tells."""
+    ran = double.run({poison: "sick"})
+    assert ran.frames("frame_failed") == [poison]
+    assert sorted(ran.frames("frame_done")) == [name for name in ALL if name != poison]
     assert ran.of("worker_lost")[0]["reason"] == "errors"
+
+
+def test_a_worker_that_is_renewed_for_a_late_frame_may_be_sick_itself(double: Double) -> None:
+    """The first error sends its frame to the end, alone in a fresh worker; the second sticks to the last frame."""
+    double.add(12)
+    poison = ["00001.png", "00011.png"]
+    ran = double.run(dict.fromkeys(poison, "sick"))
+    assert sorted(ran.frames("frame_failed")) == poison
+    assert len(ran.of("frame_done")) == 10
 
 
 def test_poison_frames_in_a_row_do_not_replace_workers_for_ever(double: Double) -> None:

@@ -209,7 +209,7 @@ def test_a_hostile_segment_is_found_also_before_a_good_one() -> None:
 )
 def test_a_pickle_bomb_eats_neither_memory_nor_time(payload: bytes) -> None:
     tracemalloc.start()
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         load_data(payload)
     except FaceFileError:
@@ -217,7 +217,7 @@ def test_a_pickle_bomb_eats_neither_memory_nor_time(payload: bytes) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20_000_000
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_nested_tuples_as_keys_are_refused() -> None:

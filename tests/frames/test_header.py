@@ -176,11 +176,11 @@ def test_any_damage_to_a_good_file_is_judged(tmp_path: Path, name: str, data: st
 def test_endless_markers_end(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(b"\xff\xd8" + b"\xff" * 5_000_000)
-    began = time.monotonic()
+    began = time.process_time()
     assert read_header(path).kind == "damaged"
     path.write_bytes(b"\xff\xd8" + b"\xff\xe0\x00\x02" * 100_000)
     assert read_header(path).kind == "damaged"
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX file types")

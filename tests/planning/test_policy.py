@@ -9,6 +9,7 @@ import pytest
 from ladder_walk import FULL_CARD, NOTHING_KNOWN, WIDE, Walk, card, context, failure, start
 
 from dflwrap.common.plan import Plan
+from dflwrap.common.rungs import Rung
 from dflwrap.planning.decision import (
     Bisect,
     DiskCondition,
@@ -270,6 +271,26 @@ def test_the_same_failure_on_the_same_plan_is_not_met_with_more_of_the_same() ->
     decision = decide(TDR, (record, record, record), None, WIDE, walk.context)
     assert isinstance(decision, NextPlan)
     assert [r.value for r in decision.rungs] == ["cpu"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "why"),
+    [({"began": False}, "no worker came as far as a frame"), ({"lost_on": 3}, "lost on frame after frame")],
+)
+def test_no_search_among_the_frames_where_no_frame_can_be_the_cause(
+    seen: dict[str, object], why: str
+) -> None:
+    walk = start(Plan(workers=2))
+    assert walk.fail_until_stop(NOTHING_KNOWN, **seen) == ["same_again", "one_worker", "user"]
+    assert why in walk.sentences[-1]
+
+
+@pytest.mark.parametrize("seen", [{"lost_on": 2}, {"lost_on": 3, "gained": 1}])
+def test_a_few_lost_workers_do_not_rule_a_frame_out(seen: dict[str, int]) -> None:
+    walk = start(Plan(workers=2), black_box=True)
+    for _ in range(3):
+        walk.fail(NOTHING_KNOWN, **seen)
+    assert walk.rungs[-1] is Rung.BISECT_BATCH
 
 
 def test_unknown_once_the_same_once_narrow_then_bisect_then_stop() -> None:

@@ -82,6 +82,7 @@ ROWS = [
     ("bad-image-dll", "cuda-library", 1, "builtin", "builtin_extractor user"),
     ("cuda-cache-maxsize-typo", "hang", 1, "cpu", "patience patience cpu user"),
     ("plaidml-slow-init", "hang", 1, "cpu", "patience one_worker cpu user"),
+    ("extractor-spinning", "hang", 1, "cpu", "patience one_worker cpu user"),
     ("mixed-gpu-init", "hang", 2, "builtin", "patience one_worker builtin_extractor user"),
     ("sleep-hibernate", "hang", 1, "cpu", "same_again same_again user"),
     ("console-quickedit", "hang", 1, "cpu", "same_again same_again user"),

@@ -15,10 +15,12 @@ DOUBLE = Path(__file__).parent.parent / "double"
 
 
 def cards(number: int, free: int = 23000) -> str:
-    """The play of that many cards of 24000 MiB, `free` MiB of each free."""
+    """The play of that many cards of 24000 MiB, `free` MiB of each free, on a driver that lists no processes:
+    those of the double would never be among them."""
     lines = [f"0 - count {number}"]
     for index in range(number):
         lines += [f"0 {index} name Played", f"0 {index} total 24000", f"0 {index} free {free}"]
+        lines += [f"0 {index} procs -", f"0 {index} graphics -"]
     return "\n".join(lines) + "\n"
 
 

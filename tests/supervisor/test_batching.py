@@ -42,7 +42,7 @@ def test_a_downscaled_frame_is_never_too_small_to_be_looked_at(
     again = Batch({name: row("a.png")})
     with Repairer(tmp_path, tmp_path / "repaired", again, 960) as repairer:
         assert repairer.ask(name) is not None
-        copy, deadline = tmp_path / "repaired" / name, time.monotonic() + 30
+        copy, deadline = tmp_path / "repaired" / name, time.monotonic() + 120
         while not copy.exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         assert sides(copy) == handed_in

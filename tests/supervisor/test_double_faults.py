@@ -94,6 +94,7 @@ def test_a_start_that_fails_once_is_tried_again(frames: Path, tmp_path: Path, st
         ("start", "segfault"),
         ("start", "tf_import"),
         ("import", "tf_import"),
+        ("first_frame", "kill"),
     ],
 )
 def test_an_extractor_that_never_works_ends_the_run_with_code_3(

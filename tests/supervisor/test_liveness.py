@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from dflwrap.common.events import Event, EventKind
+from dflwrap.supervisor import growth
 from dflwrap.supervisor.growth import LOOK_EVERY, OutputFolders
 from dflwrap.supervisor.liveness import (
     FINISH_BOUND,
@@ -162,6 +164,20 @@ def test_the_bound_is_learned_from_the_frames_and_never_above_what_was_asked(clo
     assert clock.live.bound() == pytest.approx(SPIN_FACTOR * 6)
     clock.frame("3.png", 50)
     assert clock.live.bound() == FRAME
+
+
+def test_after_the_loss_of_every_worker_a_new_one_may_take_the_time_of_a_start(clock: Clock) -> None:
+    clock.run(300, cpu=1.0)
+    steady(clock)
+    clock.event(EventKind.FRAME_STARTED, "x.png")
+    clock.event(EventKind.WORKER_LOST, "x.png")
+    assert clock.live.bound() == pytest.approx(min(STARTUP, START_FACTOR * 300), abs=2)
+    assert clock.run(200, cpu=1.0) is None, "it starts"
+    clock.event(EventKind.WORKER_REPLACED)
+    clock.event(EventKind.FRAME_STARTED, "x.png")
+    assert clock.run(200, cpu=1.0) is None, "its first frame"
+    clock.event(EventKind.FRAME_DONE, "x.png")
+    assert clock.live.bound() < STARTUP
 
 
 def test_growth_of_the_kernel_cache_is_life(tmp_path: Path) -> None:
@@ -331,7 +347,11 @@ def test_the_slowest_start_counts_and_only_under_its_own_conditions() -> None:
 
 
 @pytest.mark.parametrize("where", ["out", "out_debug"])
-def test_files_that_appear_or_grow_are_a_sign_of_life(tmp_path: Path, where: str) -> None:
+def test_files_that_appear_or_grow_are_a_sign_of_life(
+    tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The clock is played, so a real look must not seem slow and put off the next one.
+    monkeypatch.setattr(growth, "time", SimpleNamespace(perf_counter=lambda: 0.0))
     folders = (tmp_path / "out", tmp_path / "out_debug")
     folders[0].mkdir()
     clock = Clock(output=folders)

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
-from support import assert_conserved, dflwrap, small_frames
+from support import assert_conserved, dflwrap, small_frames, until
 
 DOUBLE = Path(__file__).parent.parent / "double"
 FRAMES = 6
@@ -43,31 +43,28 @@ def command(frames: Path, tmp_path: Path, script: dict[str, Any]) -> tuple[list[
     return arguments, {"DFLWRAP_DOUBLE_SCRIPT": str(path)}
 
 
-@pytest.mark.parametrize("stage", ["start", f"host:{MIDDLE}"])
+CAUSES = {"stop": "extractor-stopped", "hang": "extractor-deadlocked", "spin": "extractor-spinning"}
+
+
 @pytest.mark.parametrize(
-    ("fault", "cause"),
-    [("stop", "extractor-stopped"), ("hang", "extractor-deadlocked"), ("spin", "extractor-spinning")],
+    ("stage", "fault"),
+    [
+        *(("start", "stop"), ("start", "hang"), (f"host:{MIDDLE}", "stop"), (f"host:{MIDDLE}", "spin")),
+        pytest.param("start", "spin", marks=pytest.mark.slow),
+        pytest.param(f"host:{MIDDLE}", "hang", marks=pytest.mark.slow),
+    ],
 )
 def test_a_main_process_that_hangs_once_is_named_and_no_frame_is_lost(
-    frames: Path, tmp_path: Path, stage: str, fault: str, cause: str
+    frames: Path, tmp_path: Path, stage: str, fault: str
 ) -> None:
     arguments, env = command(frames, tmp_path, {stage: {"fault": fault, "times": 1}})
     done = dflwrap(*arguments, env=env)
     report = done.report
     assert_conserved(report)
     assert (done.code, report["frames"]["extracted"]) == (0, FRAMES), (report["decisions"], done.stderr)
-    assert [attempt["cause"] for attempt in report["attempts"]] == [cause, None]
+    assert [attempt["cause"] for attempt in report["attempts"]] == [CAUSES[fault], None]
     title = {"stop": "was stopped", "hang": "stood still", "spin": "without getting anything done"}[fault]
     assert any(title in decision["sentence"] for decision in report["decisions"]), report["decisions"]
-
-
-def wait_until(happened: Any, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if happened():
-            return True
-        time.sleep(0.1)
-    return bool(happened())
 
 
 def started(events: Path, frame: str) -> bool:
@@ -87,7 +84,7 @@ def test_a_second_ctrl_c_ends_at_once_and_leaves_nothing_running(frames: Path, t
     )
     try:
         events = tmp_path / "aligned_dflwrap" / "attempts" / "0001" / "events.jsonl"
-        assert wait_until(lambda: started(events, MIDDLE), 60)
+        assert until(lambda: started(events, MIDDLE), 60)
         family = psutil.Process(process.pid).children(recursive=True)
         assert len(family) >= 3, "guard, main process, workers"
         process.send_signal(signal.SIGINT)
@@ -96,7 +93,7 @@ def test_a_second_ctrl_c_ends_at_once_and_leaves_nothing_running(frames: Path, t
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=AT_ONCE)
         assert process.returncode == 4, stderr
-        assert wait_until(lambda: not any(alive(one) for one in family), 5)
+        assert until(lambda: not any(alive(one) for one in family), 5)
     finally:
         process.kill()
         process.wait()

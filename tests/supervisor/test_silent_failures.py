@@ -91,6 +91,47 @@ def test_a_plan_for_a_gpu_that_runs_on_it_raises_no_such_doubt(tmp_path: Path, d
     assert [a["cause"] for a in done.report["attempts"]] == [None]
 
 
+def test_a_card_on_which_nothing_of_the_extractor_is_seen_is_a_plan_that_runs_on_the_cpu(
+    tmp_path: Path, driver: Path
+) -> None:
+    """The workers are called GPU0; the driver lists another program, and its memory does not move."""
+    (tmp_path / "play.txt").write_text(cards(1) + "0 0 procs 1:500\n")
+    done = extract(tmp_path, driver, 60, {"options": {"gpus": 1, "frame_seconds": 0.3}}, "--workers", "1")
+    assert done.code == 0, done.stderr
+    assert_conserved(done.report)
+    assert [a["cause"] for a in done.report["attempts"]] == [SILENT_CPU, None]
+    assert [devices for devices, _, _ in plans(done.report)] == [[0], []]
+    first, second = done.report["attempts"]
+    assert 8 <= first["gained"] < 60 and first["gained"] + second["gained"] == 60
+    [answer] = [s for s in sentences(done.report) if "GPU 0 -> CPU" in s]
+    assert "GPU 0 could not be used" in answer and "(nvml:1)" in answer
+
+
+@pytest.mark.parametrize(
+    "play",
+    [
+        "0 0 procs 1:500\n3 0 free 21000\n",  # ours under another id, as in a container: memory has moved
+        "",  # the driver lists no processes
+    ],
+)
+def test_a_card_that_may_be_used_raises_no_such_doubt(tmp_path: Path, driver: Path, play: str) -> None:
+    (tmp_path / "play.txt").write_text(cards(1) + play)
+    done = extract(tmp_path, driver, 40, {"options": {"gpus": 1, "frame_seconds": 0.3}}, "--workers", "1")
+    assert done.code == 0, done.stderr
+    assert [a["cause"] for a in done.report["attempts"]] == [None]
+
+
+def test_a_second_card_that_the_extractor_does_not_find_is_said_once(tmp_path: Path, driver: Path) -> None:
+    (tmp_path / "play.txt").write_text(cards(2))
+    script = {"options": {"gpus": 1, "frame_seconds": 0.3}}
+    done = extract(tmp_path, driver, 40, script, "--workers", "1", "--batch-size", "20")
+    assert done.code == 0, done.stderr
+    assert_conserved(done.report)
+    assert [devices for devices, _, _ in plans(done.report)] == [[0, 1], [0, 1]]
+    said = [s for s in sentences(done.report) if "GPU 1 is in the plan" in s]
+    assert len(said) == 1 and "no worker runs on it" in said[0]
+
+
 # -- a witness on another plan --------------------------------------------------------------------
 
 

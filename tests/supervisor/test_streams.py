@@ -47,11 +47,14 @@ class Pipe:
             lines.append(self.lines.get())
         return lines
 
-    def wait_for(self, size: int) -> None:
-        deadline = time.monotonic() + 10
-        while self.pump.bytes_seen < size and time.monotonic() < deadline:
+    def put(self, text: bytes) -> None:
+        """Write this and wait until the pump has cut it."""
+        awaited = self.pump.bytes_seen + len(text)
+        self.write.write(text)
+        deadline = time.monotonic() + 60
+        while self.pump.bytes_seen < awaited and time.monotonic() < deadline:
             time.sleep(0.01)
-        time.sleep(0.02)
+        assert self.pump.bytes_seen == awaited
 
 
 @pytest.fixture
@@ -132,8 +135,7 @@ def test_what_ends_without_a_line_end_is_not_lost(pipe: Pipe) -> None:
 
 
 def test_a_prompt_is_told_once_and_its_line_when_it_ends(pipe: Pipe) -> None:
-    pipe.write.write(b"done\n[y] Continue extraction? : ")
-    pipe.wait_for(30)
+    pipe.put(b"done\n[y] Continue extraction? : ")
     pipe.pump.quiet()
     pipe.pump.quiet()
     pipe.pump.quiet()
@@ -141,8 +143,7 @@ def test_a_prompt_is_told_once_and_its_line_when_it_ends(pipe: Pipe) -> None:
         Line("stdout", b"done", True),
         Line("stdout", b"[y] Continue extraction? : ", False),
     ]
-    pipe.write.write(b"y")
-    pipe.wait_for(31)
+    pipe.put(b"y")
     pipe.pump.quiet()
     assert pipe.waiting() == [Line("stdout", b"[y] Continue extraction? : y", False)]
     assert pipe.say(b"\n") == [Line("stdout", b"[y] Continue extraction? : y", True)]
@@ -150,8 +151,7 @@ def test_a_prompt_is_told_once_and_its_line_when_it_ends(pipe: Pipe) -> None:
 
 def test_nothing_pending_is_no_prompt(pipe: Pipe) -> None:
     pipe.pump.quiet()
-    pipe.write.write(b"a line\n   ")
-    pipe.wait_for(10)
+    pipe.put(b"a line\n   ")
     pipe.pump.quiet()
     assert pipe.waiting() == [Line("stdout", b"a line", True)]
     assert pipe.end() == []

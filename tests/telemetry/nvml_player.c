@@ -4,9 +4,11 @@
  *   FROM    the tick from which it holds; later lines win. A tick passes with each memory reading of device 0
  *           (reading n is tick n - 1).
  *   DEVICE  index, or - for the library
- *   KEY     count init init_fails (so often) error needs_inits (fails until initialised so often) total free util mem_util temp power sm_clock mem_clock throttle ecc procs
- *           graphics xid display name; hang (VALUE: the symbol that never comes back)
- *   VALUE   numbers; memory in MiB; procs "PID:MIB,PID:NA"; error and init: an NVML error code
+ *   KEY     count init init_fails (so often) error needs_inits (fails until initialised so often) total free
+ *           util mem_util temp power sm_clock mem_clock throttle ecc procs graphics xid display name;
+ *           hang (VALUE: the symbol that never comes back)
+ *   VALUE   numbers; memory in MiB; procs and graphics "PID:MIB,PID:NA", not set = no process there,
+ *           "-" = NOT_SUPPORTED; error and init: an NVML error code
  * A key that no line sets answers NOT_SUPPORTED. Compiled with -DOLD_DRIVER, newer symbols are missing.
  */
 #include <stdio.h>
@@ -169,6 +171,7 @@ static int processes(void *device, const char *key, unsigned *count, process_t *
         *count = 0;
         return OK;
     }
+    if (!strcmp(value, "-")) return NOT_SUPPORTED;
     while ((part = strsep(&rest, ","))) {
         char *memory = strchr(part, ':');
         if (list && n < room) {

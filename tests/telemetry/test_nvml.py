@@ -27,7 +27,7 @@ SAMPLES = """
 import dataclasses, json, sys
 from dflwrap.telemetry.nvml import NvmlReader, NvmlUnavailableError
 try:
-    reader = NvmlReader(startup_bound=3.0)
+    reader = NvmlReader(startup_bound=30.0)
 except NvmlUnavailableError as error:
     print(json.dumps({"why_not": str(error)}))
     raise SystemExit
@@ -130,7 +130,7 @@ def test_a_driver_that_goes_away_and_comes_back_is_found_again(play: Play) -> No
     ("code", "words"), [(9, "not loaded"), (18, "restart"), (4, "may not ask"), (17, "does not answer")]
 )
 def test_a_driver_that_refuses_says_why(play: Play, code: int, words: str) -> None:
-    assert words in play(f"0 - init {code}\n", SAMPLES.replace("bound=3.0", "bound=0.3"), "1")["why_not"]
+    assert words in play(f"0 - init {code}\n", SAMPLES.replace("bound=30.0", "bound=0.3"), "1")["why_not"]
 
 
 def test_a_driver_that_starts_late_is_waited_for(play: Play) -> None:
@@ -163,15 +163,15 @@ print(json.dumps({"opened": opened, "looks": looks}))
 
 
 def test_a_driver_that_hangs_in_a_call_costs_one_bound_once(play: Play) -> None:
-    looks = play(FULL + "2 - hang nvmlDeviceGetMemoryInfo\n", HANG, "10", timeout=10)["looks"]
+    looks = play(FULL + "2 - hang nvmlDeviceGetMemoryInfo\n", HANG, "10", timeout=60)["looks"]
     assert looks[0][0] == 1 and looks[0][2] is None
-    assert looks[1][0] == 0 and 0.3 < looks[1][1] < 2 and "not answered" in looks[1][2]
+    assert looks[1][0] == 0 and 0.3 < looks[1][1] < 10 and "not answered" in looks[1][2]
     assert all(count == 0 and seconds < 0.1 for count, seconds, _ in looks[2:])
 
 
 def test_a_driver_that_hangs_while_starting_stops_nothing(play: Play) -> None:
-    out = play("0 - hang nvmlInit\n", HANG, "0.5", timeout=10)
-    assert out["opened"] < 2
+    out = play("0 - hang nvmlInit\n", HANG, "0.5", timeout=60)
+    assert out["opened"] < 8
     assert all(look[0] == 0 and "hangs while starting" in look[2] for look in out["looks"])
 
 

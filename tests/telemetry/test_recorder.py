@@ -25,11 +25,11 @@ from dflwrap.telemetry.host import HostReader, free_space
 from dflwrap.telemetry.recorder import Recorder
 from dflwrap.telemetry.summary import Tally
 
-BUSY = "import time\nx = bytearray(60_000_000)\nend = time.time() + 30\nwhile time.time() < end: sum(range(1000))"
+BUSY = "import time\nx = bytearray(60_000_000)\nend = time.time() + 300\nwhile time.time() < end: sum(range(1000))"
 PARENT = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BUSY!r}])"
 
 
-def until(condition: object, seconds: float = 10.0) -> bool:
+def until(condition: object, seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():  # type: ignore[operator]
@@ -48,9 +48,7 @@ def test_the_host_reader_follows_the_tree_and_its_children(tmp_path: Path) -> No
         host.watch(child.pid)
         assert until(lambda: len(host.sample().processes) == 2)
         assert until(lambda: max(p.rss for p in host.sample().processes) > 60_000_000)
-        time.sleep(0.5)
-        busy = host.sample().cpu_percent
-        assert busy is not None and busy > 20
+        assert until(lambda: time.sleep(0.5) or (host.sample().cpu_percent or 0) > 20)
         grandchild = max(host.sample().processes, key=lambda p: p.rss).pid
     finally:
         child.kill()
@@ -110,12 +108,12 @@ def test_the_recorder_samples_faster_while_starting_and_sums_up() -> None:
     recorder = Recorder(wave, HostReader(), seen.append, steady=0.2, starting=0.02)
     recorder.start()
     assert recorder.latest is not None, "the machine before the attempt is known when start returns"
-    assert until(lambda: len(seen) >= 10, 3)
+    assert until(lambda: len(seen) >= 10)
     recorder.steady()
     time.sleep(0.05)
-    before = len(seen)
+    before, began = len(seen), time.monotonic()
     time.sleep(0.5)
-    assert len(seen) - before <= 5
+    assert len(seen) - before <= (time.monotonic() - began) / 0.2 + 2
     summary = recorder.stop()
     card = summary.devices[0]
     assert (card.free_before, card.free_min, card.free_last, card.total) == (7000, 300, 6900, 8000)
@@ -164,6 +162,7 @@ def test_ours_and_foreign_are_told_apart() -> None:
     add(gpu(6500, (7, 1500)), HostSample())
     card = tally.summary().devices[0]
     assert (card.ours_peak, card.ours_last) == (3500, 0), "gone with its processes"
+    assert (card.ours_seen, card.free_min, card.free_max) == (True, 3000, 8000)
     assert card.foreign == (7,)
     assert (card.throttled, card.temperature_max, card.xids) == (("hw_slowdown",), 91, (13,))
     assert tally.summary().worker_rss_peak == 1100
@@ -174,6 +173,19 @@ def test_memory_of_ours_that_is_not_told_is_not_zero() -> None:
     host = HostSample(processes=(ProcessSample(50, 900),))
     tally.add(Sample(0.0, (gpu(3000, (50, None)),), host), lambda *_: ())
     assert tally.summary().devices[0].ours_peak is None
+    assert tally.summary().devices[0].ours_seen is True
+
+
+def test_a_card_on_which_nothing_of_ours_was_ever_listed() -> None:
+    host = HostSample(processes=(ProcessSample(50, 900),))
+    for processes, seen in (((), False), (((7, 100),), False), (((7, 100), (50, 1)), True)):
+        tally = Tally()
+        tally.add(Sample(0.0, (gpu(3000, *processes),), host), lambda *_: ())
+        tally.add(Sample(1.0, (gpu(3000),), host), lambda *_: ())
+        assert tally.summary().devices[0].ours_seen is seen
+    tally = Tally()
+    tally.add(Sample(0.0, (DeviceSample(0, "Card", free=3000),), host), lambda *_: ())
+    assert tally.summary().devices[0].ours_seen is None, "the driver lists no processes"
 
 
 @settings(max_examples=50, deadline=None)

@@ -2,7 +2,8 @@
 
 What it covers: a worker that dies is noticed at once (its process handle is waited for beside its
 pipe), its frame is tried once more alone in a fresh worker, and fails if that dies too; a worker that
-raises three times in a row is replaced, as a sick process is more likely than three bad frames.
+raises three times in a row is replaced, as a sick process is more likely than three bad frames, and what it
+failed is tried once more by another. Failures are therefore held back until the worker has had a success.
 What it does not: a worker that hangs. How long is too long is for the supervisor to say.
 """
 
@@ -10,7 +11,6 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,6 +31,7 @@ from dflwrap.extractors.builtin.settings import (
     StartFailed,
     WorkerSettings,
 )
+from dflwrap.extractors.builtin.work import Work
 from dflwrap.extractors.builtin.worker import run_worker
 
 MAX_LOSSES_IN_A_ROW = 20
@@ -39,6 +40,9 @@ MAX_STARTS_LOST = 3
 """Workers lost in a row before any of them was ready."""
 SICK_AFTER = 3
 """Exceptions in a row after which a worker is replaced."""
+MAX_SICK_IN_A_ROW = 8
+"""Workers replaced so with no frame done in between before the host gives up: 24 failures, as many as the agent lets
+DeepFaceLab have."""
 STOP_BOUND = 15.0
 """Seconds for frames in flight after a stop signal: a 20000x20000 image takes ten."""
 _JOIN_BOUND = 3.0
@@ -66,7 +70,8 @@ class _Worker:
     state: _State = _State.STARTING
     frame: str | None = None
     fresh: bool = True
-    exceptions_in_row: int = 0
+    held: list[FrameFailed] = field(default_factory=list)
+    """Exceptions since its last success, not yet reported."""
 
 
 @dataclass(slots=True)
@@ -84,7 +89,7 @@ class Totals:
 class _Losses:
     in_a_row: int = 0
     starts: int = 0
-    frames: dict[str, int] = field(default_factory=dict)
+    sick: int = 0
 
 
 class Host:
@@ -99,8 +104,7 @@ class Host:
         console: Console,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._pending = deque(frames)
-        self._suspects: deque[str] = deque()
+        self._work = Work(frames)
         self._settings = settings
         self._count = max(1, min(workers, len(frames)))
         self._events = events
@@ -119,7 +123,10 @@ class Host:
             while self._open_frames() and not self._should_stop():
                 self._hand_out()
                 self._attend(_TICK)
-            if self._open_frames():
+                if not self._open_frames():
+                    for worker in list(self._workers):
+                        self._settle_held(worker)
+            if self._open_frames() or any(worker.held for worker in self._workers):
                 self.totals.stopped = True
                 self._finish_in_flight()
         finally:
@@ -127,7 +134,7 @@ class Host:
         return self.totals
 
     def _open_frames(self) -> bool:
-        return bool(self._pending or self._suspects or any(w.state is _State.BUSY for w in self._workers))
+        return self._work.left or any(w.state is _State.BUSY for w in self._workers)
 
     # --- workers come and go
 
@@ -149,7 +156,7 @@ class Host:
             worker.process.join(_JOIN_BOUND)
         with suppress(OSError):
             Path(self._settings.output_dir, f"{PARTIAL_PREFIX}{worker.process.pid}").unlink(missing_ok=True)
-        if (self._pending or self._suspects) and not self._should_stop():
+        if self._work.left and not self._should_stop():
             self._start(worker.label, replaces=True)
 
     def _lost(self, worker: _Worker) -> None:
@@ -170,6 +177,7 @@ class Host:
         self._losses.starts = self._losses.starts + 1 if starting else 0
         if frame is not None:
             self._judge_lost_frame(worker, frame, status)
+        self._second_chances(worker)
         if self._losses.starts >= MAX_STARTS_LOST or self._losses.in_a_row >= MAX_LOSSES_IN_A_ROW:
             raise ExtractionFailedError(
                 f"{self._losses.in_a_row} workers died in a row (last exit status {status})"
@@ -177,13 +185,13 @@ class Host:
         self._replace(worker)
 
     def _judge_lost_frame(self, worker: _Worker, frame: str, status: int | None) -> None:
-        self._losses.frames[frame] = self._losses.frames.get(frame, 0) + 1
-        if self._losses.frames[frame] == 1:
-            self._suspects.append(frame)
+        if self._work.died_on(frame):
             return
         self._remove_faces(frame)
         error = f"the worker died twice on this frame (exit status {status})"
-        self._failed(worker, FrameFailed(frame, error, "", "worker_lost"))
+        failure = FrameFailed(frame, error, "", "worker_lost")
+        self._say_failed(failure)
+        self._failed(worker, failure)
 
     def _remove_faces(self, frame: str) -> None:
         """What a worker wrote of a frame before it died: the frame has failed, so it has no faces."""
@@ -200,17 +208,25 @@ class Host:
         """Give idle workers frames. A suspect gets a fresh worker, and nobody beside it."""
         idle = [worker for worker in self._workers if worker.state is _State.IDLE]
         busy = [worker for worker in self._workers if worker.state is _State.BUSY]
-        if any(worker.frame in self._losses.frames for worker in busy):
+        if any(self._work.is_suspect(worker.frame) for worker in busy):
             return
-        if self._suspects:
+        if self._work.has_suspects:
             fresh = next((worker for worker in idle if worker.fresh), None)
             if fresh is not None:
                 if not busy:
-                    self._give(fresh, self._suspects.popleft())
+                    self._give(fresh, self._work.suspect())
                 return
-        for worker in idle:
-            if self._pending:
-                self._give(worker, self._pending.popleft())
+        for worker in sorted(idle, key=lambda one: not one.fresh):
+            frame = self._work.next_for(worker.fresh)
+            if frame is not None:
+                self._give(worker, frame)
+        starting = any(worker.state is _State.STARTING for worker in self._workers)
+        if self._work.wants_fresh_worker and not starting:
+            used = next((worker for worker in self._workers if worker.state is _State.IDLE), None)
+            if used is not None:
+                self._settle_held(used)
+                if used in self._workers:
+                    self._replace(used)
 
     def _give(self, worker: _Worker, frame: str) -> None:
         worker.state, worker.frame, worker.fresh = _State.BUSY, frame, False
@@ -252,11 +268,13 @@ class Host:
                 self._done(worker, message)
             case FrameFailed():
                 self._free(worker)
-                self._failed(worker, message)
-                if message.kind == "exception":
-                    worker.exceptions_in_row += 1
-                if worker.exceptions_in_row >= SICK_AFTER:
-                    self._replace(worker)
+                self._say_failed(message)
+                if message.kind != "exception":
+                    self._failed(worker, message)
+                    return
+                worker.held.append(message)
+                if len(worker.held) >= SICK_AFTER:
+                    self._sick(worker)
 
     def _ready(self, worker: _Worker) -> None:
         worker.state = _State.IDLE
@@ -273,8 +291,9 @@ class Host:
 
     def _done(self, worker: _Worker, result: FrameDone) -> None:
         self._free(worker)
-        worker.exceptions_in_row = 0
-        self._losses.in_a_row = 0
+        self._report_held(worker)
+        self._work.succeeded()
+        self._losses.in_a_row = self._losses.sick = 0
         self.totals.done += 1
         self.totals.faces += len(result.faces)
         self._events.write(
@@ -288,13 +307,41 @@ class Host:
         )
         self._progress()
 
-    def _failed(self, worker: _Worker, result: FrameFailed) -> None:
-        self.totals.failed += 1
+    def _sick(self, worker: _Worker) -> None:
+        """It failed in a row: what it failed may be another's, and so may the rest of the run."""
+        self._losses.sick += 1
+        if self._losses.sick >= MAX_SICK_IN_A_ROW:
+            error = f"frame after frame has failed, none was extracted in between: {worker.held[-1].error}"
+            raise ExtractionFailedError(error)
+        self._second_chances(worker)
+        self._replace(worker)
+
+    def _second_chances(self, worker: _Worker) -> None:
+        stand = self._work.failed_in_row([failure.frame for failure in worker.held]) if worker.held else set()
+        worker.held = [failure for failure in worker.held if failure.frame in stand]
+        self._report_held(worker)
+
+    def _settle_held(self, worker: _Worker) -> None:
+        """Nothing will show whether it is sick: one failure is its frame's, several are in doubt."""
+        if len(worker.held) > 1:
+            self._sick(worker)
+        else:
+            self._report_held(worker)
+
+    def _report_held(self, worker: _Worker) -> None:
+        held, worker.held = worker.held, []
+        for failure in held:
+            self._failed(worker, failure)
+
+    def _say_failed(self, result: FrameFailed) -> None:
         if result.kind == "unreadable":
             path = Path(self._settings.input_dir, result.frame)
             self._console.error(f"Failed to open {path}, reason: {result.error}")
         else:
             self._console.error(f"Error while processing data: {result.traceback or result.error}")
+
+    def _failed(self, worker: _Worker, result: FrameFailed) -> None:
+        self.totals.failed += 1
         self._events.write(
             EventKind.FRAME_FAILED,
             worker.label,
@@ -314,13 +361,12 @@ class Host:
 
     def _finish_in_flight(self) -> None:
         """After a stop: nothing new is handed out, what is in work gets `STOP_BOUND` seconds."""
-        self._pending.clear()
-        self._suspects.clear()
+        self._work.drop()
         deadline = time.monotonic() + STOP_BOUND
         while any(w.state is _State.BUSY for w in self._workers) and time.monotonic() < deadline:
             with suppress(ExtractionFailedError):
                 self._attend(_TICK)
-            self._suspects.clear()
+            self._work.drop()
 
     def _close(self) -> None:
         """Close the pipes, which ends the workers; kill those that do not end, or have not begun."""

@@ -137,6 +137,12 @@ def _build_path(install: DflInstall, path: str) -> str:
     return os.pathsep.join([*(str(folder) for folder in folders), path])
 
 
+def _below(startup_timeout: float) -> float:
+    """Seconds for a worker's start, of the seconds for that of the attempt: before the first worker starts,
+    the extractor's main process has to (10 s where it is slow)."""
+    return max(0.5 * startup_timeout, min(0.9 * startup_timeout, startup_timeout - 10.0))
+
+
 def _agent_settings(install: DflInstall, spec: AttemptSpec, plan: Plan) -> dict[str, str]:
     """What `inside.settings` reads. The agent's bounds lie below the supervisor's, so that it is the
     agent that replaces a worker, not the supervisor that ends the attempt."""
@@ -148,7 +154,7 @@ def _agent_settings(install: DflInstall, spec: AttemptSpec, plan: Plan) -> dict[
         "DFLWRAP_WORKERS": str(plan.workers),
         "DFLWRAP_WEIGHTS_ON_CPU": "1" if plan.weights_on_cpu else "0",
         "DFLWRAP_TF_LOG_LEVEL": "1" if plan.devices else "2",
-        "DFLWRAP_STARTUP_TIMEOUT": str(0.9 * plan.startup_timeout),
+        "DFLWRAP_STARTUP_TIMEOUT": str(_below(plan.startup_timeout)),
         "DFLWRAP_FRAME_TIMEOUT": str(0.8 * plan.frame_timeout),
         "DFLWRAP_ENUM_TIMEOUT": str(min(600.0, 0.8 * plan.startup_timeout)),
     }

@@ -53,9 +53,13 @@ def _inside(thread):
 
 def _watch(host, main_thread):
     since = child = gone_since = stopped_since = None
+    looked = time.monotonic()
     while host.phase == "start":
         time.sleep(LOOK_EVERY)
         now = time.monotonic()
+        if now - looked > process.HOST_PAUSE:  # this process was itself stopped, or the whole machine
+            since = gone_since = stopped_since = None
+        looked = now
         if not _inside(main_thread):
             since = None
             continue

@@ -15,6 +15,8 @@ import time
 LINUX = sys.platform.startswith("linux")
 WINDOWS = sys.platform == "win32"
 PR_SET_PDEATHSIG = 1
+HOST_PAUSE = 2.0
+"""Seconds between two looks after which the host knows that it was itself stopped, or the whole machine."""
 
 
 def die_with_parent(parent):

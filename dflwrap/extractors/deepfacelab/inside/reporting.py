@@ -33,6 +33,14 @@ class Reporter:
                 line = line[os.write(self._file, line) :]
 
 
+def say(function, *args):
+    """Tell DeepFaceLab's console, whose reader may be gone: it is not worth an extraction."""
+    try:
+        function(*args)
+    except (OSError, ValueError):
+        pass
+
+
 def last_line(text):
     """The line of a traceback that says what was raised."""
     lines = [line for line in (text or "").splitlines() if line.strip()]

@@ -16,8 +16,6 @@ LEAST_BOUND, SLOWER = 45.0, 15.0
 """Steady phase: a frame may take 15 times as long as the slowest so far, and 45 s in any case (a busy
 machine slows a frame tenfold; the supervisor, with 20 times and 60 s, must come later). The second
 try of a frame that takes longer (20000 x 20000 pixels: half a minute) has a first frame's bound."""
-HOST_PAUSE = 5.0
-"""Seconds between two looks after which the host knows that it was itself stopped."""
 WATCH_EVERY = 0.5
 """Seconds between two looks at a worker's CPU time and state."""
 
@@ -39,7 +37,7 @@ class Member:
         self.dead_since = None
         self.deaf_since = None  # no message can be read from it any more
         self.reason = None  # why the host killed it
-        self._cpu, _ = process.cpu_and_state(cli.p.pid)
+        self._cpu, self._last_state = process.cpu_and_state(cli.p.pid)
         self._stopped_since = None
         self._writer_open = True
         threading.Thread(target=self._read, args=(inbox,), daemon=True).start()
@@ -86,12 +84,13 @@ class Member:
         gap = now - self.last_look
         if gap < WATCH_EVERY:
             return None
-        if gap > HOST_PAUSE:  # the host itself was stopped: its workers' silence means nothing
+        if gap > process.HOST_PAUSE:  # the host itself was stopped: its workers' silence means nothing
             self.last_life, self.frame_since = now, self.frame_since + gap
         cpu, state = process.cpu_and_state(self.pid)
-        if cpu is None or self._cpu is None or cpu - self._cpu >= LEAST_CPU * gap:
+        starved = state == self._last_state == "R"  # it would compute, but others have the CPU
+        if cpu is None or self._cpu is None or cpu - self._cpu >= LEAST_CPU * gap or starved:
             self.last_life = now  # where CPU time is unknown, only the bound on a frame's time is left
-        self._cpu, self.last_look = cpu, now
+        self._cpu, self._last_state, self.last_look = cpu, state, now
         if state in ("T", "t"):
             self._stopped_since = self._stopped_since or now
             if now - self._stopped_since >= settings.stopped_timeout:
@@ -107,7 +106,10 @@ class Member:
                 bound = min(bound, max(LEAST_BOUND, SLOWER * longest))
         if now - max(self.last_life, self.frame_since) > min(bound, settings.idle_timeout):
             return "hang"
-        return "spin" if now - self.frame_since > bound else None
+        if now - self.frame_since <= bound:
+            return None
+        # One that imported its modules and then stood still did not spin.
+        return "hang" if now - self.last_life > bound / 2 else "spin"
 
     def excuse(self):
         """It is slow for a good reason: its time starts anew."""

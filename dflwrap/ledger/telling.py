@@ -1,0 +1,48 @@
+"""SQLite's errors in words for the user: what is wrong, where, what to do."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+from dflwrap.common.errors import DflwrapError, NeedsUserError
+from dflwrap.frames.names import display
+
+MIN_ROOM = 256 * 1024
+"""Bytes: with less than this free, an error that SQLite cannot name is taken for a full disk."""
+
+
+def told(error: sqlite3.Error, path: Path) -> DflwrapError:
+    """path: the ledger's file."""
+    text = " ".join(str(error).split())
+    unclear = "disk I/O" in text or "unable to open" in text
+    if "is full" in text or (unclear and not _room(path)):
+        return NeedsUserError(
+            "disk-full",
+            f"The ledger cannot be written: {text} ({display(str(path))}).",
+            ("Make room on that disk.", "Start the same command again: it goes on where it stopped."),
+        )
+    if "readonly" in text or unclear:
+        return NeedsUserError(
+            "output-not-writable",
+            f"The run folder cannot be written: {display(str(path.parent))} ({text}).",
+            ("Check the permissions of the output folder.", "Choose another --output-dir."),
+        )
+    if "locked" in text:
+        return NeedsUserError(
+            "file-in-use",
+            f"Another program holds the ledger open: {display(str(path))}.",
+            ("Close it (a database viewer, a virus scanner) and start the same command again.",),
+        )
+    return DflwrapError(
+        f"The run's ledger is damaged: {display(str(path))} ({text}). Nothing was changed. "
+        "Move the run folder away and start again: the faces in the faceset are kept and adopted."
+    )
+
+
+def _room(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free > MIN_ROOM
+    except OSError:
+        return True

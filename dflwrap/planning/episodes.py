@@ -1,0 +1,71 @@
+"""What a history of attempts counts to: episodes, repetitions, attempts without a gain. Pure.
+
+In a history the last record is the attempt just ended.
+"""
+
+from __future__ import annotations
+
+from dflwrap.common.rungs import Rung
+from dflwrap.planning.types import AttemptRecord
+
+REFILL_FRAMES = 50
+"""Frames gained after which a rung of `REFILLED` may be taken again."""
+REFILLED = frozenset(
+    {Rung.SAME_AGAIN, Rung.FRESH_PROCESS, Rung.WAIT_FOR_DISK, Rung.PATIENCE, Rung.BISECT_BATCH}
+)
+SICK_AFTER = 3
+"""Different frames that fail alike with none gained: the extractor is sick, not the frames."""
+
+
+def sick(history: tuple[AttemptRecord, ...], cause: str) -> bool:
+    """Frame after frame fails alike and none is gained: not the frames."""
+    seen: set[str] = set()
+    for record in reversed(history):
+        if record.healthy or record.frames_gained or record.cause != cause:
+            break
+        seen.update(record.suspects)
+    return len(seen) >= SICK_AFTER
+
+
+def used_rungs(history: tuple[AttemptRecord, ...]) -> list[Rung]:
+    """The rungs of this episode: answers to the failures before the last one, as far as they still count."""
+    used: list[Rung] = []
+    gained = history[-1].frames_gained
+    for record in reversed(history[:-1]):
+        if record.recovered:
+            break
+        used += [rung for rung in record.answer if not (rung in REFILLED and gained >= REFILL_FRAMES)]
+        gained += record.frames_gained
+    return used
+
+
+def failed_devices(history: tuple[AttemptRecord, ...]) -> frozenset[int]:
+    failed: set[int] = set()
+    for record in reversed(history):
+        if record.recovered:
+            break
+        if record.device is not None:
+            failed.add(record.device)
+        elif len(record.plan.devices) == 1:
+            failed.update(record.plan.devices)
+    return frozenset(failed)
+
+
+def same_failures(history: tuple[AttemptRecord, ...]) -> int:
+    last, number = history[-1], 0
+    for record in reversed(history):
+        same = record.fingerprint == last.fingerprint and record.plan == last.plan
+        if record.healthy or record.frames_gained or not same:
+            break
+        number += 1
+    return number
+
+
+def barren_attempts(history: tuple[AttemptRecord, ...]) -> int:
+    """Searching and repairing have bounds of their own: attempts alone do not count."""
+    number = 0
+    for record in reversed(history):
+        if record.frames_gained or record.healthy:
+            break
+        number += not record.alone
+    return number
