@@ -6,6 +6,7 @@ Every object holds `event` (a name below), `time` (seconds since the epoch) and,
 
     extractor_started  version, python, workers (how many will start), mode ("agent" | "builtin"), pid
     agent_failed       error: the agent could not hook this DFL; black-box mode from here on
+    worker_starting    worker, pid: a process was started; "started" or "replaced" follows once it is ready
     worker_started     worker, pid, device
     frame_started      worker, frame
     frame_done         worker, frame, faces (file names in the output folder), rects (rectangles
@@ -39,6 +40,7 @@ EVENTS_ENV = "DFLWRAP_EVENTS"
 class EventKind(StrEnum):
     EXTRACTOR_STARTED = "extractor_started"
     AGENT_FAILED = "agent_failed"
+    WORKER_STARTING = "worker_starting"
     WORKER_STARTED = "worker_started"
     FRAME_STARTED = "frame_started"
     FRAME_DONE = "frame_done"

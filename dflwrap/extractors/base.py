@@ -24,6 +24,8 @@ class ExtractorInfo:
     location: str
     why: str
     """Why this one was chosen, in words for the user."""
+    numbers_as_driver: bool = True
+    """Device indices in its plans are NVML's. DirectML counts the adapters of all makers in an order of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,8 @@ class AttemptRunner:
             self.observer.watch,
             self.doubt.disagreed,
         )
+        # With the timeout: who was given patience is not bounded by what went before it.
+        condition = (name, plan.devices, black_box, plan.startup_timeout)
         attempt = Attempt(
             spec,
             extractor,
@@ -120,14 +122,14 @@ class AttemptRunner:
             self.control,
             black_box=black_box,
             cache_folder=extractor.cache_folder if plan.devices else None,
-            earlier=self.starts.of((name, plan.devices, black_box)),
+            earlier=self.starts.of(condition),
         )
         self.observer.begin(number)
         ended_well = False
         try:
             with repairer:
                 result = attempt.run()
-            self.starts.learn((name, plan.devices, black_box), result.start_times)
+            self.starts.learn(condition, result.start_times)
             ended_well = True
         finally:
             self.observer.end()

@@ -75,10 +75,12 @@ class Doubt:
 
     def begin(self, extractor: Extractor, plan: Plan, attempt: int, *, black_box: bool) -> None:
         """An attempt begins. What another extractor, or other devices, yielded is no measure for it."""
-        self._at_work, self._plan, self._attempt = extractor.info().name, plan, attempt
+        info = extractor.info()
+        self._at_work, self._plan, self._attempt = info.name, plan, attempt
         self._devices_matter, self._black_box = "devices" in extractor.honours, black_box
         self._on_cpu = None
-        self._cards = CardWatch(plan if self._devices_matter else Plan(), self._telemetry)
+        known_cards = self._devices_matter and info.numbers_as_driver
+        self._cards = CardWatch(plan if known_cards else Plan(), self._telemetry)
         self._candidate = find_witness(extractor, plan, self._builtin, black_box=black_box)
         width = (self._at_work, plan.devices)
         if width != self._width:

@@ -39,7 +39,7 @@ class CardWatch:
 
     def event(self, event: Event) -> None:
         """Labels of workers name their cards."""
-        if event.kind in (EventKind.WORKER_STARTED, EventKind.WORKER_REPLACED):
+        if event.kind in (EventKind.WORKER_STARTING, EventKind.WORKER_STARTED, EventKind.WORKER_REPLACED):
             index = gpu_of(event.worker)
             if index is not None:
                 self._at_work.add(index)
@@ -55,7 +55,7 @@ class CardWatch:
         return self._looked
 
     def left_out(self) -> tuple[int, ...]:
-        """Cards of the plan on which no worker runs, though workers run on others."""
+        """Cards of the plan on which no worker runs or starts, though workers do on others."""
         return tuple(index for index in self._plan.devices if self._at_work and index not in self._at_work)
 
     def untouched(self) -> str:

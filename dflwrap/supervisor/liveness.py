@@ -34,6 +34,7 @@ MOST_HANDED_OUT = 4
 frame handed out without end comes to nothing."""
 
 _PROGRESS = (
+    EventKind.WORKER_STARTING,
     EventKind.WORKER_STARTED,
     EventKind.WORKER_REPLACED,
     EventKind.WORKER_LOST,
@@ -97,8 +98,11 @@ class Liveness:
         self._slowest = 0.0
         self._started: dict[str, float] = {}
         self._handed_out: Counter[str] = Counter()
+        self._starting: set[str | None] = set()
+        self._in_hand: dict[str | None, str] = {}
+        """Worker to frame, as last handed out; a black box names neither."""
         self._warm: set[str | None] = set()
-        """Workers from which a frame came back since their start; a black box names none."""
+        """Workers from which the frame in hand came back since their start."""
         self._earlier = earlier
         self.times = NO_TIMES
         """Of this attempt."""
@@ -121,18 +125,32 @@ class Liveness:
             if self.phase is Phase.STARTING:
                 self._leave_start(now)
             self._started[frame] = now
+            self._in_hand[event.worker] = frame
             self._handed_out[frame] += 1
             if self._handed_out[frame] <= MOST_HANDED_OUT:
                 self._last_progress = now
         elif kind in (EventKind.FRAME_DONE, EventKind.FRAME_FAILED):
-            self._warm.add(event.worker)
+            if self._in_hand.get(event.worker) == frame:  # a failure may be told when its worker is long gone
+                del self._in_hand[event.worker]
+                self._warm.add(event.worker)
             self._frame_back(frame, kind is EventKind.FRAME_DONE, now)
         elif kind in _PROGRESS:
             self._last_progress = now
             if kind is not EventKind.REPAIR_WANTED:
-                self._warm.discard(event.worker)
+                self._worker_changed(kind, event.worker)
         elif kind is EventKind.FINISHED:
             self._enter(Phase.FINISHING, now)
+
+    def _worker_changed(self, kind: EventKind, worker: str | None) -> None:
+        self._warm.discard(worker)
+        self._starting.discard(worker)
+        if kind is EventKind.WORKER_STARTING:
+            self._starting.add(worker)
+        if kind in (
+            EventKind.WORKER_STARTING,
+            EventKind.WORKER_LOST,
+        ):  # who is ready may be a busy one's spare
+            self._in_hand.pop(worker, None)
 
     def _frame_back(self, frame: str, done: bool, now: float) -> None:
         handed_out = self.phase is not Phase.STARTING  # a black box only shows what comes back
@@ -190,18 +208,29 @@ class Liveness:
         if self.phase in (Phase.STARTING, Phase.FIRST_FRAME):
             if self._compiling:
                 return self._startup_timeout
+            if self.phase is Phase.FIRST_FRAME and self._starting:
+                return self._bound_of_a_start()
             seen = self._earlier.start if self.phase is Phase.STARTING else self._earlier.first_frame
             return learned_bound(seen, self._startup_timeout)
         if self.phase is Phase.FINISHING:
             return FINISH_BOUND
-        if not self._warm:  # the workers were lost: new ones start, and each has its first frame
-            times = self._earlier.slowest(self.times)
-            if times.start is None or times.first_frame is None or self._compiling:
-                return self._startup_timeout
-            return learned_bound(max(times.start, times.first_frame), self._startup_timeout)
+        if self._waits_for_a_start():
+            return self._bound_of_a_start()
         if self._slowest:
             return min(self._frame_timeout, max(MIN_STEADY_BOUND, SPIN_FACTOR * self._slowest))
         return self._frame_timeout
+
+    def _waits_for_a_start(self) -> bool:
+        """Nobody works but workers that start or have their first frame: the others were lost, or are idle."""
+        cold = self._starting or any(worker not in self._warm for worker in self._in_hand)
+        return bool(cold) and not any(worker in self._warm for worker in self._in_hand)
+
+    def _bound_of_a_start(self) -> float:
+        """Of a worker amid the attempt, its first frame included."""
+        times = self._earlier.slowest(self.times)
+        if times.start is None or times.first_frame is None or self._compiling:
+            return self._startup_timeout
+        return learned_bound(max(times.start, times.first_frame), self._startup_timeout)
 
     def _cache_grew(self, now: float) -> bool:
         """Kernels are being compiled: silence is not a hang while the CUDA cache folder grows."""

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 
 import psutil
 
@@ -106,12 +107,13 @@ class PosixTree(ProcessTree):
     def _kill_known(self) -> None:
         """Kill what was seen at the last look, and what descends from it; psutil minds reused ids."""
         for process in self._known:
-            try:
+            with suppress(psutil.Error):
                 process.suspend()  # or it goes on starting others
-                for each in (*process.children(recursive=True), process):
-                    each.kill()
-            except psutil.Error:
-                continue
+                for child in process.children(recursive=True):
+                    with suppress(psutil.Error):
+                        child.kill()
+            with suppress(psutil.Error):
+                process.kill()
 
     def _members(self) -> list[psutil.Process]:
         try:

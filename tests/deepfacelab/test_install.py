@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dflwrap.common.errors import DflwrapError
-from dflwrap.extractors.deepfacelab import find_install
+from dflwrap.extractors.deepfacelab import DeepFaceLabExtractor, find_install
 from dflwrap.extractors.deepfacelab.scripts_reading import read_env_sh
 
 
@@ -59,6 +59,17 @@ def test_a_windows_build_is_found_from_its_folder(build: Path, tmp_path: Path) -
     assert found.layout == "windows-build"
     assert found.facts["python"] == "3.6.8"
     assert str(build) in found.why
+
+
+@pytest.mark.parametrize("package", ["tensorflow_gpu-2.4.0", "tensorflow_directml-1.15.5"])
+def test_only_a_build_for_directx_numbers_the_cards_otherwise_than_the_driver(
+    build: Path, tmp_path: Path, package: str
+) -> None:
+    packages = build / "_internal" / "python-3.6.8" / "Lib" / "site-packages"
+    (packages / f"{package}.dist-info").mkdir(parents=True)
+    found = find_install(build, None, {}, tmp_path)
+    assert found is not None
+    assert DeepFaceLabExtractor(found).info().numbers_as_driver == ("directml" not in package)
 
 
 @pytest.mark.parametrize("inside", ["_internal/DeepFaceLab", "_internal", "_internal/DeepFaceLab/main.py"])

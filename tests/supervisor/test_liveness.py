@@ -53,8 +53,8 @@ class Clock:
             earlier=earlier,
         )
 
-    def event(self, kind: EventKind, frame: str | None = None) -> None:
-        self.live.event(Event(kind, 0.0, "CPU0", frame), self.now)
+    def event(self, kind: EventKind, frame: str | None = None, worker: str = "CPU0") -> None:
+        self.live.event(Event(kind, 0.0, worker, frame), self.now)
 
     def frame(self, name: str, seconds: float) -> None:
         self.event(EventKind.FRAME_STARTED, name)
@@ -171,6 +171,7 @@ def test_after_the_loss_of_every_worker_a_new_one_may_take_the_time_of_a_start(c
     steady(clock)
     clock.event(EventKind.FRAME_STARTED, "x.png")
     clock.event(EventKind.WORKER_LOST, "x.png")
+    clock.event(EventKind.WORKER_STARTING)
     assert clock.live.bound() == pytest.approx(min(STARTUP, START_FACTOR * 300), abs=2)
     assert clock.run(200, cpu=1.0) is None, "it starts"
     clock.event(EventKind.WORKER_REPLACED)
@@ -178,6 +179,64 @@ def test_after_the_loss_of_every_worker_a_new_one_may_take_the_time_of_a_start(c
     assert clock.run(200, cpu=1.0) is None, "its first frame"
     clock.event(EventKind.FRAME_DONE, "x.png")
     assert clock.live.bound() < STARTUP
+
+
+def two_workers_in_a_steady_phase(clock: Clock) -> None:
+    clock.run(300, cpu=1.0)
+    for frame in ("0.png", "1.png"):
+        for worker in ("CPU0", "CPU1"):
+            clock.event(EventKind.FRAME_STARTED, frame + worker, worker)
+            clock.run(1, cpu=1.0)
+            clock.event(EventKind.FRAME_DONE, frame + worker, worker)
+    assert clock.live.bound() == MIN_STEADY_BOUND
+
+
+def test_a_worker_with_nothing_to_do_does_not_hurry_one_that_starts(clock: Clock) -> None:
+    two_workers_in_a_steady_phase(clock)
+    clock.event(EventKind.FRAME_STARTED, "x.png", "CPU1")
+    clock.event(EventKind.WORKER_LOST, "x.png", "CPU1")
+    clock.event(EventKind.WORKER_STARTING, None, "CPU1")
+    assert clock.run(200, cpu=1.0) is None, "CPU0 is warm and idle, CPU1 starts"
+    clock.event(EventKind.FRAME_STARTED, "y.png", "CPU0")
+    assert clock.live.bound() == MIN_STEADY_BOUND, "now a warm one has a frame in hand"
+    dead = clock.run(200, cpu=1.0)
+    assert dead is not None and dead.symptom is Symptom.SPINNING
+
+
+def test_a_worker_that_is_renewed_unasked_starts_like_any_other(clock: Clock) -> None:
+    clock.run(300, cpu=1.0)
+    steady(clock)
+    clock.event(EventKind.WORKER_STARTING)
+    assert clock.run(200, cpu=1.0) is None, "it starts"
+    clock.event(EventKind.WORKER_REPLACED)
+    clock.event(EventKind.FRAME_STARTED, "x.png")
+    assert clock.run(200, cpu=1.0) is None, "its first frame"
+
+
+def test_a_failure_told_after_the_loss_of_its_worker_makes_the_next_one_no_warmer(clock: Clock) -> None:
+    clock.run(300, cpu=1.0)
+    steady(clock)
+    clock.event(EventKind.FRAME_STARTED, "held.png")
+    clock.event(EventKind.FRAME_STARTED, "x.png")
+    clock.event(EventKind.WORKER_LOST, "x.png")
+    clock.event(EventKind.WORKER_STARTING)
+    clock.event(EventKind.FRAME_FAILED, "held.png")
+    assert clock.run(200, cpu=1.0) is None
+
+
+def test_a_worker_lost_in_the_first_frame_gets_the_time_of_a_start_again() -> None:
+    clock = Clock(earlier=StartTimes(start=60.0, first_frame=1.0))
+    clock.event(EventKind.FRAME_STARTED, "x.png")
+    clock.event(EventKind.WORKER_LOST, "x.png")
+    clock.event(EventKind.WORKER_STARTING)
+    assert clock.live.phase is Phase.FIRST_FRAME
+    assert clock.run(MIN_START_BOUND + 100, cpu=1.0) is None
+
+
+def test_a_host_that_hands_out_nothing_is_not_taken_for_a_start(clock: Clock) -> None:
+    two_workers_in_a_steady_phase(clock)
+    dead = clock.run(200, cpu=1.0)
+    assert dead is not None and dead.seconds == pytest.approx(MIN_STEADY_BOUND, abs=3)
 
 
 def test_growth_of_the_kernel_cache_is_life(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -280,3 +281,24 @@ def test_vitals_count_the_work_of_the_whole_tree() -> None:
 def test_the_windows_tree_implements_the_whole_interface() -> None:
     windows = importlib.import_module("dflwrap.supervisor.tree_windows")
     assert issubclass(windows.WindowsTree, ProcessTree) and not windows.WindowsTree.__abstractmethods__
+
+
+def test_a_windows_process_that_a_driver_holds_does_not_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows cannot end a process inside of a driver's call before that returns."""
+    windows = importlib.import_module("dflwrap.supervisor.tree_windows")
+    monkeypatch.setattr(windows, "CLOSE_BOUND", 0.2)
+    done: list[str] = []
+    tree = object.__new__(windows.WindowsTree)
+    tree._in_job = True
+    tree._job = SimpleNamespace(
+        terminate=lambda: done.append("terminate"), close=lambda: done.append("close")
+    )
+    process = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"])
+    monkeypatch.setattr(process, "kill", lambda: done.append("kill"))
+    tree._process = process
+    try:
+        tree.close()
+        assert done == ["terminate", "kill", "close"] and process.poll() is None
+    finally:
+        process.terminate()
+        process.wait(30)

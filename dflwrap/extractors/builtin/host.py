@@ -146,6 +146,7 @@ class Host:
         process.start()
         theirs.close()
         self._workers.append(_Worker(label, process, ours, replaces))
+        self._events.write(EventKind.WORKER_STARTING, label, pid=process.pid)
 
     def _replace(self, worker: _Worker) -> None:
         self._workers.remove(worker)

@@ -42,7 +42,12 @@ class DeepFaceLabExtractor(Extractor):
         facts = [f"{name} {value}" for name, value in install.facts.items() if name not in ("fork", "commit")]
         version = ", ".join([install.version, *facts])
         return ExtractorInfo(
-            "deepfacelab", version, str(install.python), str(install.main.parent), install.why
+            "deepfacelab",
+            version,
+            str(install.python),
+            str(install.main.parent),
+            install.why,
+            numbers_as_driver="tensorflow-directml" not in install.facts,
         )
 
     def launch(self, spec: AttemptSpec, *, black_box: bool = False) -> Launch:

@@ -57,7 +57,9 @@ class Crew:
         cli = self._extract.SubprocessorCli_class(slot.client_dict)
         cli.state, cli.sent_time, cli.sent_data = 1, 0, None
         cli.name, cli.host_dict = slot.name, slot.host_dict
-        return Member(slot, cli, self.inbox)
+        member = Member(slot, cli, self.inbox)
+        self._reporter.emit("worker_starting", worker=slot.label, pid=member.pid)
+        return member
 
     def restart(self, slot, spare):
         """A worker for an empty slot, where frames are left for it. `spare`: the last one died in a frame."""

@@ -155,7 +155,10 @@ class Pool:
         member.slot.sick = False
         self._settle_doubts()
         if member.frames_done > 1:  # a first frame pays for kernels and autotuning
-            self.longest = max(self.longest or 0.0, report["seconds"])
+            seconds = min(
+                report["seconds"], member.seconds_in_frame()
+            )  # a worker counts the computer's sleep
+            self.longest = max(self.longest or 0.0, seconds)
         extra = {"repaired": True} if self.repairs.is_copy(data) else {}
         if report.get("looked") is False:
             extra["looked"] = False

@@ -130,16 +130,24 @@ def end(process, seconds):
     return process.exitcode
 
 
+GROWTH_COUNTS = 30.0
+"""Seconds for which growth that was seen counts, for whoever asks."""
+
+
 class GrowingFolder:
-    """Has a folder grown since it was last asked? False for one that is not there."""
+    """Has a folder grown since it was last asked, or just before that? False for one that is not there."""
 
     def __init__(self, path):
         self._path = path
         self._size = self._measure()
+        self._grew_at = None
 
     def grew(self):
+        now = time.monotonic()
         before, self._size = self._size, self._measure()
-        return self._size > before
+        if self._size > before:
+            self._grew_at = now
+        return self._grew_at is not None and now - self._grew_at < GROWTH_COUNTS
 
     def _measure(self):
         total = 0

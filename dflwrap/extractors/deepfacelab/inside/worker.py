@@ -149,7 +149,7 @@ def _reported(cli, data, original):
     if watch is None:
         watch = cli.__dict__["_dflwrap_watch"] = _Watch(cli)
     watch.clear()
-    started = time.time()
+    started = time.monotonic()
     report = {"pid": os.getpid()}
     result = data
     try:
@@ -161,7 +161,7 @@ def _reported(cli, data, original):
         result = data
     else:
         _describe(watch, result, report)
-    report["seconds"] = round(time.time() - started, 4)
+    report["seconds"] = round(time.monotonic() - started, 4)
     try:
         setattr(result, REPORT, report)
     except AttributeError:  # a fork whose results take no new attribute: the host reads the bare ones

@@ -84,8 +84,8 @@ class Member:
         gap = now - self.last_look
         if gap < WATCH_EVERY:
             return None
-        if gap > process.HOST_PAUSE:  # the host itself was stopped: its workers' silence means nothing
-            self.last_life, self.frame_since = now, self.frame_since + gap
+        pause = _pause(gap)  # the host itself was stopped: its workers' silence means nothing
+        self.last_life, self.frame_since = self.last_life + pause, self.frame_since + pause
         cpu, state = process.cpu_and_state(self.pid)
         starved = state == self._last_state == "R"  # it would compute, but others have the CPU
         if cpu is None or self._cpu is None or cpu - self._cpu >= LEAST_CPU * gap or starved:
@@ -110,6 +110,11 @@ class Member:
             return None
         # One that imported its modules and then stood still did not spin.
         return "hang" if now - self.last_life > bound / 2 else "spin"
+
+    def seconds_in_frame(self):
+        """Since its frame was handed to it; while the host itself was stopped no time counts."""
+        now = time.monotonic()
+        return now - self.frame_since - _pause(now - self.last_look)
 
     def excuse(self):
         """It is slow for a good reason: its time starts anew."""
@@ -141,13 +146,19 @@ class Slot:
         return self.client_dict.get("device_type", "CPU") == "CPU"
 
 
+def _pause(gap):
+    """Seconds of the gap between two looks that do not count. Not all of it: where every turn of the host's loop is
+    that slow, a hang must still come to its end."""
+    return gap - process.HOST_PAUSE if gap > process.HOST_PAUSE else 0.0
+
+
 def bare_report(member, result):
     """What a result says by itself, when the worker runs without our hook (a fork that differs)."""
     files = getattr(result, "final_output_files", None) or []
     return {
         "faces": [os.path.basename(str(path)) for path in files],
         "rects": len(getattr(result, "rects", None) or []),
-        "seconds": round(time.monotonic() - member.frame_since, 4),
+        "seconds": round(member.seconds_in_frame(), 4),
     }
 
 
