@@ -16,7 +16,8 @@ Every object holds `event` (a name below), `time` (seconds since the epoch) and,
                        ("exception" | "landmarks" | "unreadable" | "worker_lost"); optional: repaired
                        (true: the second failure, this time of the copy)
     repair_wanted      frame: failed once; a copy prepared anew is waited for (see AttemptSpec.repaired_dir)
-    worker_lost        worker, pid, exit_status (negative = signal), frame or null, phase
+    worker_lost        worker, pid, exit_status (negative = signal), frame or null, phase; optional: given_up (true:
+                       everything failed on it while others worked, none follows it in this attempt)
     worker_replaced    worker, pid
     progress           done, total
     prompt             text

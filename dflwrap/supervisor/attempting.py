@@ -203,6 +203,11 @@ class AttemptRunner:
                 frame = f" on {display(event.frame)}" if event.frame else ""
                 status = event.data.get("exit_status")
                 self.reporter.notice(f"worker {event.worker} was lost{frame} (exit status {status})")
+                if event.data.get("given_up") is True:
+                    words = f"everything fails on {display(event.worker or '')} while others work"
+                    self.note(
+                        collector.attempt, f"attempt {collector.attempt}: {words}: it gets no more frames"
+                    )
             elif event.kind is EventKind.REPAIR_WANTED and event.frame:
                 self._prepare_anew(collector.attempt, repairer, event.frame)
             elif event.kind in (EventKind.FRAME_DONE, EventKind.FRAME_FAILED) and event.frame:

@@ -116,6 +116,30 @@ def test_a_worker_that_is_renewed_for_a_late_frame_may_be_sick_itself(double: Do
     assert len(ran.of("frame_done")) == 10
 
 
+def test_an_ill_card_beside_a_well_one_eats_no_frames(double: Double) -> None:
+    """Failing is fast: it would have most of them. Its worker is ended, and the other does them all."""
+    double.add(60)
+    double.env["DFLWRAP_WORKERS"] = "2"
+    ill = {"*.png": {"fault": "raise", "worker": "CPU0"}}
+    ran = double.run({**ill, "options": {"frame_seconds": 0.05}})
+    assert not ran.of("frame_failed")
+    assert len(ran.of("frame_done")) == len(set(ran.frames("frame_done"))) == 60
+    assert {event["worker"] for event in ran.of("frame_done")} == {"CPU1"}
+    assert [event["reason"] for event in ran.of("worker_lost")] == ["errors", "errors"]
+    assert len([e for e in ran.of("frame_started") if e["worker"] == "CPU0"]) <= 12
+
+
+def test_poison_frames_beside_each_other_do_not_end_a_place_for_workers(double: Double) -> None:
+    double.add(40)
+    double.env["DFLWRAP_WORKERS"] = "2"
+    poison = [f"{number:05d}.png" for number in range(5, 17)]
+    ran = double.run({**dict.fromkeys(poison, "raise"), "options": {"frame_seconds": 0.05}})
+    assert sorted(ran.frames("frame_failed")) == poison
+    assert len(ran.of("frame_done")) == 28
+    starts = {event["worker"] for event in ran.of("frame_started")[-8:]}
+    assert starts == {"CPU0", "CPU1"}, "both work to the end"
+
+
 def test_poison_frames_in_a_row_do_not_replace_workers_for_ever(double: Double) -> None:
     ran = double.run({"*.png": "raise"})
     assert sorted(ran.frames("frame_failed")) == ALL

@@ -1,4 +1,4 @@
-"""Workers that hang before anything comes back: named for what was seen, in bounded time, and no frame is blamed."""
+"""Workers on which nothing works, or that hang before anything comes back: named, in bounded time, no frame blamed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,15 @@ def test_a_worker_that_starts_slowly_is_replaced_in_place(tmp_path: Path) -> Non
     assert done.code == 0, done.stderr
     assert done.report["frames"]["extracted"] == 4
     assert len(done.report["attempts"]) == 1, done.report["decisions"]
+
+
+def test_a_card_on_which_everything_fails_costs_no_frame_beside_a_well_one(tmp_path: Path) -> None:
+    script = {"*.png": {"fault": "raise", "worker": "CPU0"}, "options": {"frame_seconds": 0.1}}
+    done = extract(tmp_path, None, 40, script, "--cpu-only", "--workers", "2")
+    assert done.code == 0, done.stderr
+    assert done.report["frames"]["extracted"] == 40
+    assert len(done.report["attempts"]) == 1, done.report["decisions"]
+    assert any("everything fails on CPU0" in decision["sentence"] for decision in done.report["decisions"])
 
 
 @pytest.mark.parametrize("stage", ["worker_start", pytest.param("first_frame", marks=pytest.mark.slow)])

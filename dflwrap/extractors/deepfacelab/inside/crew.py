@@ -22,6 +22,9 @@ DEAF_SECONDS = 1.0
 STARTS_AFTER_DEATH, STARTS_AFTER_ERROR = 3, 2
 """Starts of one slot in a row that may fail: by dying; by a Python error (which tends to come again) or by
 hanging (which costs the whole bound)."""
+SLOT_DOUBTS = 6
+"""A slot on which so many frames have failed since it got a new worker, and none has succeeded, is given up where
+another slot works: its card is ill. It would eat the input, for failing is fast."""
 SPARE_MEMORY = 3 * 1024**3
 """Bytes of free memory that a spare wants (a worker holds 0.8 GB): the death may have been for want of it."""
 SPARE_GIB = 6.0
@@ -89,6 +92,17 @@ class Crew:
                 return device[3] >= SPARE_GIB
         return False
 
+    def give_up_ill(self, slot):
+        """End the worker of a slot that is ill while another works, and close the slot. True if so."""
+        if slot.given_up or slot.doubts < SLOT_DOUBTS or not any(one.works for one in self.slots):
+            return False
+        slot.given_up = True
+        message = f"{slot.name} fails on everything, the others go on without it."
+        reporting.say(self._console.log_info, message)
+        slot.member.reason = "errors"
+        process.kill(slot.member.cli.p)
+        return True
+
     @staticmethod
     def first_ready(slot):
         """The slot's worker, or None; its spare changes places with one that still starts."""
@@ -137,13 +151,16 @@ class Crew:
             reason=member.reason or "died",
             error=reporting.last_line(member.start_error),
             **({} if member.frame is None else {"frame": member.frame.filepath.name}),
+            **({"given_up": True} if slot.given_up else {}),
         )
         member.end(1.0)
         if member is slot.spare:
             slot.spare = None
             return
         slot.member, slot.spare = slot.spare, None
-        if member.state == STARTING:
+        if slot.given_up:
+            self.slots.remove(slot)
+        elif member.state == STARTING:
             slot.start_failures += 1
             quick = member.start_error is None and member.reason is None
             limit = STARTS_AFTER_DEATH if quick else STARTS_AFTER_ERROR

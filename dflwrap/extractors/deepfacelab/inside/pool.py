@@ -152,8 +152,8 @@ class Pool:
     def _succeeded(self, member, data, result, report):
         self._flush(member)
         member.good_frames += 1
-        member.slot.sick = False
-        self._settle_doubts()
+        member.slot.sick, member.slot.doubts = False, 0
+        self._stand(self.work.succeeded(member.slot))
         if member.frames_done > 1:  # a first frame pays for kernels and autotuning
             seconds = min(
                 report["seconds"], member.seconds_in_frame()
@@ -226,8 +226,8 @@ class Pool:
             self._fail(member.slot, data, report)
         member.held = []
 
-    def _settle_doubts(self):
-        for slot, data, report in self.work.succeeded():
+    def _stand(self, failures):
+        for slot, data, report in failures:
             self._fail(slot, data, report)
 
     def _doubt_the_last(self):
@@ -242,7 +242,7 @@ class Pool:
     def _flush_all(self):
         """At the end: what was held back stands. After a stop, frames in doubt stay open."""
         if not self.stopping:
-            self._settle_doubts()
+            self._stand(self.work.settled())
         for member in list(self.crew.members()):
             self._flush(member)
 
@@ -250,7 +250,9 @@ class Pool:
         standing, replace = self.work.failed_in_row(member)
         for data, report in standing:
             self._fail(member.slot, data, report)
-        if replace:
+        if not self.stopping and self.crew.give_up_ill(member.slot):
+            self.work.slot_given_up(member.slot)
+        elif replace:
             member.slot.sick = True
             member.reason = "errors"
             process.kill(member.cli.p)

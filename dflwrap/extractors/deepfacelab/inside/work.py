@@ -21,7 +21,7 @@ class Work:
         self._again = collections.deque()  # frames of a sick worker
         self._late = collections.deque()  # the first to fail on a sick worker: may have made it so
         self._tried = collections.Counter()  # second chances given, by frame name and reason
-        self._doubtful = []  # [(slot, data, report)]: failed twice, and nothing has succeeded since
+        self._doubtful = []  # [(slot, data, report)]: failed twice, and its slot has had no success since
         self._deaths_in_row = 0
         self._kept = None  # a fresh worker kept for a suspect whose copy is not there yet
         self.exhausted = False  # no frame is left that has never been tried
@@ -76,11 +76,32 @@ class Work:
             return self._late.popleft()
         return data
 
-    def succeeded(self):
-        """A frame has succeeded, so the machine works: the frames in doubt are to blame; they are returned."""
+    def succeeded(self, slot):
+        """A frame has succeeded there, so that device works: its frames in doubt are to blame; they are returned.
+
+        So are those that killed a worker anywhere: this one has survived. What fails on another device only
+        may be that device's fault.
+        """
         self._deaths_in_row = 0
-        doubtful, self._doubtful = self._doubtful, []
-        return doubtful
+        return self._settled(lambda doubt: doubt[0] is slot or doubt[2]["kind"] == "worker_lost")
+
+    def settled(self):
+        """Nothing more will show who is to blame: the frames in doubt, whose failures stand now."""
+        return self._settled(lambda doubt: True)
+
+    def slot_given_up(self, slot):
+        """Its frames in doubt get one more try elsewhere."""
+        for _, data, _ in self._settled(
+            lambda doubt: doubt[0] is slot and self._chance(doubt[1], "elsewhere")
+        ):
+            self._again.append(data)
+
+    def _settled(self, certain):
+        settled, doubtful = [], []
+        for doubt in self._doubtful:
+            (settled if certain(doubt) else doubtful).append(doubt)
+        self._doubtful = doubtful
+        return settled
 
     def worker_died(self, member, status):
         """In start-up nothing is learned of frames; later, its frame gets one more try in a fresh worker."""
@@ -108,6 +129,7 @@ class Work:
         held, member.held = member.held, []
         if member.slot.sick and not member.good_frames:
             self._doubtful += [(member.slot, data, report) for data, report in held]
+            member.slot.doubts += len(held)
             if len(self._doubtful) >= DOUBTS:
                 error = held[-1][1].get("error", "")
                 raise Exception(f"{len(self._doubtful)} frames in a row have failed: {error}")

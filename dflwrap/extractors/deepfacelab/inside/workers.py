@@ -140,6 +140,13 @@ class Slot:
         self.start_failures = 0
         self.started_once = False
         self.sick = False  # its last worker was replaced for failing on everything
+        self.doubts = 0  # frames that failed on the next one too, with no success in between
+        self.given_up = False
+
+    @property
+    def works(self):
+        """Its worker has had a success."""
+        return self.member is not None and self.member.good_frames > 0
 
     @property
     def on_cpu(self):
