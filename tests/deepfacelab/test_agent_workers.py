@@ -100,6 +100,29 @@ def test_a_hanging_worker_is_told_from_a_spinning_one(
     assert sorted(ran.frames("frame_done")) == ALL
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_where_every_first_frame_hangs_four_different_ones_are_enough(double: Double, workers: int) -> None:
+    """Each costs a whole bound: none is tried twice before it is known that others do not hang."""
+    double.add(40)
+    double.env |= {"DFLWRAP_IDLE_TIMEOUT": "5", "DFLWRAP_WORKERS": str(workers)}
+    ran = double.run({"first_frame": {"fault": "hang"}})
+    assert ran.code == 1 and "4 different frames hang" in ran.text
+    hung = [event["frame"] for event in ran.of("worker_lost") if "frame" in event]
+    assert len(hung) == len(set(hung)) == 4
+    assert max(hung) > "00010.png", "from all over the batch"
+    assert not ran.of("frame_failed") and not ran.of("finished")
+
+
+def test_frames_that_hang_at_the_beginning_are_named_once_others_have_succeeded(double: Double) -> None:
+    double.add(10)
+    double.env |= {"DFLWRAP_IDLE_TIMEOUT": "5", "DFLWRAP_WORKERS": "2"}
+    poison = ["00001.png", "00002.png"]
+    ran = double.run(dict.fromkeys(poison, "hang"))
+    assert ran.code == 0
+    assert sorted(ran.frames("frame_failed")) == poison
+    assert len(ran.of("frame_done")) == 8
+
+
 @pytest.mark.parametrize("fault", ["kill", "raise", "hang"])
 def test_a_worker_that_fails_to_start_once_is_started_again(double: Double, fault: str) -> None:
     if fault == "hang":  # on a busy machine a sound start may stand still for seconds

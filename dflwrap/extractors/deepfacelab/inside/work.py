@@ -12,6 +12,9 @@ ELSEWHERE_AFTER = 4
 neighbours in a video are alike, and one that succeeds settles the doubt."""
 DOUBTS = 24
 """So many frames in doubt at once: everything fails here."""
+HUNG = 4
+"""Different frames, from all over the batch, that hang where nothing has ever succeeded: it is not the frames. Each
+costs a whole bound, so a second try of each would only double the time."""
 
 
 class Work:
@@ -23,6 +26,8 @@ class Work:
         self._tried = collections.Counter()  # second chances given, by frame name and reason
         self._doubtful = []  # [(slot, data, report)]: failed twice, and its slot has had no success since
         self._deaths_in_row = 0
+        self._hung = set()  # names of frames that hung while nothing had succeeded yet
+        self._worked = False  # a frame has succeeded
         self._kept = None  # a fresh worker kept for a suspect whose copy is not there yet
         self.exhausted = False  # no frame is left that has never been tried
 
@@ -37,7 +42,13 @@ class Work:
 
     @property
     def has_suspects(self):
-        return bool(self._suspects)
+        """A suspected frame waits for the next fresh worker."""
+        return bool(self._suspects) and not self._others_first
+
+    @property
+    def _others_first(self):
+        """Something hangs from the start: another frame tells more than the same one once more."""
+        return bool(self._hung) and not self._worked and bool(self._extract.input_data)
 
     @property
     def needs_fresh_worker(self):
@@ -52,7 +63,7 @@ class Work:
     def next_for(self, member, others_busy):
         """The next frame for a free worker, or None. others_busy: another worker may yet be shown to be well."""
         fresh = member.frames_done == 0
-        if self._suspects and fresh:
+        if self.has_suspects and fresh:
             if self._repairs.answered(self._suspects[0]):
                 self._kept = None
                 return self._repairs.second_try(self._suspects.popleft(), proves=True)
@@ -68,7 +79,7 @@ class Work:
             if copy is not None:
                 return copy
         frames = self._extract.input_data
-        if frames and (self._doubtful or self._deaths_in_row >= ELSEWHERE_AFTER):
+        if frames and (self._doubtful or self._others_first or self._deaths_in_row >= ELSEWHERE_AFTER):
             return frames.pop(len(frames) // 2)
         data = self._extract.get_data(member.slot.host_dict)
         self.exhausted = self.exhausted or data is None
@@ -82,7 +93,7 @@ class Work:
         So are those that killed a worker anywhere: this one has survived. What fails on another device only
         may be that device's fault.
         """
-        self._deaths_in_row = 0
+        self._deaths_in_row, self._worked = 0, True
         return self._settled(lambda doubt: doubt[0] is slot or doubt[2]["kind"] == "worker_lost")
 
     def settled(self):
@@ -116,6 +127,10 @@ class Work:
             error = f"the worker was lost twice in this frame ({why})"
             report = {"kind": "worker_lost", "error": error, "traceback": ""}
             self._doubtful.append((member.slot, data, report))
+        if data is not None and member.reason in ("hang", "spin") and not self._worked:
+            self._hung.add(data.filepath.name)
+            if len(self._hung) >= HUNG:
+                raise Exception(f"{len(self._hung)} different frames hang, none got done")
         if self._deaths_in_row >= self._settings.deaths_in_row:
             text = "{} workers in a row were lost, none got a frame done"
             raise Exception(text.format(self._deaths_in_row))
