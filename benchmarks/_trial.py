@@ -38,8 +38,8 @@ POISON = "00004"
 """Stem of the poison frame's name."""
 FRAMES = 8
 BOUNDS = {"double": 900.0, "built-in": 600.0, "real DFL": 2700.0}
-"""Seconds within which any run has to come to an end. The worst is every worker hanging at its start: a few
-attempts, each with 8 workers lost, two at a time, to the start-up timeout."""
+"""Seconds within which any run has to come to an end. The worst is every first frame hanging: a few attempts, each
+with four frames and some starts lost to the start-up timeout, on a machine that other cases keep busy."""
 TIMEOUTS = {
     "double": ("--startup-timeout", "20", "--frame-timeout", "10"),
     "built-in": ("--startup-timeout", "30", "--frame-timeout", "15"),
