@@ -146,10 +146,8 @@ class Liveness:
         self._starting.discard(worker)
         if kind is EventKind.WORKER_STARTING:
             self._starting.add(worker)
-        if kind in (
-            EventKind.WORKER_STARTING,
-            EventKind.WORKER_LOST,
-        ):  # who is ready may be a busy one's spare
+        # Not where it is ready: that may be a spare beside the one that has the frame.
+        if kind in (EventKind.WORKER_STARTING, EventKind.WORKER_LOST):
             self._in_hand.pop(worker, None)
 
     def _frame_back(self, frame: str, done: bool, now: float) -> None:

@@ -155,9 +155,8 @@ class Pool:
         member.slot.sick, member.slot.doubts = False, 0
         self._stand(self.work.succeeded(member.slot))
         if member.frames_done > 1:  # a first frame pays for kernels and autotuning
-            seconds = min(
-                report["seconds"], member.seconds_in_frame()
-            )  # a worker counts the computer's sleep
+            # On Windows a worker's clock counts the computer's sleep.
+            seconds = min(report["seconds"], member.seconds_in_frame())
             self.longest = max(self.longest or 0.0, seconds)
         extra = {"repaired": True} if self.repairs.is_copy(data) else {}
         if report.get("looked") is False:
