@@ -220,8 +220,9 @@ class Liveness:
 
     def _waits_for_a_start(self) -> bool:
         """Nobody works but workers that start or have their first frame: the others were lost, or are idle."""
-        cold = self._starting or any(worker not in self._warm for worker in self._in_hand)
-        return bool(cold) and not any(worker in self._warm for worker in self._in_hand)
+        if any(worker in self._warm for worker in self._in_hand):
+            return False
+        return bool(self._starting or self._in_hand)
 
     def _bound_of_a_start(self) -> float:
         """Of a worker amid the attempt, its first frame included."""

@@ -94,7 +94,8 @@ class Crew:
 
     def give_up_ill(self, slot):
         """End the worker of a slot that is ill while another works, and close the slot. True if so."""
-        if slot.given_up or slot.doubts < SLOT_DOUBTS or not any(one.works for one in self.slots):
+        ill = self._work.errors_in_doubt(slot) >= SLOT_DOUBTS
+        if slot.given_up or not ill or not any(one.works for one in self.slots):
             return False
         slot.given_up = True
         message = f"{slot.name} fails on everything, the others go on without it."

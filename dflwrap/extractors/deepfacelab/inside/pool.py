@@ -152,7 +152,7 @@ class Pool:
     def _succeeded(self, member, data, result, report):
         self._flush(member)
         member.good_frames += 1
-        member.slot.sick, member.slot.doubts = False, 0
+        member.slot.sick = False
         self._stand(self.work.succeeded(member.slot))
         if member.frames_done > 1:  # a first frame pays for kernels and autotuning
             # On Windows a worker's clock counts the computer's sleep.

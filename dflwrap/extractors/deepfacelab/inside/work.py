@@ -100,6 +100,10 @@ class Work:
         """Nothing more will show who is to blame: the frames in doubt, whose failures stand now."""
         return self._settled(lambda doubt: True)
 
+    def errors_in_doubt(self, slot):
+        """How many frames have failed there since it got a new worker, with no success in between."""
+        return sum(doubt[0] is slot and doubt[2]["kind"] != "worker_lost" for doubt in self._doubtful)
+
     def slot_given_up(self, slot):
         """Its frames in doubt get one more try elsewhere."""
         for _, data, _ in self._settled(
@@ -144,7 +148,6 @@ class Work:
         held, member.held = member.held, []
         if member.slot.sick and not member.good_frames:
             self._doubtful += [(member.slot, data, report) for data, report in held]
-            member.slot.doubts += len(held)
             if len(self._doubtful) >= DOUBTS:
                 error = held[-1][1].get("error", "")
                 raise Exception(f"{len(self._doubtful)} frames in a row have failed: {error}")

@@ -140,7 +140,6 @@ class Slot:
         self.start_failures = 0
         self.started_once = False
         self.sick = False  # its last worker was replaced for failing on everything
-        self.doubts = 0  # frames that failed on the next one too, with no success in between
         self.given_up = False
 
     @property
