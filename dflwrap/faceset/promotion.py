@@ -15,12 +15,13 @@ from pathlib import Path
 
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.faceset.errors import FaceFileError, NotWholeError
+from dflwrap.faceset.facts import face_facts
 from dflwrap.faceset.metadata import FaceMetadata, rewrite, scale_source
 from dflwrap.faceset.moving import flush_folder, flush_to_disk, is_same, move_without_overwriting
 from dflwrap.faceset.verify import verify_face
 from dflwrap.frames.names import display
 from dflwrap.ledger.ledger import Ledger
-from dflwrap.ledger.records import FrameRow, Move
+from dflwrap.ledger.records import FaceFacts, FrameRow, Move
 
 DEBUG_PREFIX = "debug/"
 
@@ -74,7 +75,7 @@ class Promoter:
             except OSError as error:
                 raise cannot_write(output, error) from error
             frames.append(item.frame.id)
-            moves += [self._move(path, name, item.frame.id, attempt) for path, name in ready]
+            moves += [self._move(path, name, item.frame.id, attempt, facts) for path, name, facts in ready]
             if keep_debug:
                 moves += self._debug_move(item, output, attempt)
         if not frames:
@@ -84,7 +85,7 @@ class Promoter:
         self._ledger.settle_promoted(frames, attempt)
         return refused
 
-    def _ready(self, item: FinishedFrame, output: Path) -> list[tuple[Path, str]]:
+    def _ready(self, item: FinishedFrame, output: Path) -> list[tuple[Path, str, FaceFacts]]:
         """Verified files with the names they get; rewritten in place where the metadata must change."""
         stem = os.path.splitext(item.batch_name)[0]  # noqa: PTH122
         pattern = re.compile(re.escape(stem) + r"_([0-9]{1,6})\.jpg")
@@ -105,15 +106,17 @@ class Promoter:
                 _rewrite_file(path, wanted)
             flush_to_disk(path)
             indices.add(int(match[1]))
-            ready.append((path, f"{item.frame.stem}_{match[1]}.jpg"))
+            ready.append((path, f"{item.frame.stem}_{match[1]}.jpg", face_facts(path, wanted)))
         if indices != set(range(len(item.faces))):
             raise NotWholeError("the extractor's list of its faces has gaps or repeats")
         if (output / f"{stem}_{len(indices)}.jpg").exists():
             raise NotWholeError("there are more faces of it than the extractor says")
         return ready
 
-    def _move(self, path: Path, target: str, frame: int, attempt: int) -> Move:
-        return Move(path.relative_to(self._run_folder).as_posix(), target, frame, attempt)
+    def _move(
+        self, path: Path, target: str, frame: int, attempt: int, facts: FaceFacts | None = None
+    ) -> Move:
+        return Move(path.relative_to(self._run_folder).as_posix(), target, frame, attempt, facts)
 
     def _debug_move(self, item: FinishedFrame, output: Path, attempt: int) -> list[Move]:
         stem = os.path.splitext(item.batch_name)[0]  # noqa: PTH122

@@ -14,13 +14,14 @@ from dflwrap.common.errors import DflwrapError
 from dflwrap.common.events import Event
 from dflwrap.frames.judgement import Entry
 from dflwrap.frames.names import decode, display, encode
-from dflwrap.ledger.records import AttemptRow, Counts, FrameRow, Move, NewFrame, Outcome
-from dflwrap.ledger.schema import TABLES, VERSION, connect
+from dflwrap.ledger.records import AttemptRow, Counts, FaceFacts, FaceRow, FrameRow, Move, NewFrame, Outcome
+from dflwrap.ledger.schema import MIGRATIONS, TABLES, VERSION, connect, statements
 from dflwrap.ledger.telling import told
 
 _FRAME_COLUMNS = (
     "id, raw, name, stem, entry, plain, max_side, outcome, faces, attempt, cause, evidence, failures"
 )
+_FACE_VALUES = "INTO faces (name, frame, size, mtime_ns, digest, rect, adopted) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _ATTEMPT_COLUMNS = (
     "number, started, ended, extractor, plan, reason, frames, gained, ended_by, exit_status, cause, verdict"
 )
@@ -50,18 +51,18 @@ class Ledger:
 
     def _open(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version == VERSION:
+        if version != 0:
             self._check()
-        elif version != 0:
+        if not 0 <= version <= VERSION:
             raise DflwrapError(
                 f"The run folder was written by another version of dflwrap: {display(str(self.path))}. "
                 "Use that version, or move the run folder away to start anew."
             )
-        else:
+        if version < VERSION:
+            scripts = (TABLES, *MIGRATIONS)[version:]
             with self._transaction():
-                for statement in TABLES.split(";\n"):
-                    if statement.strip():
-                        self._db.execute(statement)
+                for statement in (s for script in scripts for s in statements(script)):
+                    self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version={VERSION}")
 
     def _check(self) -> None:
@@ -226,11 +227,11 @@ class Ledger:
                 (reason, max_side, frame),
             )
 
-    def adopt(self, faces: Iterable[tuple[int, str]]) -> None:
-        """Enter faces that lay in the faceset already: (frame, file name); their frames are extracted."""
+    def adopt(self, faces: Iterable[tuple[int, str, FaceFacts | None]]) -> None:
+        """Enter faces that lay in the faceset already: (frame, file name, facts); their frames are extracted."""
         with self._transaction():
-            for frame, name in faces:
-                self._db.execute("INSERT OR IGNORE INTO faces VALUES (?, ?)", (name, frame))
+            for frame, name, facts in faces:
+                self._db.execute(f"INSERT OR IGNORE {_FACE_VALUES}", (name, frame, *_columns(facts), 1))
                 self._db.execute(
                     "UPDATE frames SET evidence = CASE WHEN outcome = 'extracted' AND attempt IS NOT NULL"
                     " THEN evidence ELSE 'found in the faceset' END,"
@@ -245,26 +246,32 @@ class Ledger:
         """Write down moves before they are made."""
         with self._transaction():
             self._db.executemany(
-                "INSERT INTO moves (source, target, frame, attempt) VALUES (?, ?, ?, ?)",
-                [(m.source, m.target, m.frame, m.attempt) for m in moves],
+                "INSERT INTO moves (source, target, frame, attempt, size, mtime_ns, digest, rect)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [(m.source, m.target, m.frame, m.attempt, *_columns(m.facts)) for m in moves],
             )
 
     def pending_moves(self) -> list[Move]:
-        rows = self._read("SELECT source, target, frame, attempt FROM moves ORDER BY frame, target")
-        return [Move(*row) for row in rows]
+        rows = self._read(
+            "SELECT source, target, frame, attempt, size, mtime_ns, digest, rect FROM moves ORDER BY frame, target"
+        )
+        return [Move(source, target, frame, n, _facts(*facts)) for source, target, frame, n, *facts in rows]
 
     def settle_promoted(self, frames: Sequence[int], attempt: int) -> None:
         """All journalled moves of these frames are made: they are extracted, or `no_face` without any."""
         with self._transaction():
             for frame in frames:
-                rows = self._db.execute("SELECT target FROM moves WHERE frame = ?", (frame,)).fetchall()
-                names = [target for (target,) in rows if not target.startswith("debug/")]
-                self._db.executemany("INSERT INTO faces VALUES (?, ?)", [(name, frame) for name in names])
-                outcome = Outcome.EXTRACTED if names else Outcome.NO_FACE
+                faces = self._db.execute(
+                    "SELECT target, frame, size, mtime_ns, digest, rect, 0 FROM moves"
+                    " WHERE frame = ? AND target NOT LIKE 'debug/%'",
+                    (frame,),
+                ).fetchall()
+                self._db.executemany(f"INSERT {_FACE_VALUES}", faces)
+                outcome = Outcome.EXTRACTED if faces else Outcome.NO_FACE
                 self._db.execute(
                     "UPDATE frames SET outcome = ?, faces = ?, attempt = ?, cause = NULL, evidence = NULL"
                     " WHERE id = ?",
-                    (outcome.value, len(names), attempt, frame),
+                    (outcome.value, len(faces), attempt, frame),
                 )
                 self._db.execute("DELETE FROM moves WHERE frame = ?", (frame,))
 
@@ -273,8 +280,16 @@ class Ledger:
         with self._transaction():
             self._db.execute("DELETE FROM moves WHERE frame = ?", (frame,))
 
+    # -- faces ---------------------------------------------------------------------------------
+
     def face_names(self) -> set[str]:
         return {row[0] for row in self._read("SELECT name FROM faces")}
+
+    def faces(self) -> list[FaceRow]:
+        rows = self._read(
+            "SELECT name, frame, adopted, size, mtime_ns, digest, rect FROM faces ORDER BY frame, name"
+        )
+        return [FaceRow(name, frame, _facts(*facts), bool(adopted)) for name, frame, adopted, *facts in rows]
 
     # -- attempts ------------------------------------------------------------------------------
 
@@ -359,6 +374,19 @@ def _refusal(frame: NewFrame) -> tuple[str | None, str | None, str | None]:
     if frame.entry is Entry.REFUSE:
         return Outcome.QUARANTINED.value, frame.cause, display(frame.entry_reason)
     return None, None, None
+
+
+def _columns(facts: FaceFacts | None) -> tuple[Any, ...]:
+    if facts is None:
+        return (None, None, None, None)
+    return (facts.size, facts.mtime_ns, facts.digest, json.dumps(facts.rect))
+
+
+def _facts(size: Any, mtime_ns: Any, digest: Any, rect: Any) -> FaceFacts | None:
+    if size is None or mtime_ns is None or digest is None:
+        return None
+    values = json.loads(rect) if rect else None
+    return FaceFacts(int(size), int(mtime_ns), bytes(digest), tuple(map(float, values)) if values else None)
 
 
 def _frame(row: tuple[Any, ...]) -> FrameRow:

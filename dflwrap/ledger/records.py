@@ -56,6 +56,31 @@ class FrameRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FaceFacts:
+    """What is recorded of a face's file, so that it is known again, and known to be untouched."""
+
+    size: int
+    """Bytes."""
+    mtime_ns: int
+    digest: bytes
+    """Of the whole file (`faceset.facts.DIGEST`)."""
+    rect: tuple[float, ...] | None
+    """The metadata's `source_rect`, pixels of the frame: with the frame's name, which face it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRow:
+    """A face that the run has put into the faceset, or found there and adopted."""
+
+    name: str
+    """Its file name when it was recorded; the user may have renamed it since."""
+    frame: int
+    facts: FaceFacts | None
+    """None in ledgers of the first version."""
+    adopted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
     """A journalled move of one file into the faceset (or its debug folder)."""
 
@@ -65,6 +90,8 @@ class Move:
     """A file name in the faceset; "debug/<name>" for a debug picture."""
     frame: int
     attempt: int
+    facts: FaceFacts | None = None
+    """Of a face; None for a debug picture."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import psutil
 
-VERSION = 1
-
 TABLES = """
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE frames (
@@ -60,6 +58,34 @@ CREATE TABLE events (
 );
 CREATE TABLE samples (id INTEGER PRIMARY KEY, attempt INTEGER, time REAL NOT NULL, body TEXT NOT NULL);
 """
+"""Version 1. Later versions only add: a new ledger is made by the same steps as an old one is brought up to date."""
+
+MIGRATIONS = (
+    # To version 2: what a frame and a face are known by, whatever their files are called.
+    """
+    ALTER TABLE frames ADD COLUMN fingerprint TEXT;  -- of the content when it was first handed out
+    ALTER TABLE faces ADD COLUMN size INTEGER;       -- bytes; this and what follows NULL = not recorded
+    ALTER TABLE faces ADD COLUMN mtime_ns INTEGER;
+    ALTER TABLE faces ADD COLUMN digest BLOB;        -- of the whole file
+    ALTER TABLE faces ADD COLUMN rect TEXT;          -- JSON, its source_rect
+    ALTER TABLE faces ADD COLUMN adopted INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE moves ADD COLUMN size INTEGER;
+    ALTER TABLE moves ADD COLUMN mtime_ns INTEGER;
+    ALTER TABLE moves ADD COLUMN digest BLOB;
+    ALTER TABLE moves ADD COLUMN rect TEXT;
+    CREATE INDEX faces_frame ON faces (frame)
+    """,
+)
+"""One entry for each version after the first: statements that bring the version before it up to date."""
+
+VERSION = 1 + len(MIGRATIONS)
+
+
+def statements(script: str) -> list[str]:
+    """The statements of a script of this module, one by one, for one transaction around them all."""
+    bare = "\n".join(line.split("--")[0] for line in script.splitlines())
+    return [part.strip() for part in bare.split(";") if part.strip()]
+
 
 _NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb", "smbfs", "smb2", "smb3", "9p", "fuse.sshfs"})
 

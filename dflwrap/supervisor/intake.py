@@ -9,8 +9,9 @@ from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.faceset.errors import FaceFileError, TornFaceError
+from dflwrap.faceset.facts import face_facts
 from dflwrap.faceset.jpeg import check_image_data, header_segments, image_size
-from dflwrap.faceset.metadata import metadata_in
+from dflwrap.faceset.metadata import FaceMetadata, metadata_in
 from dflwrap.faceset.promotion import set_aside
 from dflwrap.faceset.verify import verify_bytes
 from dflwrap.frames.conversion import Converter
@@ -19,7 +20,7 @@ from dflwrap.frames.inventory import FrameEntry, Inventory, take_inventory
 from dflwrap.frames.judgement import Judgement, judge
 from dflwrap.frames.names import case_key, display, face_stem, stem_and_suffix
 from dflwrap.ledger.ledger import Ledger
-from dflwrap.ledger.records import FrameRow, NewFrame, Outcome
+from dflwrap.ledger.records import FaceFacts, FrameRow, NewFrame, Outcome
 from dflwrap.supervisor.request import OnConflict, RunRequest
 from dflwrap.supervisor.runfolder import RunFolder
 
@@ -175,8 +176,7 @@ def _filter(request: RunRequest, ledger: Ledger, intake: Intake) -> None:
 class _Unknown:
     """Files of the faceset folder that this run did not put there."""
 
-    whole: list[tuple[str, str]] = field(default_factory=list)
-    """(file name, source file name)"""
+    whole: list[tuple[str, FaceMetadata]] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
     other: list[str] = field(default_factory=list)
 
@@ -197,18 +197,18 @@ def _look_at_faceset(request: RunRequest, ledger: Ledger, folder: RunFolder, int
     by_stem = {case_key(row.stem): row for row in frames}
     half = {case_key(stem) for stem in map(_stem_of_face, unknown.torn) if stem is not None}
     aside = [name for name in unknown.torn if case_key(_stem_of_face(name) or "") in by_stem]
-    adopted: list[tuple[int, str]] = []
-    for name, source in unknown.whole:
-        row = by_name.get(source)
+    adopted: list[tuple[int, str, FaceFacts]] = []
+    for name, metadata in unknown.whole:
+        row = by_name.get(metadata.source_filename or "")
         if row is None or row.outcome in (Outcome.NOT_ATTEMPTED,):
             unknown.other.append(name)
         elif case_key(row.stem) in half:
             aside.append(name)  # a frame that stock DFL was writing when it died: extracted anew
         else:
-            adopted.append((row.id, name))
+            adopted.append((row.id, name, face_facts(output / name, metadata)))
     if adopted:
         ledger.adopt(adopted)
-        count = len({frame for frame, _ in adopted})
+        count = len({frame for frame, *_ in adopted})
         intake.notices.append(f"{len(adopted)} faces of {count} frames were in the faceset already: kept")
     open_stems = {case_key(row.stem) for row in ledger.open_frames()}
     conflicts = [n for n in unknown.other if case_key(_stem_of_face(n) or "") in open_stems]
@@ -239,8 +239,7 @@ def _sort_out(output: Path, names: Iterable[str], size: int) -> _Unknown:
             result.other.append(name)
             continue
         try:
-            source = verify_bytes(data).source_filename
-            result.whole.append((name, source or ""))
+            result.whole.append((name, verify_bytes(data)))
         except FaceFileError:
             (result.torn if _is_torn(data, size) else result.other).append(name)
     return result

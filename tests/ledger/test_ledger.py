@@ -19,7 +19,8 @@ from dflwrap.common.events import Event, EventKind
 from dflwrap.common.plan import Plan
 from dflwrap.frames.judgement import Entry
 from dflwrap.ledger.ledger import Ledger
-from dflwrap.ledger.records import Move, NewFrame, Outcome
+from dflwrap.ledger.records import FaceFacts, FaceRow, Move, NewFrame, Outcome
+from dflwrap.ledger.schema import TABLES
 
 OUTCOMES = (Outcome.NO_FACE, Outcome.QUARANTINED, Outcome.NOT_ATTEMPTED)
 
@@ -93,7 +94,7 @@ def test_whatever_is_done_to_it_every_frame_is_counted_once(tmp_path: Path, seed
                     ledger.count_failure(i, "a-cause", "evidence")
             case "adopt":
                 for i in some:
-                    ledger.adopt([(i, f"old_{i}_{step}.jpg")])
+                    ledger.adopt([(i, f"old_{i}_{step}.jpg", None)])
                     faces[i] += 1
                     model[i] = "extracted"
             case "restart":
@@ -131,7 +132,7 @@ def test_an_extracted_frame_is_never_taken_back(tmp_path: Path) -> None:
 def test_a_face_that_the_user_made_settles_a_quarantined_frame(tmp_path: Path) -> None:
     ledger = filled(tmp_path / "run.db", 1)
     ledger.settle(1, Outcome.QUARANTINED, attempt=1, cause="poison-frame", evidence="it died")
-    ledger.adopt([(1, "00000_0.jpg")])
+    ledger.adopt([(1, "00000_0.jpg", None)])
     (row,) = ledger.frames()
     assert (row.outcome, row.faces, row.cause) == (Outcome.EXTRACTED, 1, None)
     assert row.evidence == "found in the faceset"
@@ -285,3 +286,35 @@ def test_a_ledger_that_another_program_locks_is_told(tmp_path: Path, monkeypatch
     other.execute("ROLLBACK")
     ledger.put("key", 1)
     assert ledger.get("key") == 1
+
+
+FACTS = FaceFacts(1234, 5678, b"0123456789abcdef", (1.0, 2.5, 30.0, 40.0))
+
+
+def test_what_a_face_is_known_by_goes_from_the_journal_into_the_ledger(tmp_path: Path) -> None:
+    ledger = filled(tmp_path / "run.db", 2)
+    ledger.journal([Move("a", "00000_0.jpg", 1, 1, FACTS), Move("b", "debug/00000.jpg", 1, 1)])
+    assert [move.facts for move in ledger.pending_moves()] == [FACTS, None]
+    ledger.settle_promoted([1], 1)
+    ledger.adopt([(2, "old_0.jpg", FACTS)])
+    assert ledger.faces() == [FaceRow("00000_0.jpg", 1, FACTS, False), FaceRow("old_0.jpg", 2, FACTS, True)]
+
+
+def test_a_ledger_of_the_first_version_is_brought_up_to_date_and_keeps_everything(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    database = sqlite3.connect(path)
+    database.executescript(TABLES + "PRAGMA user_version=1;")
+    with database:
+        database.execute(
+            "INSERT INTO frames (raw, name, stem, size, mtime_ns, longest_side, entry, plain, max_side,"
+            " entry_reason, outcome, faces) VALUES (x'61', 'a', 'a', 1, 2, 3, 'link', 1, 0, '', 'extracted', 1)"
+        )
+        database.execute("INSERT INTO faces VALUES ('a_0.jpg', 1)")
+        database.execute("INSERT INTO moves VALUES ('a_1.jpg', 'attempts/x', 1, 1)")
+    database.close()
+    for _ in range(2):
+        ledger = Ledger(path)
+        assert ledger.faces() == [FaceRow("a_0.jpg", 1, None, False)]
+        assert ledger.pending_moves() == [Move("attempts/x", "a_1.jpg", 1, 1)]
+        assert ledger.counts().extracted == 1
+        ledger.close()

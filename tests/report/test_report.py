@@ -69,7 +69,7 @@ def test_the_report_says_which_frames_came_from_which_extractor(ledger: Ledger) 
     ledger.begin_attempt(2, "deepfacelab", Plan().to_dict(), "second", 2)
     ledger.journal([Move("c", "4_0.jpg", 5, 2)])
     ledger.settle_promoted([5], 2)
-    ledger.adopt([(6, "5_0.jpg")])
+    ledger.adopt([(6, "5_0.jpg", None)])
     report = build_report(ledger, state="quarantined", stop=None, ignored=[])
     assert report["frames"]["extracted"] == 3
     assert report["extracted_by"] == {"builtin": ["0.png"], "deepfacelab": ["4.png"]}, "5.png is nobody's"
