@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,6 +13,8 @@ import tenacity
 T = TypeVar("T")
 
 HELD_OPEN_ERRNOS = frozenset({errno.EBUSY, errno.EAGAIN, errno.ETXTBSY})
+HELD_OPEN_ERRNOS_WINDOWS = HELD_OPEN_ERRNOS | {errno.EACCES}
+"""There `open()` goes through the C runtime, which turns a sharing violation into EACCES and keeps no winerror."""
 HELD_OPEN_WINERRORS = frozenset({5, 32, 33})
 """Access denied (a scanner, or a delete that is pending), sharing violation, lock violation."""
 
@@ -23,7 +26,7 @@ def retry_held_open(
 
     Raises what `function` raised last when `bound` seconds are over, and everything else at once.
     """
-    return retrying(_held_open, bound, 0.05, 1.0, stop)(function)
+    return retrying(is_held_open, bound, 0.05, 1.0, stop)(function)
 
 
 def retrying(
@@ -44,10 +47,11 @@ def retrying(
     )
 
 
-def _held_open(error: BaseException) -> bool:
+def is_held_open(error: BaseException) -> bool:
+    """True for what may mean that another process holds the file: it can pass by itself."""
     if not isinstance(error, OSError):
         return False
     winerror = getattr(error, "winerror", None)
     if winerror is not None:
         return winerror in HELD_OPEN_WINERRORS
-    return error.errno in HELD_OPEN_ERRNOS
+    return error.errno in (HELD_OPEN_ERRNOS_WINDOWS if os.name == "nt" else HELD_OPEN_ERRNOS)

@@ -8,6 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
+from dflwrap.common.durable import sync
 from dflwrap.common.retrying import retry_held_open
 
 _PART = ".dflwrap-part"
@@ -15,8 +16,8 @@ _PART = ".dflwrap-part"
 
 def flush_to_disk(path: Path) -> None:
     """Force the file's bytes to the disk, so that a power cut after its move leaves it whole."""
-    with path.open("r+b") as file:
-        os.fsync(file.fileno())
+    with retry_held_open(lambda: path.open("r+b")) as file:
+        sync(file.fileno())
 
 
 def flush_folder(folder: Path) -> None:
@@ -25,7 +26,7 @@ def flush_folder(folder: Path) -> None:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        sync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dflwrap.common.errors import NeedsUserError
+from dflwrap.common.retrying import retry_held_open
 from dflwrap.faceset.errors import FaceFileError, NotWholeError
 from dflwrap.faceset.facts import face_facts
 from dflwrap.faceset.metadata import FaceMetadata, rewrite, scale_source
@@ -177,6 +178,8 @@ class Promoter:
                     verify_face(self._run_folder / move.source, self._image_size)
                 except FaceFileError:
                     return False
+                except OSError as error:
+                    raise cannot_write(self._run_folder / move.source, error) from error
         self._make(todo)
         return True
 
@@ -229,5 +232,6 @@ def _as_of_the_users_frame(metadata: FaceMetadata, item: FinishedFrame) -> FaceM
 
 def _rewrite_file(path: Path, wanted: FaceMetadata) -> None:
     part = path.with_name(path.name + ".rewritten")
-    part.write_bytes(rewrite(path.read_bytes(), lambda _: wanted))
-    part.replace(path)
+    content = rewrite(retry_held_open(path.read_bytes), lambda _: wanted)
+    retry_held_open(lambda: part.write_bytes(content))
+    retry_held_open(lambda: part.replace(path))

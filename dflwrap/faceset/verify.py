@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from dflwrap.common.retrying import is_held_open, retry_held_open
 from dflwrap.faceset.errors import FaceFileError, NotWholeError
 from dflwrap.faceset.jpeg import check_image_data, header_segments, image_size
 from dflwrap.faceset.metadata import FACE_TYPES, MAX_FILE_BYTES, FaceMetadata, Points, metadata_in
@@ -16,13 +17,16 @@ def verify_face(path: Path, expected_size: int | None = None) -> FaceMetadata:
     Whole: a JPEG whose image data ends in FF D9 at the end of the file, with metadata of a known face
     type, 68 finite landmarks in the face and in the frame, a source file name, and (except mark_only)
     `expected_size` pixels square. The picture is not decoded (this runs on every face of a faceset of
-    a hundred thousand): that its compressed data means the right pixels is not proven.
+    a hundred thousand): that its compressed data means the right pixels is not proven. Raises OSError where
+    another process keeps the file open: that is no fault of the face.
     """
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise NotWholeError("the file is too large for a face")
-        data = path.read_bytes()
+        data = retry_held_open(path.read_bytes)
     except OSError as error:
+        if is_held_open(error):
+            raise
         raise NotWholeError(f"the file cannot be read ({error.strerror or error})") from error
     return verify_bytes(data, expected_size)
 

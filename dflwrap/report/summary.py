@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dflwrap import __version__
+from dflwrap.common.durable import sync
 from dflwrap.common.retrying import retry_held_open
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow
@@ -104,8 +104,8 @@ def write_report(path: Path, report: dict[str, Any]) -> None:
     """Replace the report atomically. Raises OSError."""
     part = path.with_suffix(".json.part")
     # backslashreplace: a folder's name may hold bytes that are no text; as \udcXX it is still JSON.
-    with part.open("w", encoding="utf-8", errors="backslashreplace") as file:
+    with retry_held_open(lambda: part.open("w", encoding="utf-8", errors="backslashreplace")) as file:
         json.dump(report, file, indent=1, ensure_ascii=False)
         file.flush()
-        os.fsync(file.fileno())
+        sync(file.fileno())
     retry_held_open(lambda: part.replace(path))

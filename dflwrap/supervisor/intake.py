@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
+from dflwrap.common.retrying import retry_held_open
 from dflwrap.faceset.errors import FaceFileError, TornFaceError
 from dflwrap.faceset.facts import face_facts
 from dflwrap.faceset.jpeg import check_image_data, header_segments, image_size
@@ -234,7 +235,7 @@ def _sort_out(output: Path, names: Iterable[str], size: int) -> _Unknown:
                 result.other.append(name)
             continue
         try:
-            data = path.read_bytes()
+            data = retry_held_open(path.read_bytes)
         except OSError:
             result.other.append(name)
             continue

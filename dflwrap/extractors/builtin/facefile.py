@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from dflwrap.common.retrying import retry_held_open
 from dflwrap.extractors.builtin.alignment import face_matrix, is_plausible, transform_points
 from dflwrap.extractors.builtin.detector import Floats, Frame
 from dflwrap.extractors.builtin.finder import Face
@@ -39,10 +41,11 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write beside `path`, then rename: the name never stands for half a file."""
     partial = path.with_name(f"{PARTIAL_PREFIX}{os.getpid()}")
     try:
-        partial.write_bytes(content)
-        partial.replace(path)
+        retry_held_open(lambda: partial.write_bytes(content))
+        retry_held_open(lambda: partial.replace(path))
     except BaseException:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise
 
 
