@@ -1,7 +1,8 @@
 """The metadata DeepFaceLab keeps in a face JPEG: a pickled dict in the APP15 segment.
 
 Read as data (`pickle_data`), never unpickled. Written so that DeepFaceLab's Python 3.6 with numpy 1.19
-loads it: protocol 3, nothing but dicts, lists, strings and numbers.
+loads it (protocol 3) and finds its own types: DeepFaceLab indexes `source_rect` as a numpy array, so with
+a list its sorters die, or move the face to trash.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from dflwrap.faceset.jpeg import (
     header_segments,
 )
 from dflwrap.faceset.pickle_data import Array, load_data
+from dflwrap.faceset.pickle_opcodes import array_opcodes, value_opcodes, with_items
 
 Points = tuple[tuple[float, float], ...]
 Matrix = tuple[tuple[float, ...], ...]
@@ -213,63 +215,49 @@ def _check_plain(value: Any) -> None:
         raise BrokenMetadataError(f"{type(value).__name__} objects cannot be written into face metadata")
 
 
+_ARRAY_KEYS = ("source_rect", "image_to_face_mat")
+"""What DeepFaceLab holds as numpy arrays; the landmarks are lists."""
+
+
 def dump_payload(metadata: FaceMetadata) -> bytes:
     """The pickle for `metadata`, as DeepFaceLab's Python 3.6 loads it.
 
     What was read from a file keeps that file's pickle, and the keys that differ are set again at its
     end: so nothing of the extras is touched, whatever it is. Raises `MetadataTooLargeError`.
     """
+    values = _plain(metadata)
     if metadata.origin is not None:
-        payload = _override(metadata.origin, _changes(metadata))
+        payload = metadata.origin
+        values = _changes(payload, values)
     else:
         _check_plain(metadata.extras)
-        payload = pickle.dumps({**_plain(metadata), **metadata.extras}, protocol=3)
+        payload = pickle.dumps(dict(metadata.extras), protocol=3)
+        _check_size(payload)
+    items = {
+        key: array_opcodes(value) if key in _ARRAY_KEYS else value_opcodes(value)
+        for key, value in values.items()
+    }
+    payload = with_items(payload, items)
+    _check_size(payload)
+    return payload
+
+
+def _check_size(payload: bytes) -> None:
     if len(payload) > MAX_SEGMENT_PAYLOAD:
         raise MetadataTooLargeError(
             f"the face metadata takes {len(payload):,} bytes; a JPEG segment holds {MAX_SEGMENT_PAYLOAD:,}"
         )
-    return payload
 
 
-def _changes(metadata: FaceMetadata) -> dict[str, Any]:
-    before = _plain(_parse_payload(metadata.origin or b""))
-    return {key: value for key, value in _plain(metadata).items() if before.get(key) != value}
-
-
-def _override(payload: bytes, changes: Mapping[str, Any]) -> bytes:
-    """`payload` with `changes` set in its dictionary: appended before STOP, all else left as it is."""
-    if not changes:
-        return payload
-    _, stop = load_data(payload)
-    body = payload[:stop]
-    if payload[1] >= 4:
-        body = _without_frames(body)
-    additions = b"".join(_item_opcodes(key) + _item_opcodes(value) + b"s" for key, value in changes.items())
-    return body + additions + b"."
-
-
-def _item_opcodes(value: Any) -> bytes:
-    """Opcodes that push a string, a number or a list of them, without use of the memo."""
-    if isinstance(value, str):
-        raw = value.encode("utf-8", "surrogatepass")
-        return b"X" + len(raw).to_bytes(4, "little") + raw
-    if isinstance(value, float):
-        return pickle.dumps(value, protocol=3)[2:-1]
-    return b"](" + b"".join(_item_opcodes(item) for item in value) + b"e"
-
-
-def _without_frames(body: bytes) -> bytes:
-    """`body` less its FRAME opcodes, whose lengths would no longer fit (framing is optional)."""
-    import pickletools  # only for facesets written by Python >= 3.8
-
-    frames = [
-        position
-        for opcode, _, position in pickletools.genops(body + b".")
-        if opcode.name == "FRAME" and position is not None
-    ]
-    for position in reversed(frames):
-        body = body[:position] + body[position + 9 :]
-    return body
+def _changes(origin: bytes, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What of `wanted` is not in `origin`, or not in the type that DeepFaceLab's tools need."""
+    before = _plain(_parse_payload(origin))
+    raw, _ = load_data(origin)
+    return {
+        key: value
+        for key, value in wanted.items()
+        if before.get(key) != value or (key in _ARRAY_KEYS and not isinstance(raw[key], Array))
+    }
 
 
 def write_metadata(jpeg: bytes, metadata: FaceMetadata) -> bytes:
@@ -303,14 +291,17 @@ def scale_source(metadata: FaceMetadata, factor_x: float, factor_y: float) -> Fa
 
     For a frame that was scaled on its way in: the factors are original size / prepared size, and the
     result refers to the original frame. `source_rect` and `source_landmarks` are multiplied, the
-    linear part of `image_to_face_mat` is divided; the face itself does not change.
+    linear part of `image_to_face_mat` is divided; the face itself does not change. A rectangle of whole
+    pixels, as DeepFaceLab's are, stays one.
     Raises FaceFileError for factors that are not positive and finite.
     """
     if not all(math.isfinite(factor) and factor > 0 for factor in (factor_x, factor_y)):
         raise FaceFileError("the scale of a frame must be a positive number")
     rect, points, matrix = metadata.source_rect, metadata.source_landmarks, metadata.image_to_face_mat
     if rect is not None:
-        rect = tuple(value * factor for value, factor in zip(rect, (factor_x, factor_y) * 2, strict=True))
+        scaled = tuple(value * factor for value, factor in zip(rect, (factor_x, factor_y) * 2, strict=True))
+        whole = all(value.is_integer() for value in rect)
+        rect = tuple(float(round(value)) for value in scaled) if whole else scaled
     if points is not None:
         points = tuple((x * factor_x, y * factor_y) for x, y in points)
     if matrix is not None:

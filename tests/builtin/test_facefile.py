@@ -84,7 +84,7 @@ def test_deepfacelab_itself_reads_what_is_written(tmp_path: Path) -> None:
     program = (
         "import sys, json, numpy as np; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
         "from DFLIMG import DFLIMG; d = DFLIMG.load(Path(sys.argv[2]))\n"
-        "print(json.dumps([d.get_face_type(), d.get_source_filename(), np.array(d.get_source_rect()).tolist(),\n"
+        "print(json.dumps([d.get_face_type(), d.get_source_filename(), d.get_source_rect()[[0, 1, 2, 3]].tolist(),\n"
         "  d.get_source_landmarks().tolist(), d.get_image_to_face_mat().tolist(), list(d.get_shape())]))"
     )
     command = [
