@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import json
 import os
@@ -9,8 +10,10 @@ import signal
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -302,3 +305,48 @@ def test_a_windows_process_that_a_driver_holds_does_not_end_the_run(monkeypatch:
     finally:
         process.terminate()
         process.wait(30)
+
+
+class PlayedFunction:
+    """A function of a DLL: it may be given argument types."""
+
+    def __init__(self, does: Callable[..., object]) -> None:
+        self.argtypes: tuple[object, ...] = ()
+        self._does = does
+
+    def __call__(self, *arguments: object) -> object:
+        return self._does(*arguments)
+
+
+def test_a_windows_process_runs_only_once_it_is_in_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flags as in winbase.h. Not suspended, a child could be started before the job holds its parent, and outlive us;
+    in our process group, our Ctrl-C would kill it at once, and CTRL_BREAK_EVENT could not be sent to it alone."""
+    windows = importlib.import_module("dflwrap.supervisor.tree_windows")
+    happened: list[str] = []
+    given: dict[str, int] = {}
+
+    class PlayedJob:
+        def __init__(self, limits: object) -> None:
+            self.assign = lambda handle: happened.append(f"assigned {handle}") or True
+            self.terminate = self.close = lambda: None
+
+    def popen(argv: list[str], *, creationflags: int = 0, **more: Any) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(argv, **more)
+        process._handle = 4711  # type: ignore[attr-defined]
+        given["flags"] = creationflags
+        happened.append("created")
+        return process
+
+    resume = PlayedFunction(lambda handle: happened.append(f"resumed {handle.value}"))
+    monkeypatch.setattr(ctypes, "WinDLL", lambda name: SimpleNamespace(NtResumeProcess=resume), raising=False)
+    monkeypatch.setattr(windows, "Job", PlayedJob)
+    monkeypatch.setattr(windows, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": popen}))
+    tree = windows.WindowsTree(launch("pass"))
+    try:
+        assert happened == ["created", "assigned 4711", "resumed 4711"]
+        assert given["flags"] & 0x00000004, "CREATE_SUSPENDED"
+        assert given["flags"] & 0x00000200, "CREATE_NEW_PROCESS_GROUP"
+    finally:
+        tree._process.wait(30)
+        tree.stdout.close()
+        tree.stderr.close()
