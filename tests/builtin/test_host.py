@@ -5,14 +5,20 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import multiprocessing
+import os
+import time
+from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from dflwrap.common.events import Event, EventKind, parse_event
 from dflwrap.extractors.builtin.host import ExtractionFailedError, Host
 from dflwrap.extractors.builtin.reporting import Console, EventWriter
-from dflwrap.extractors.builtin.settings import WorkerSettings
+from dflwrap.extractors.builtin.settings import FrameDone, Ready, WorkerSettings
 from dflwrap.samples import make_frames
 
 
@@ -117,3 +123,73 @@ def test_a_worker_that_cannot_start_ends_the_run_with_its_reason(
         running.run()
     assert "Error while subprocess initialization" in out.getvalue()
     assert not events(tmp_path, EventKind.FRAME_STARTED)
+
+
+# -- a worker's last words ---------------------------------------------------------------------------
+
+
+def done_and_dead(connection: Connection, settings: WorkerSettings) -> None:
+    """A worker that finishes its frame when it is let go, and dies of that at once."""
+    connection.send(Ready())
+    frame = connection.recv()
+    connection.send("something that makes the host look")
+    while not Path(settings.output_dir, f"go-{os.getpid()}").exists():
+        time.sleep(0.01)
+    connection.send(FrameDone(frame, (), (), 0.1, True))
+    connection.close()
+    os._exit(0)
+
+
+class WorstMoment:
+    """The host's end of the pipe. Where it has answered "nothing to read", the worker sends its last and dies."""
+
+    def __init__(self, connection: Connection, folder: Path) -> None:
+        self._connection, self._folder = connection, folder
+        self._in_frame = False
+        self.process: Any = None
+
+    def recv(self) -> object:
+        message: object = self._connection.recv()
+        self._in_frame |= isinstance(message, str)
+        return message
+
+    def poll(self) -> bool:
+        there = self._connection.poll()
+        if self._in_frame and not there and self.process.exitcode is None:
+            (self._folder / f"go-{self.process.pid}").touch()
+            self.process.join(60)
+            assert self.process.exitcode == 0
+        return there
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+@pytest.mark.skipif(
+    os.name == "nt", reason="Windows waits for the pipe itself, not for what stands before it"
+)
+def test_what_a_dying_worker_says_last_counts_whenever_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exit status is read before the pipe: the other way round, the message between the two would be lost."""
+    (tmp_path / "faces").mkdir()
+    monkeypatch.setattr("dflwrap.extractors.builtin.host.run_worker", done_and_dead)
+    names = ("a.png", "b.png")
+    running, _ = host(tmp_path, names)
+    spawn = multiprocessing.get_context("spawn")
+    ends: list[WorstMoment] = []
+
+    def pipe() -> tuple[WorstMoment, Connection]:
+        ours, theirs = spawn.Pipe()
+        ends.append(WorstMoment(ours, tmp_path / "faces"))
+        return ends[-1], theirs
+
+    def process(**options: Any) -> Any:
+        ends[-1].process = spawn.Process(**options)
+        return ends[-1].process
+
+    running._context = SimpleNamespace(Pipe=pipe, Process=process)  # type: ignore[assignment]
+    totals = running.run()
+    assert [event.frame for event in events(tmp_path, EventKind.FRAME_STARTED)] == [*names], "each once"
+    assert (totals.done, totals.failed) == (2, 0)
+    assert not [event.frame for event in events(tmp_path, EventKind.WORKER_LOST) if event.frame is not None]
