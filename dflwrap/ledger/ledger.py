@@ -151,13 +151,33 @@ class Ledger:
         """Size in bytes and modification time in ns of each frame, as entered."""
         return {i: (size, mtime) for i, size, mtime in self._read("SELECT id, size, mtime_ns FROM frames")}
 
+    def fingerprints(self) -> dict[int, str]:
+        """Of the frames that were handed out since ledgers know fingerprints."""
+        return dict(self._read("SELECT id, fingerprint FROM frames WHERE fingerprint IS NOT NULL"))
+
+    def add_fingerprints(self, frames: Iterable[tuple[int, str]]) -> None:
+        """(frame, fingerprint); one that is known stays: it belongs to the frame's result."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE frames SET fingerprint = coalesce(fingerprint, ?) WHERE id = ?",
+                [(fingerprint, frame) for frame, fingerprint in frames],
+            )
+
+    def content_is(self, frames: Iterable[tuple[int, int, int, str | None]]) -> None:
+        """(frame, size, mtime_ns, fingerprint): the file's content as it is now, its result kept."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE frames SET size = ?, mtime_ns = ?, fingerprint = ? WHERE id = ?",
+                [(size, mtime, fingerprint, frame) for frame, size, mtime, fingerprint in frames],
+            )
+
     def enter_anew(self, frame: int, new: NewFrame) -> None:
         """The file of a frame without a result has changed: it is judged by its new facts."""
         with self._transaction():
             self._db.execute(
                 "UPDATE frames SET size = ?, mtime_ns = ?, entry = ?, plain = ?, max_side = ?,"
                 " entry_reason = ?, longest_side = ?, outcome = ?, cause = ?, evidence = ?, attempt = NULL,"
-                " failures = 0 WHERE id = ?",
+                " failures = 0, fingerprint = NULL WHERE id = ?",
                 (
                     new.size,
                     new.mtime_ns,
@@ -236,7 +256,8 @@ class Ledger:
                     "UPDATE frames SET evidence = CASE WHEN outcome = 'extracted' AND attempt IS NOT NULL"
                     " THEN evidence ELSE 'found in the faceset' END,"
                     " outcome = 'extracted', cause = NULL,"
-                    " faces = (SELECT count(*) FROM faces WHERE frame = frames.id) WHERE id = ?",
+                    " faces = (SELECT count(*) FROM faces WHERE frame = frames.id AND NOT missing)"
+                    " WHERE id = ?",
                     (frame,),
                 )
 
@@ -287,9 +308,55 @@ class Ledger:
 
     def faces(self) -> list[FaceRow]:
         rows = self._read(
-            "SELECT name, frame, adopted, size, mtime_ns, digest, rect FROM faces ORDER BY frame, name"
+            "SELECT name, frame, adopted, missing, size, mtime_ns, digest, rect FROM faces ORDER BY frame, name"
         )
-        return [FaceRow(name, frame, _facts(*facts), bool(adopted)) for name, frame, adopted, *facts in rows]
+        return [
+            FaceRow(name, frame, _facts(*facts), bool(adopted), bool(missing))
+            for name, frame, adopted, missing, *facts in rows
+        ]
+
+    def face_is(self, now: Iterable[tuple[str, FaceRow]]) -> None:
+        """What the last look at the folder showed: (name as recorded, the face as it is), all in one.
+
+        A frame's number of faces counts those that are not missing.
+        """
+        rows = list(now)
+        with self._transaction():
+            # In two steps: a faceset may have been renamed in circles.
+            self._db.executemany(
+                "UPDATE faces SET name = ? WHERE name = ?",
+                [(f"/{number}", old) for number, (old, _) in enumerate(rows)],
+            )
+            for number, (_, face) in enumerate(rows):
+                self._db.execute(
+                    "UPDATE faces SET name = ?, missing = ?, size = ?, mtime_ns = ?, digest = ?, rect = ?"
+                    " WHERE name = ?",
+                    (face.name, int(face.missing), *_columns(face.facts), f"/{number}"),
+                )
+            self._db.executemany(
+                "UPDATE frames SET faces = (SELECT count(*) FROM faces WHERE frame = frames.id AND NOT missing)"
+                " WHERE id = ?",
+                [(frame,) for frame in {face.frame for _, face in rows}],
+            )
+
+    def open_again(self, frames: Iterable[int]) -> None:
+        """Also extracted frames: their faces are no longer theirs (the caller has set the files aside)."""
+        ids = [(frame,) for frame in frames]
+        with self._transaction():
+            self._db.executemany("DELETE FROM faces WHERE frame = ?", ids)
+            self._db.executemany(
+                "UPDATE frames SET outcome = NULL, faces = 0, attempt = NULL, cause = NULL, evidence = NULL,"
+                " failures = 0 WHERE id = ?",
+                ids,
+            )
+
+    def strangers(self) -> dict[str, tuple[int, int]]:
+        """Size and modification time of faces that were held against their frame and are not of it."""
+        return {name: (size, mtime) for name, size, mtime in self._read("SELECT * FROM strangers")}
+
+    def add_strangers(self, faces: Iterable[tuple[str, int, int]]) -> None:
+        with self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO strangers VALUES (?, ?, ?)", list(faces))
 
     # -- attempts ------------------------------------------------------------------------------
 

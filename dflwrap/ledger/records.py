@@ -78,6 +78,8 @@ class FaceRow:
     facts: FaceFacts | None
     """None in ledgers of the first version."""
     adopted: bool
+    missing: bool = False
+    """It was not in the folder at the last look."""
 
 
 @dataclass(frozen=True, slots=True)

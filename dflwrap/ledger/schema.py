@@ -69,11 +69,15 @@ MIGRATIONS = (
     ALTER TABLE faces ADD COLUMN digest BLOB;        -- of the whole file
     ALTER TABLE faces ADD COLUMN rect TEXT;          -- JSON, its source_rect
     ALTER TABLE faces ADD COLUMN adopted INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE faces ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;  -- the user has taken it out of the faceset
     ALTER TABLE moves ADD COLUMN size INTEGER;
     ALTER TABLE moves ADD COLUMN mtime_ns INTEGER;
     ALTER TABLE moves ADD COLUMN digest BLOB;
     ALTER TABLE moves ADD COLUMN rect TEXT;
-    CREATE INDEX faces_frame ON faces (frame)
+    CREATE INDEX faces_frame ON faces (frame);
+    CREATE TABLE strangers (           -- faces in the folder that were held against a frame and are not of it
+        name TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL
+    ) WITHOUT ROWID
     """,
 )
 """One entry for each version after the first: statements that bring the version before it up to date."""

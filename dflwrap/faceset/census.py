@@ -1,0 +1,212 @@
+"""What lies in the faceset folder, held against what the ledger says of it. Read-only.
+
+A face is known by its metadata (the frame's name and its rectangle there), whatever its file is called:
+DeepFaceLab's sort renames a whole faceset. Most files cost one directory entry; a header is read of those
+whose name, size or time is not as recorded, and a whole file only of those that nobody knows.
+
+Not covered: whether a face really shows its frame (`identity`), and what follows from it (the intake).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+from dflwrap.faceset.errors import FaceFileError, HostileMetadataError, TornFaceError
+from dflwrap.faceset.facts import face_facts
+from dflwrap.faceset.jpeg import check_image_data, header_segments, image_size
+from dflwrap.faceset.metadata import FaceMetadata, metadata_in, read_metadata
+from dflwrap.faceset.verify import verify_bytes
+from dflwrap.ledger.records import FaceRow
+
+FACE_SUFFIXES = frozenset({".jpg", ".jpeg"})
+PAK = "faceset.pak"
+"""The one file that DeepFaceLab's pack makes of a faceset."""
+
+Identity = tuple[str, tuple[float, ...] | None]
+"""The frame's file name, and the rounded rectangle in it."""
+
+
+class StrangerKind(StrEnum):
+    WHOLE = "whole"
+    TORN = "torn"
+    """What a killed extractor leaves: cut short, empty, or the bare JPEG before its metadata came."""
+    HOSTILE = "hostile"
+    """Its metadata would run code when DeepFaceLab loads it."""
+    OTHER = "other"
+    """No face of DeepFaceLab's, or not readable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A file of the faceset folder that no record is about."""
+
+    name: str
+    kind: StrangerKind
+    metadata: FaceMetadata | None = None
+    size: tuple[int, int] = (0, 0)
+    """Of the picture, pixels; (0, 0) = not known."""
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class Census:
+    """Recorded faces by what became of them, and the files that nobody recorded."""
+
+    present: list[FaceRow] = field(default_factory=list)
+    """As recorded."""
+    changed: list[FaceRow] = field(default_factory=list)
+    """The same face with other bytes: the user (a mask, an enhancer) has worked on it. With the new facts."""
+    renamed: list[tuple[FaceRow, str]] = field(default_factory=list)
+    """(as recorded, the new name)"""
+    missing: list[FaceRow] = field(default_factory=list)
+    strangers: list[Stranger] = field(default_factory=list)
+    pak: bool = False
+
+    @property
+    def recorded(self) -> int:
+        return self.found + len(self.missing)
+
+    @property
+    def found(self) -> int:
+        return len(self.present) + len(self.changed) + len(self.renamed)
+
+    @property
+    def all_gone(self) -> bool:
+        """Faces were recorded, and no file carries the identity of one."""
+        return bool(self.missing) and not self.found
+
+
+def identity_of(metadata: FaceMetadata) -> Identity:
+    return (metadata.source_filename or "", _rounded(metadata.source_rect))
+
+
+def _rounded(rect: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """To a hundredth of a pixel: a rectangle that was rescaled and written again stays the same."""
+    return None if rect is None else tuple(round(value, 2) for value in rect)
+
+
+def take_census(
+    faceset: Path, recorded: Iterable[FaceRow], sources: Mapping[int, str], image_size_asked: int
+) -> Census:
+    """Look at `faceset`. sources: file name of the frame with each id.
+
+    image_size_asked: side of a face in pixels, for telling a half-written face from a stranger's picture.
+    Raises OSError when the folder cannot be listed.
+    """
+    census = Census()
+    with os.scandir(faceset) as listing:
+        entries = {entry.name: entry for entry in listing}
+    census.pak = PAK in entries
+    pending: list[FaceRow] = []
+    for row in recorded:
+        entry = entries.get(row.name)
+        if entry is None or not _is_this(row, entry, faceset, sources, census):
+            pending.append(row)
+        else:
+            del entries[row.name]
+    names = sorted(name for name in entries if Path(name).suffix.lower() in FACE_SUFFIXES)
+    headers = {name: _header(faceset / name) for name in names} if pending else {}
+    claimed = _find_renamed(pending, headers, sources, census)
+    for name in names:
+        if name not in claimed:
+            census.strangers.append(_stranger(faceset / name, image_size_asked))
+    return census
+
+
+def _is_this(
+    row: FaceRow, entry: os.DirEntry[str], faceset: Path, sources: Mapping[int, str], census: Census
+) -> bool:
+    """Whether the file under the recorded name is the recorded face; it is entered then."""
+    try:
+        if not entry.is_file(follow_symlinks=False):
+            return False
+        info = entry.stat(follow_symlinks=False)
+        facts = row.facts
+        if facts is not None and (info.st_size, info.st_mtime_ns) == (facts.size, facts.mtime_ns):
+            census.present.append(row)
+            return True
+        path = faceset / entry.name
+        metadata = read_metadata(path)
+        if metadata is None:
+            return False
+        now = replace(row, facts=face_facts(path, metadata))
+    except (FaceFileError, OSError):
+        return False
+    if metadata.source_filename != sources.get(row.frame):
+        return False
+    if facts is None or (now.facts is not None and now.facts.digest == facts.digest):
+        census.present.append(now)  # of the first version, or copied with a new time
+        return True
+    if _rounded(facts.rect) != _rounded(metadata.source_rect):
+        return False
+    census.changed.append(now)
+    return True
+
+
+def _header(path: Path) -> FaceMetadata | None:
+    try:
+        return read_metadata(path) if path.is_file() and not path.is_symlink() else None
+    except (FaceFileError, OSError):
+        return None
+
+
+def _find_renamed(
+    pending: list[FaceRow],
+    headers: Mapping[str, FaceMetadata | None],
+    sources: Mapping[int, str],
+    census: Census,
+) -> set[str]:
+    """The files that carry the identity of a face that is not under its recorded name."""
+    by_identity: dict[Identity, list[str]] = {}
+    by_source: dict[str, list[str]] = {}
+    for name, metadata in headers.items():
+        if metadata is not None and metadata.source_filename:
+            by_identity.setdefault(identity_of(metadata), []).append(name)
+            by_source.setdefault(metadata.source_filename, []).append(name)
+    claimed: set[str] = set()
+    for row in pending:
+        source = sources.get(row.frame, "")
+        if row.facts is None or row.facts.rect is None:
+            candidates = by_source.get(source, [])
+        else:
+            candidates = by_identity.get((source, _rounded(row.facts.rect)), [])
+        found = next((candidate for candidate in candidates if candidate not in claimed), None)
+        if found is None:
+            census.missing.append(row)
+        else:
+            claimed.add(found)
+            census.renamed.append((row, found))
+    return claimed
+
+
+def _stranger(path: Path, size: int) -> Stranger:
+    if path.is_symlink() or not path.is_file():
+        return Stranger(path.name, StrangerKind.OTHER, problem="a link or a folder, not a file")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return Stranger(path.name, StrangerKind.OTHER, problem=f"cannot be read: {error.strerror or error}")
+    try:
+        metadata = verify_bytes(data)
+        return Stranger(path.name, StrangerKind.WHOLE, metadata, image_size(data, header_segments(data)))
+    except FaceFileError as error:
+        if isinstance(error.__cause__, HostileMetadataError):
+            return Stranger(path.name, StrangerKind.HOSTILE, problem=str(error))
+        kind = StrangerKind.TORN if is_torn(data, size) else StrangerKind.OTHER
+        return Stranger(path.name, kind, problem=str(error))
+
+
+def is_torn(data: bytes, size: int) -> bool:
+    """What a killed extractor leaves: cut short, empty, or the bare JPEG before its metadata came."""
+    try:
+        segments = header_segments(data)
+        check_image_data(data, segments)
+        return metadata_in(data, segments) is None and image_size(data, segments) == (size, size)
+    except TornFaceError:
+        return True
+    except FaceFileError:
+        return False
