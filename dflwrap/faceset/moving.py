@@ -8,6 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
+from dflwrap.common import windows_files
 from dflwrap.common.durable import sync
 from dflwrap.common.retrying import retry_held_open
 
@@ -21,7 +22,7 @@ def flush_to_disk(path: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Force the folder's entries to the disk (POSIX; Windows does it with the file)."""
+    """Force the folder's entries to the disk (POSIX; on Windows the move itself waits for that)."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -35,11 +36,12 @@ def move_without_overwriting(source: Path, target: Path) -> None:
     """Atomically give `source` the name `target`. Raises FileExistsError, or another OSError.
 
     POSIX: a hard link and an unlink, since rename replaces what is there; a crash between the two leaves
-    one file under both names. Where links are unknown (exFAT) a look and a rename. Between file systems
-    the bytes are copied to a temporary name beside the target first.
+    one file under both names. Where links are unknown (exFAT) a look and a rename. Between file systems, or
+    volumes of Windows (the faceset is a junction to another drive), the bytes are copied to a temporary name
+    beside the target first: a copy under the name itself could be left half there.
     """
     if os.name == "nt":
-        retry_held_open(lambda: source.rename(target))  # a scanner looks at new files
+        _move_on_windows(source, target)
         return
     try:
         os.link(source, target, follow_symlinks=False)
@@ -54,6 +56,22 @@ def move_without_overwriting(source: Path, target: Path) -> None:
             source.rename(target)
             return
     source.unlink()
+
+
+def _move_on_windows(source: Path, target: Path) -> None:
+    try:
+        retry_held_open(lambda: windows_files.move_file(source, target))  # a scanner looks at new files
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        part = target.with_name(target.name + _PART)
+        try:
+            shutil.copyfile(source, part)
+            flush_to_disk(part)
+            retry_held_open(lambda: windows_files.move_file(part, target))
+        finally:
+            retry_held_open(lambda: part.unlink(missing_ok=True))
+        retry_held_open(source.unlink)
 
 
 def _copy_across(source: Path, target: Path) -> None:

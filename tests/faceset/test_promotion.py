@@ -275,6 +275,26 @@ def test_between_file_systems_nothing_is_overwritten_and_no_part_is_left(tmp_pat
         assert source.stat().st_size == 2_000_000
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="see tests/common/test_windows_files.py for drives")
+def test_a_faceset_that_is_a_link_to_another_disk_takes_all_and_replaces_nothing(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        (disk / "aligned").mkdir()
+        (disk / "aligned" / "mine_0.jpg").write_bytes(b"the user's")
+        bench = Bench(tmp_path)
+        bench.faceset.symlink_to(disk / "aligned")
+        bench.output.mkdir(parents=True)
+        bench.debug.mkdir()
+        bench.open()
+        bench.ledger.add_frames(NewFrame(n, n[:-4], 1, 1, Entry.LINK, True, 0, "") for n in FRAMES)
+        bench.extract()
+        assert bench.promote() == []
+        assert (disk / "aligned" / "mine_0.jpg").read_bytes() == b"the user's"
+        (disk / "aligned" / "mine_0.jpg").unlink()
+        assert_complete(bench)
+        assert list(bench.output.iterdir()) == []
+        bench.ledger.close()
+
+
 def test_a_full_disk_under_the_faceset_stops_and_is_made_good(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         bench = Bench(tmp_path)
