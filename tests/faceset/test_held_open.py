@@ -172,7 +172,7 @@ def test_macos_is_asked_for_a_full_flush(tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_ledger_asks_sqlite_for_full_flushes(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "run.db")
     try:
-        connection = ledger._db
+        connection = ledger.db
         assert connection.execute("PRAGMA fullfsync").fetchone() == (1,)
         assert connection.execute("PRAGMA checkpoint_fullfsync").fetchone() == (1,)
     finally:

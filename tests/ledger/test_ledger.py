@@ -275,7 +275,7 @@ def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
 
 def test_a_ledger_that_another_program_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = filled(tmp_path / "run.db", 1)
-    ledger._db.execute("PRAGMA busy_timeout=200")
+    ledger.db.execute("PRAGMA busy_timeout=200")
     other = sqlite3.connect(tmp_path / "run.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     began = time.monotonic()

@@ -1,0 +1,77 @@
+"""The tables of what was done: attempts, decisions, events, telemetry."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from dflwrap.common.events import Event
+from dflwrap.ledger.records import AttemptRow
+from dflwrap.ledger.store import Store
+
+_ATTEMPT_COLUMNS = (
+    "number, started, ended, extractor, plan, reason, frames, gained, ended_by, exit_status, cause, verdict"
+)
+
+
+class AttemptTable(Store):
+    def next_attempt(self) -> int:
+        return int(self.read("SELECT coalesce(max(number), 0) + 1 FROM attempts")[0][0])
+
+    def begin_attempt(
+        self, number: int, extractor: str, plan: dict[str, Any], reason: str, frames: int
+    ) -> None:
+        with self.transaction():
+            self.db.execute(
+                "INSERT INTO attempts (number, started, extractor, plan, reason, frames)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (number, time.time(), extractor, json.dumps(plan), reason, frames),
+            )
+
+    def end_attempt(
+        self,
+        number: int,
+        *,
+        gained: int,
+        ended_by: str,
+        exit_status: int | None,
+        cause: str | None,
+        verdict: dict[str, Any] | None,
+    ) -> None:
+        with self.transaction():
+            self.db.execute(
+                "UPDATE attempts SET ended = ?, gained = ?, ended_by = ?, exit_status = ?, cause = ?,"
+                " verdict = ? WHERE number = ?",
+                (time.time(), gained, ended_by, exit_status, cause, json.dumps(verdict), number),
+            )
+
+    def attempts(self) -> list[AttemptRow]:
+        rows = self.read(f"SELECT {_ATTEMPT_COLUMNS} FROM attempts ORDER BY number")  # noqa: S608
+        return [AttemptRow(*row) for row in rows]
+
+    def decide(self, attempt: int | None, sentence: str) -> None:
+        with self.transaction():
+            self.db.execute(
+                "INSERT INTO decisions (time, attempt, sentence) VALUES (?, ?, ?)",
+                (time.time(), attempt, sentence),
+            )
+
+    def decisions(self) -> list[tuple[float, int | None, str]]:
+        return self.read("SELECT time, attempt, sentence FROM decisions ORDER BY id")
+
+    def add_events(self, attempt: int, events: Iterable[Event]) -> None:
+        with self.transaction():
+            self.db.executemany(
+                "INSERT INTO events (attempt, time, kind, body) VALUES (?, ?, ?, ?)",
+                [(attempt, e.time, e.kind.value, e.to_json()[:65536]) for e in events],
+            )
+
+    def add_samples(self, attempt: int | None, samples: Iterable[tuple[float, dict[str, Any]]]) -> None:
+        """Telemetry: (seconds since the epoch, the sample)."""
+        with self.transaction():
+            self.db.executemany(
+                "INSERT INTO samples (attempt, time, body) VALUES (?, ?, ?)",
+                [(attempt, moment, json.dumps(body)) for moment, body in samples],
+            )

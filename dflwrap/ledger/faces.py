@@ -1,0 +1,134 @@
+"""The tables of faces and of their journalled moves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from dflwrap.ledger.records import FaceFacts, FaceRow, Move, Outcome
+from dflwrap.ledger.store import Store
+
+_FACE_VALUES = "INTO faces (name, frame, size, mtime_ns, digest, rect, adopted) VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+
+class FaceTable(Store):
+    def journal(self, moves: Sequence[Move]) -> None:
+        """Write down moves before they are made."""
+        with self.transaction():
+            self.db.executemany(
+                "INSERT INTO moves (source, target, frame, attempt, size, mtime_ns, digest, rect)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [(m.source, m.target, m.frame, m.attempt, *_columns(m.facts)) for m in moves],
+            )
+
+    def pending_moves(self) -> list[Move]:
+        rows = self.read(
+            "SELECT source, target, frame, attempt, size, mtime_ns, digest, rect FROM moves ORDER BY frame, target"
+        )
+        return [Move(source, target, frame, n, _facts(*facts)) for source, target, frame, n, *facts in rows]
+
+    def settle_promoted(self, frames: Sequence[int], attempt: int) -> None:
+        """All journalled moves of these frames are made: they are extracted, or `no_face` without any."""
+        with self.transaction():
+            for frame in frames:
+                faces = self.db.execute(
+                    "SELECT target, frame, size, mtime_ns, digest, rect, 0 FROM moves"
+                    " WHERE frame = ? AND target NOT LIKE 'debug/%'",
+                    (frame,),
+                ).fetchall()
+                self.db.executemany(f"INSERT {_FACE_VALUES}", faces)
+                outcome = Outcome.EXTRACTED if faces else Outcome.NO_FACE
+                self.db.execute(
+                    "UPDATE frames SET outcome = ?, faces = ?, attempt = ?, cause = NULL, evidence = NULL"
+                    " WHERE id = ?",
+                    (outcome.value, len(faces), attempt, frame),
+                )
+                self.db.execute("DELETE FROM moves WHERE frame = ?", (frame,))
+
+    def forget_moves(self, frame: int) -> None:
+        """Journalled moves of this frame will not be made."""
+        with self.transaction():
+            self.db.execute("DELETE FROM moves WHERE frame = ?", (frame,))
+
+    def face_names(self) -> set[str]:
+        return {row[0] for row in self.read("SELECT name FROM faces")}
+
+    def faces(self) -> list[FaceRow]:
+        rows = self.read(
+            "SELECT name, frame, adopted, missing, size, mtime_ns, digest, rect FROM faces ORDER BY frame, name"
+        )
+        return [
+            FaceRow(name, frame, _facts(*facts), bool(adopted), bool(missing))
+            for name, frame, adopted, missing, *facts in rows
+        ]
+
+    def face_is(self, now: Iterable[tuple[str, FaceRow]]) -> None:
+        """What the last look at the folder showed: (name as recorded, the face as it is), all in one.
+
+        A frame's number of faces counts those that are not missing.
+        """
+        rows = list(now)
+        with self.transaction():
+            # In two steps: a faceset may have been renamed in circles.
+            self.db.executemany(
+                "UPDATE faces SET name = ? WHERE name = ?",
+                [(f"/{number}", old) for number, (old, _) in enumerate(rows)],
+            )
+            for number, (_, face) in enumerate(rows):
+                self.db.execute(
+                    "UPDATE faces SET name = ?, missing = ?, size = ?, mtime_ns = ?, digest = ?, rect = ?"
+                    " WHERE name = ?",
+                    (face.name, int(face.missing), *_columns(face.facts), f"/{number}"),
+                )
+            self.db.executemany(
+                "UPDATE frames SET faces = (SELECT count(*) FROM faces WHERE frame = frames.id AND NOT missing)"
+                " WHERE id = ?",
+                [(frame,) for frame in {face.frame for _, face in rows}],
+            )
+
+    def open_again(self, frames: Iterable[int]) -> None:
+        """Also extracted frames: their faces are no longer theirs (the caller has set the files aside)."""
+        ids = [(frame,) for frame in frames]
+        with self.transaction():
+            self.db.executemany("DELETE FROM faces WHERE frame = ?", ids)
+            self.db.executemany(
+                "UPDATE frames SET outcome = NULL, faces = 0, attempt = NULL, cause = NULL, evidence = NULL,"
+                " failures = 0 WHERE id = ?",
+                ids,
+            )
+
+    def strangers(self) -> dict[str, tuple[int, int]]:
+        """Size and modification time of faces that were held against their frame and are not of it."""
+        return {name: (size, mtime) for name, size, mtime in self.read("SELECT * FROM strangers")}
+
+    def add_strangers(self, faces: Iterable[tuple[str, int, int]]) -> None:
+        with self.transaction():
+            self.db.executemany("INSERT OR REPLACE INTO strangers VALUES (?, ?, ?)", list(faces))
+
+    def adopt(self, faces: Iterable[tuple[int, str, FaceFacts | None]]) -> None:
+        """Enter faces that lay in the faceset already: (frame, file name, facts); their frames are extracted."""
+        with self.transaction():
+            for frame, name, facts in faces:
+                self.db.execute(f"INSERT OR IGNORE {_FACE_VALUES}", (name, frame, *_columns(facts), 1))
+                self.db.execute(
+                    "UPDATE frames SET evidence = CASE WHEN outcome = 'extracted' AND attempt IS NOT NULL"
+                    " THEN evidence ELSE 'found in the faceset' END,"
+                    " outcome = 'extracted', cause = NULL,"
+                    " faces = (SELECT count(*) FROM faces WHERE frame = frames.id AND NOT missing)"
+                    " WHERE id = ?",
+                    (frame,),
+                )
+
+
+def _columns(facts: FaceFacts | None) -> tuple[Any, ...]:
+    if facts is None:
+        return (None, None, None, None)
+    return (facts.size, facts.mtime_ns, facts.digest, json.dumps(facts.rect))
+
+
+def _facts(size: Any, mtime_ns: Any, digest: Any, rect: Any) -> FaceFacts | None:
+    if size is None or mtime_ns is None or digest is None:
+        return None
+    values = json.loads(rect) if rect else None
+    return FaceFacts(int(size), int(mtime_ns), bytes(digest), tuple(map(float, values)) if values else None)

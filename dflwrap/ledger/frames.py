@@ -1,0 +1,185 @@
+"""The table of frames: each once, with its one outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from dflwrap.frames.judgement import Entry
+from dflwrap.frames.names import decode, display, encode
+from dflwrap.ledger.records import Counts, FrameRow, NewFrame, Outcome
+from dflwrap.ledger.store import Store
+
+_FRAME_COLUMNS = (
+    "id, raw, name, stem, entry, plain, max_side, outcome, faces, attempt, cause, evidence, failures"
+)
+
+
+class FrameTable(Store):
+    def add_frames(self, frames: Iterable[NewFrame]) -> None:
+        """Enter new frames, all or none; the refused ones are quarantined from the start."""
+        rows = [
+            (
+                encode(f.file_name),
+                display(f.file_name.replace("\\", "\\\\")),  # no two frames are shown under one name
+                f.stem,
+                f.size,
+                f.mtime_ns,
+                f.entry.value,
+                int(f.plain),
+                f.max_side,
+                f.entry_reason,
+                f.longest_side,
+                *_refusal(f),
+            )
+            for f in frames
+        ]
+        with self.transaction():
+            self.db.executemany(
+                "INSERT INTO frames (raw, name, stem, size, mtime_ns, entry, plain, max_side, entry_reason,"
+                " longest_side, outcome, cause, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+
+    def frames(self, where: str = "1", values: Sequence[Any] = ()) -> list[FrameRow]:
+        """Frames in the order of the folder."""
+        query = f"SELECT {_FRAME_COLUMNS} FROM frames WHERE {where} ORDER BY raw"  # noqa: S608
+        return [_frame(row) for row in self.read(query, values)]
+
+    def sizes(self) -> dict[int, tuple[int, int]]:
+        """Size in bytes and modification time in ns of each frame, as entered."""
+        return {i: (size, mtime) for i, size, mtime in self.read("SELECT id, size, mtime_ns FROM frames")}
+
+    def fingerprints(self) -> dict[int, str]:
+        """Of the frames that were handed out since ledgers know fingerprints."""
+        return dict(self.read("SELECT id, fingerprint FROM frames WHERE fingerprint IS NOT NULL"))
+
+    def add_fingerprints(self, frames: Iterable[tuple[int, str]]) -> None:
+        """(frame, fingerprint); one that is known stays: it belongs to the frame's result."""
+        with self.transaction():
+            self.db.executemany(
+                "UPDATE frames SET fingerprint = coalesce(fingerprint, ?) WHERE id = ?",
+                [(fingerprint, frame) for frame, fingerprint in frames],
+            )
+
+    def content_is(self, frames: Iterable[tuple[int, int, int, str | None]]) -> None:
+        """(frame, size, mtime_ns, fingerprint): the file's content as it is now, its result kept."""
+        with self.transaction():
+            self.db.executemany(
+                "UPDATE frames SET size = ?, mtime_ns = ?, fingerprint = ? WHERE id = ?",
+                [(size, mtime, fingerprint, frame) for frame, size, mtime, fingerprint in frames],
+            )
+
+    def enter_anew(self, frame: int, new: NewFrame) -> None:
+        """The file of a frame without a result has changed: it is judged by its new facts."""
+        with self.transaction():
+            self.db.execute(
+                "UPDATE frames SET size = ?, mtime_ns = ?, entry = ?, plain = ?, max_side = ?,"
+                " entry_reason = ?, longest_side = ?, outcome = ?, cause = ?, evidence = ?, attempt = NULL,"
+                " failures = 0, fingerprint = NULL WHERE id = ?",
+                (
+                    new.size,
+                    new.mtime_ns,
+                    new.entry.value,
+                    int(new.plain),
+                    new.max_side,
+                    new.entry_reason,
+                    new.longest_side,
+                    *_refusal(new),
+                    frame,
+                ),
+            )
+
+    def longest_side(self) -> int:
+        """Longest side among the open frames, pixels; 0 when none is known."""
+        return int(self.read("SELECT coalesce(max(longest_side), 0) FROM frames WHERE outcome IS NULL")[0][0])
+
+    def open_frames(self) -> list[FrameRow]:
+        return self.frames("outcome IS NULL")
+
+    def settle(
+        self,
+        frame: int,
+        outcome: Outcome,
+        *,
+        attempt: int | None = None,
+        cause: str | None = None,
+        evidence: str | None = None,
+    ) -> None:
+        """Give a frame its outcome (other than EXTRACTED: see `settle_promoted` and `adopt`)."""
+        self.settle_many([(frame, outcome, attempt, cause, evidence)])
+
+    def settle_many(self, rows: Iterable[tuple[int, Outcome, int | None, str | None, str | None]]) -> None:
+        """`settle` for many frames in one transaction: (frame, outcome, attempt, cause, evidence)."""
+        with self.transaction():
+            self.db.executemany(
+                "UPDATE frames SET outcome = ?, attempt = ?, cause = ?, evidence = ?, faces = 0"
+                " WHERE id = ? AND outcome IS NULL",
+                [(o.value, a, c, display(e) if e else e, f) for f, o, a, c, e in rows],
+            )
+
+    def reopen(self, where: str, values: Sequence[Any] = ()) -> None:
+        """Take the outcome of frames back (never of extracted ones)."""
+        with self.transaction():
+            self.db.execute(
+                "UPDATE frames SET outcome = NULL, attempt = NULL, cause = NULL, evidence = NULL"  # noqa: S608
+                f" WHERE outcome != 'extracted' AND ({where})",
+                values,
+            )
+
+    def count_failure(self, frame: int, cause: str, evidence: str) -> None:
+        """Remember that an attempt failed this frame; it stays open."""
+        with self.transaction():
+            self.db.execute(
+                "UPDATE frames SET failures = failures + 1, cause = ?, evidence = ?"
+                " WHERE id = ? AND outcome IS NULL",
+                (cause, display(evidence), frame),
+            )
+
+    def prepare_anew(self, frame: int, reason: str, max_side: int) -> None:
+        """Let a frame enter its next attempt as a converted copy."""
+        with self.transaction():
+            self.db.execute(
+                "UPDATE frames SET entry = 'convert', plain = 0, entry_reason = ?, max_side = ? WHERE id = ?",
+                (reason, max_side, frame),
+            )
+
+    def counts(self) -> Counts:
+        rows = self.read("SELECT outcome, count(*), coalesce(sum(faces), 0) FROM frames GROUP BY outcome")
+        by: dict[str | None, int] = {outcome: number for outcome, number, _ in rows}
+        of: Callable[[str | None], int] = lambda outcome: by.get(outcome, 0)  # noqa: E731
+        return Counts(
+            total=sum(by.values()),
+            extracted=of("extracted"),
+            no_face=of("no_face"),
+            quarantined=of("quarantined"),
+            not_attempted=of("not_attempted"),
+            open=of(None),
+            faces=sum(faces for _, _, faces in rows),
+        )
+
+
+def _refusal(frame: NewFrame) -> tuple[str | None, str | None, str | None]:
+    """Outcome, cause and evidence that a frame enters with."""
+    if frame.entry is Entry.REFUSE:
+        return Outcome.QUARANTINED.value, frame.cause, display(frame.entry_reason)
+    return None, None, None
+
+
+def _frame(row: tuple[Any, ...]) -> FrameRow:
+    frame, raw, name, stem, entry, plain, max_side, outcome, faces, attempt, cause, evidence, failures = row
+    return FrameRow(
+        frame,
+        decode(raw),
+        name,
+        stem,
+        Entry(entry),
+        bool(plain),
+        max_side,
+        Outcome(outcome) if outcome else None,
+        faces,
+        attempt,
+        cause,
+        evidence,
+        failures,
+    )

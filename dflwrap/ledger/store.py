@@ -1,0 +1,92 @@
+"""The ledger's file: opened, checked, brought up to date, and every access in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dflwrap.common.errors import DflwrapError
+from dflwrap.frames.names import display
+from dflwrap.ledger.schema import MIGRATIONS, TABLES, VERSION, connect, statements
+from dflwrap.ledger.telling import told
+
+
+class Store:
+    """What the tables of the ledger stand on. All methods raise NeedsUserError ("disk-full") when the disk is full.
+
+    Not covered: two processes writing at once; the run's lock sees to that.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open or create. Raises DflwrapError when the file is damaged or of a newer version."""
+        self.path = path
+        try:
+            self.db = connect(path)
+        except sqlite3.DatabaseError as error:
+            raise self._told(error) from error
+        try:
+            self._open()
+        except sqlite3.DatabaseError as error:
+            self.db.close()
+            raise self._told(error) from error
+        except BaseException:
+            self.db.close()
+            raise
+
+    def _open(self) -> None:
+        version = self.db.execute("PRAGMA user_version").fetchone()[0]
+        if version != 0:
+            self._check()
+        if not 0 <= version <= VERSION:
+            raise DflwrapError(
+                f"The run folder was written by another version of dflwrap: {display(str(self.path))}. "
+                "Use that version, or move the run folder away to start anew."
+            )
+        if version < VERSION:
+            scripts = (TABLES, *MIGRATIONS)[version:]
+            with self.transaction():
+                for statement in (s for script in scripts for s in statements(script)):
+                    self.db.execute(statement)
+                self.db.execute(f"PRAGMA user_version={VERSION}")
+
+    def _check(self) -> None:
+        answer = self.db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if answer != "ok":
+            raise sqlite3.DatabaseError(answer)
+
+    def _told(self, error: sqlite3.Error) -> DflwrapError:
+        return told(error, self.path)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        try:
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._roll_back()
+                raise
+            self.db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise self._told(error) from error
+
+    def _roll_back(self) -> None:
+        """After some errors SQLite has done so itself; on a dying disk even this may fail."""
+        if self.db.in_transaction:
+            try:
+                self.db.execute("ROLLBACK")
+            except sqlite3.Error:
+                pass
+
+    def read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        try:
+            return self.db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._told(error) from error
+
+    def close(self) -> None:
+        self.db.close()
