@@ -28,8 +28,8 @@ def diagnose(
         Path | None, typer.Option("--rules", help="Folder with rules of your own.", metavar="DIR")
     ] = None,
 ) -> None:
-    """Name the cause of a failed extraction from its log. Exit codes: 0 healthy, 1 cause named, 2 bad usage
-    or unreadable, 3 failed but unknown."""
+    """Name the cause of a failed extraction from its log. Exit codes: 0 complete and healthy, 1 a cause is
+    named (few or no faces too), 2 bad usage or no readable log, 3 unknown, or the log of another step."""
     raise typer.Exit(diagnose_logs(logs, as_json, share, rules))
 
 

@@ -23,22 +23,25 @@ class DiagnoseExit(IntEnum):
 
     HEALTHY = 0
     NAMED = 1
-    """A cause is named."""
+    """A cause is named; few or no faces in a complete run too."""
     USAGE = 2
-    """Bad usage, or a log that cannot be read."""
+    """Bad usage, or something that is no readable log: an empty file, a picture, a program, a damaged archive."""
     UNKNOWN = 3
-    """Failed or unclear, and the cause is not known."""
+    """Failed or unclear, and the cause is not known; the log of another step, or of none."""
 
 
 def diagnose_logs(logs: Sequence[str], as_json: bool, share: bool, rules: Path | None) -> int:
     """Print what the logs say; the exit code."""
     _utf8_output()
-    try:
-        results = run(logs, rules)
-    except DflwrapError as error:
-        print(f"dflwrap: {error}", file=sys.stderr)
-        return DiagnoseExit.USAGE
     hide = _redactor(share)
+    try:
+        results, faults = judge_all(logs, rules)
+    except DflwrapError as error:
+        results, faults = [], [str(error)]
+    for fault in faults:
+        print(f"dflwrap: {hide(fault)}", file=sys.stderr)
+    if not results:
+        return DiagnoseExit.USAGE
     if as_json:
         import json
 
@@ -47,7 +50,7 @@ def diagnose_logs(logs: Sequence[str], as_json: bool, share: bool, rules: Path |
     else:
         text = "\n\n".join(to_text(name, diagnosis, hide) for name, diagnosis in results)
     _print(text)
-    return exit_code([diagnosis.verdict for _, diagnosis in results])
+    return DiagnoseExit.USAGE if faults else exit_code([diagnosis.verdict for _, diagnosis in results])
 
 
 def _print(text: str) -> None:
@@ -83,12 +86,37 @@ def quick(arguments: Sequence[str]) -> int | None:
 
 
 def run(arguments: Sequence[str], rules: Path | None = None) -> list[tuple[str, Diagnosis]]:
-    """Judge every log behind `arguments`. Raises DflwrapError in one sentence."""
+    """Judge every log behind `arguments`. Raises DflwrapError in one sentence for the first that cannot be read."""
+    results, faults = judge_all(arguments, rules)
+    if faults:
+        raise DflwrapError(faults[0])
+    return results
+
+
+def judge_all(
+    arguments: Sequence[str], rules: Path | None = None
+) -> tuple[list[tuple[str, Diagnosis]], list[str]]:
+    """Judge every log behind `arguments` that can be read; a sentence for each that cannot.
+
+    Raises DflwrapError where the rules cannot be read.
+    """
     from dflwrap.cli.logs import find_logs
 
     catalogue = open_catalogue(rules)
-    found: list[Log] = [log for argument in arguments for log in find_logs(argument)]
-    return [(log.name, judge_log(log, catalogue)) for log in found]
+    results: list[tuple[str, Diagnosis]] = []
+    faults: list[str] = []
+    for argument in arguments:
+        try:
+            for log in find_logs(argument):
+                diagnosis = judge_log(log, catalogue)
+                faults += log.damage
+                if diagnosis.size > 0 or len(log.sources) > 1:
+                    results.append((log.name, diagnosis))
+                elif not log.damage:
+                    faults.append(f"{log.name} is empty: nothing was written to it")
+        except DflwrapError as error:
+            faults.append(str(error))
+    return results, faults
 
 
 def judge_log(log: Log, catalogue: Catalogue) -> Diagnosis:

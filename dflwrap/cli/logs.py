@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from dflwrap.cli.sniffing import SNIFFED, not_a_log
 from dflwrap.common.errors import DflwrapError
 
 CHUNK = 1 << 20
@@ -25,6 +26,8 @@ class Log:
 
     name: str
     sources: tuple[tuple[str, Opener], ...]
+    damage: list[str] = field(default_factory=list, compare=False)
+    """Filled while it is read: sentences on a packed log that could not be read to its end."""
 
 
 def find_logs(argument: str) -> list[Log]:
@@ -59,9 +62,16 @@ def _folder(path: Path) -> list[Log]:
     if attempt:
         return attempt
     files = [p for p in sorted(path.iterdir()) if p.is_file() and p.suffix.lower() in _SUFFIXES]
-    logs = [log for file in files for log in _file(file)]
+    logs: list[Log] = []
+    reasons: list[str] = []
+    for file in files:
+        try:
+            logs += _file(file)
+        except DflwrapError as error:  # a picture among the logs of a folder was not asked for
+            reasons.append(str(error))
     if not logs:
-        raise DflwrapError(f"no log in {path} (looked for *.log, *.txt, *.out, *.err, *.gz, *.zip)")
+        told = f"; {reasons[0]}" if reasons else ""
+        raise DflwrapError(f"no log in {path} (looked for *.log, *.txt, *.out, *.err, *.gz, *.zip){told}")
     return logs
 
 
@@ -72,11 +82,15 @@ def _attempt(folder: Path) -> list[Log]:
 
 def _file(path: Path) -> list[Log]:
     with path.open("rb") as stream:
-        magic = stream.read(4)
+        magic = stream.read(SNIFFED)
     if magic.startswith(b"\x1f\x8b"):
-        return [Log(str(path), ((path.name, _gzip(path)),))]
+        damage: list[str] = []
+        return [Log(str(path), ((path.name, _gzip(path, damage)),), damage)]
     if magic.startswith(b"PK\x03\x04") or magic.startswith(b"PK\x05\x06"):
         return _zip(path)
+    reason = not_a_log(magic)
+    if reason is not None:
+        raise DflwrapError(f"{path} is {reason}")
     return [Log(str(path), ((path.name, _plain(path)),))]
 
 
@@ -93,10 +107,16 @@ def _zip(path: Path) -> list[Log]:
         raise DflwrapError(f"no log in {path}")
     if any(item.flag_bits & 1 for item in members):
         raise DflwrapError(f"{path} is protected by a password")
-    return [Log(f"{path}:{m.filename}", ((m.filename, _member(path, m.filename)),)) for m in members]
+    logs = []
+    for item in members:
+        damage: list[str] = []
+        logs.append(
+            Log(f"{path}:{item.filename}", ((item.filename, _member(path, item.filename, damage)),), damage)
+        )
+    return logs
 
 
-def _read(stream: IO[bytes]) -> Iterator[bytes]:
+def _read(stream: IO[bytes], name: str, damage: list[str]) -> Iterator[bytes]:
     import zipfile
     import zlib
 
@@ -105,7 +125,8 @@ def _read(stream: IO[bytes]) -> Iterator[bytes]:
         try:
             chunk = stream.read(CHUNK)
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile):
-            return  # cut or damaged: what could be unpacked is judged
+            damage.append(_damaged(name))
+            return  # what could be unpacked is judged
         if not chunk:
             return
         left -= len(chunk)
@@ -124,7 +145,11 @@ def _plain(path: Path) -> Opener:
     return read
 
 
-def _gzip(path: Path) -> Opener:
+def _damaged(name: str) -> str:
+    return f"{name} is damaged or cut short: only the part before the damage could be read"
+
+
+def _gzip(path: Path, damage: list[str]) -> Opener:
     def read() -> Iterator[bytes]:
         import zlib
 
@@ -136,25 +161,29 @@ def _gzip(path: Path) -> Opener:
                 try:
                     out = unpacker.decompress(data, CHUNK)
                 except zlib.error:
-                    return  # damaged: what could be unpacked is judged
+                    damage.append(_damaged(str(path)))
+                    return  # what could be unpacked is judged
                 left -= len(out)
                 if out:
                     yield out
                 data = unpacker.unconsumed_tail
-                if unpacker.eof:
+                ended = unpacker.eof
+                if ended:
                     data, unpacker = unpacker.unused_data, zlib.decompressobj(31)
                 data = data or stream.read(CHUNK)
+                if not data and not ended:
+                    damage.append(_damaged(str(path)))
 
     return read
 
 
-def _member(path: Path, name: str) -> Opener:
+def _member(path: Path, name: str, damage: list[str]) -> Opener:
     def read() -> Iterator[bytes]:
         import zipfile
 
         try:
             with zipfile.ZipFile(path) as archive, archive.open(name) as stream:
-                yield from _read(stream)
+                yield from _read(stream, f"{path}:{name}", damage)
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
             raise DflwrapError(f"cannot unpack {name} from {path}: {error}") from None
 
@@ -165,5 +194,10 @@ def _stdin() -> Iterator[bytes]:
     stream = getattr(sys.stdin, "buffer", None)
     if stream is None:
         raise DflwrapError("there is no input to read from")
+    first = stream.read1(CHUNK)
+    reason = not_a_log(first)
+    if reason is not None:
+        raise DflwrapError(f"standard input is {reason}")
+    yield first
     while chunk := stream.read1(CHUNK):
         yield chunk

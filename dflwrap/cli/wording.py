@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable
 
 from dflwrap.common.verdict import Cause, Confidence, Health, Verdict
+from dflwrap.diagnosis.steps import EXTRACTION
 from dflwrap.diagnosis.verdict import Diagnosis
 
 WIDTH = 96
@@ -60,8 +61,21 @@ def _short(verdict: Verdict) -> str:
 def _verdict(verdict: Verdict, hide: Callable[[str], str]) -> list[str]:
     lines: list[str] = []
     primary = verdict.primary
+    step = str(verdict.facts.get("step") or "")
     if verdict.health is Health.HEALTHY:
-        lines.append("No fault found. " + _counts(verdict))
+        lines.append("No fault found: the extraction is complete. " + _counts(verdict))
+        aside = verdict.facts.get("did_not_stop_it", [])
+        if aside:
+            lines.append("  Signs of other trouble that did not stop it: " + hide("; ".join(aside)))
+    elif step not in ("", EXTRACTION) and primary is None:
+        lines.append(f"This is the log of {step}, not of an extraction. dflwrap explains extractions only.")
+        for text in verdict.facts.get("unexplained", []):
+            lines.append(f"  an error in it: {hide(text)}")
+    elif not step and primary is None and not verdict.facts.get("unexplained"):
+        lines.append(
+            "Nothing in this text comes from an extraction: no start, no progress, no error that is known."
+        )
+        lines.append("  Give the whole output of the extract script, from its first line.")
     elif verdict.health is Health.UNKNOWN:
         lines.append("The cause is not known from this log. " + _counts(verdict))
         for text in verdict.facts.get("unexplained", []):
@@ -71,6 +85,8 @@ def _verdict(verdict: Verdict, hide: Callable[[str], str]) -> list[str]:
             lines.append(f"  the log ends in this phase: {phase}")
         if primary is not None:
             lines.append("  What it does show:")
+    if primary is not None and step not in ("", EXTRACTION):
+        lines.append(f"This is the log of {step}, not of an extraction.")
     if primary is not None:
         lines += _cause(primary, hide)
         counts = _counts(verdict)

@@ -14,7 +14,7 @@ from dflwrap.diagnosis.places import cache_folder
 from dflwrap.diagnosis.rule import Role, Rule, RuleError, Signature, rule_from_table
 
 RULES_FOLDER = Path(__file__).parent / "rules"
-_CACHE_VERSION = 3
+_CACHE_VERSION = 4
 _ENGINE_FILES = ("rule.py", "literals.py", "catalogue.py")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verdict
 from dflwrap.diagnosis.catalogue import Catalogue
+from dflwrap.diagnosis.evidence import is_suspend
 from dflwrap.diagnosis.facts import Facts, LogFacts, read_facts
 from dflwrap.diagnosis.interleaved import read_out
 from dflwrap.diagnosis.lazy import lazy
@@ -72,6 +73,7 @@ def judge(
             run = Run(_inserted(lines, woven))
             log = read_facts(run)
             hits = find_hits(run, catalogue, log.names)
+    hits = [hit for hit in hits if not _before_start(run, log, hit)]
     covered = {hit.index for hit in hits}
     for finding in infer(run, log, facts, nul_tail, ends_open):
         rule = catalogue.by_id.get(finding.rule_id)
@@ -81,6 +83,10 @@ def judge(
     for hit in hits:
         groups.setdefault(hit.rule.id, _Group(hit.rule, [])).hits.append(hit)
     benign = tuple(sorted(name for name, group in groups.items() if group.rule.role is Role.BENIGN))
+    stands = log.whole and facts.images_given is None
+    set_aside = [group for group in groups.values() if stands and _cannot_be(group)]
+    for group in set_aside:
+        del groups[group.rule.id]
     roots, symptoms = _roots_and_symptoms(groups)
     unexplained = _unexplained(run, covered)
     public = log.public()
@@ -93,7 +99,13 @@ def judge(
     if facts.timed_out_phase:
         public["timed_out_phase"] = facts.timed_out_phase
         loud = True
-    ranked = [_cause(group, run, symptoms, roots, unexplained) for group in roots]
+    if set_aside:
+        public["did_not_stop_it"] = [
+            f"{group.rule.title} ({_place(run, group.index)})" for group in set_aside
+        ]
+    if stands and not roots:
+        return Judged(Verdict(Health.HEALTHY, None, (), benign, public), log)
+    ranked = [_cause(group, run, symptoms, roots, log) for group in roots]
     if unexplained:
         public["unexplained"] = [
             f"{line.source}:{line.number}: {line.text[:EVIDENCE_WIDTH]}" for line in unexplained[:3]
@@ -106,12 +118,27 @@ def judge(
             _Group(catalogue.by_id["truncated-log"], [Hit(catalogue.by_id["truncated-log"], cut_short, 1)])
         ]
     if symptoms and not unexplained:
-        told = [_cause(group, run, [], [], []) for group in symptoms]
+        told = [_cause(group, run, [], [], log) for group in symptoms]
         return Judged(Verdict(Health.UNKNOWN, told[0], tuple(told), benign, public), log)
     if loud or symptoms or _is_loud(run, hits):
-        told = ranked + [_cause(group, run, [], [], []) for group in symptoms]
+        told = ranked + [_cause(group, run, [], [], log) for group in symptoms]
         return Judged(Verdict(Health.UNKNOWN, None, tuple(told), benign, public), log)
-    return Judged(Verdict(_quiet_health(log, facts), None, (), benign, public), log)
+    return Judged(Verdict(Health.HEALTHY if log.whole else Health.UNKNOWN, None, (), benign, public), log)
+
+
+def _before_start(run: Run, log: LogFacts, hit: Hit) -> bool:
+    """A sleep of the computer that was over before the extraction began has not ended it."""
+    return hit.index < log.start_index and is_suspend(run.lines[hit.index].text)
+
+
+def _cannot_be(group: _Group) -> bool:
+    """Whether a run in which every frame came back contradicts this cause."""
+    return group.rule.role in (Role.ROOT, Role.SYMPTOM) and not group.rule.complete_run
+
+
+def _place(run: Run, index: int) -> str:
+    line = run.lines[index]
+    return f"{line.source}:{line.number}"
 
 
 def _inserted(lines: Sequence[Line], extra: list[tuple[int, Line]]) -> list[Line]:
@@ -120,19 +147,6 @@ def _inserted(lines: Sequence[Line], extra: list[tuple[int, Line]]) -> list[Line
     for index, line in reversed(extra):
         result.insert(index + 1, line)
     return result
-
-
-def _quiet_health(log: LogFacts, facts: Facts) -> Health:
-    bar = log.last_bar
-    if bar is not None and bar.done < bar.total:
-        return Health.UNKNOWN
-    if log.images_found and (log.faces_detected or 0) > 0:
-        return Health.HEALTHY
-    if log.images_found is not None and log.faces_detected == 0:
-        return Health.HEALTHY if log.done and log.images_found else Health.UNKNOWN
-    if bar is not None and bar.done >= bar.total > 0:
-        return Health.HEALTHY
-    return Health.HEALTHY if log.done and (log.bars or log.running_on) else Health.UNKNOWN
 
 
 def _decisive_unknown(best: _Group, log: LogFacts) -> bool:
@@ -162,9 +176,7 @@ def _roots_and_symptoms(groups: dict[str, _Group]) -> tuple[list[_Group], list[_
     return roots, symptoms
 
 
-def _cause(
-    group: _Group, run: Run, symptoms: list[_Group], roots: list[_Group], unexplained: list[Line]
-) -> Cause:
+def _cause(group: _Group, run: Run, symptoms: list[_Group], roots: list[_Group], log: LogFacts) -> Cause:
     rule = group.rule
     evidence: list[EvidenceLine] = []
     seen: set[int] = set()
@@ -177,17 +189,18 @@ def _cause(
     notes = [hit.note for hit in group.hits if hit.note]
     explanation = rule.explanation if not notes else f"{rule.explanation} (Here: {notes[0]}.)"
     return replace(
-        rule.cause(_confidence(group, roots, unexplained), tuple(evidence)),
+        rule.cause(_confidence(group, roots, log), tuple(evidence)),
         symptoms=tuple(s.rule.id for s in symptoms if s.rule.id != rule.id),
         explanation=explanation,
     )
 
 
-def _confidence(group: _Group, roots: list[_Group], unexplained: list[Line]) -> Confidence:
+def _confidence(group: _Group, roots: list[_Group], log: LogFacts) -> Confidence:
     if group.strength <= 2 or group.rule.role is not Role.ROOT:
         return Confidence.POSSIBLE
     rivals = [o for o in roots if o is not group and o.strength >= group.strength]
-    if group.strength >= 7 and not rivals:
+    complete = log.complete and not (log.frame_errors or log.init_errors)
+    if group.strength >= 7 and not rivals and not complete:
         return Confidence.CERTAIN
     return Confidence.LIKELY
 

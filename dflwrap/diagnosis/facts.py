@@ -9,6 +9,7 @@ from typing import Any
 from dflwrap.diagnosis.lazy import lazy
 from dflwrap.diagnosis.lines import BAR
 from dflwrap.diagnosis.matcher import Run
+from dflwrap.diagnosis.steps import EXTRACTION, step_of
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,12 @@ class LogFacts:
     phase: str = "nothing seen"
     phase_index: int = 0
     names: frozenset[str] = frozenset()
+    step: str = ""
+    """The step of DeepFaceLab that wrote this (steps.py)."""
+    seen_start: bool = False
+    start_index: int = 0
+    whole: bool = False
+    """Every image came back and most gave a face, as far as a log can show it."""
 
     @property
     def last_bar(self) -> Bar | None:
@@ -96,6 +103,7 @@ class LogFacts:
             "versions": dict(sorted(self.versions.items())),
             "platform": self.platform or None,
             "phase": self.phase,
+            "step": self.step or None,
         }
         if self.lost:
             facts["lost_workers"] = [name for _, name in self.lost]
@@ -160,14 +168,41 @@ def read_facts(run: Run) -> LogFacts:
                 facts.phase, facts.phase_index = name, index
                 break
         _read_line(facts, index, text)
+    facts.step = step_of(run.lines)
     facts.platform = _platform(run.text)
     for name, word, pattern in _VERSIONS:
         facts.versions |= _version(run.text, name, word, pattern)
     named = "DeepFaceLab" in run.text or "build_" in run.text
     found = _BUILD.search(run.text[:VERSIONS_LOOK]) if named else None
     facts.build = found.group() if found else ""
+    facts.whole = _whole(facts)
     facts.names = _names(run, facts)
     return facts
+
+
+FEW_FACES = 0.25
+"""Share of frames with a face under which a finished run is worth a word."""
+ENOUGH_FRAMES = 8
+"""Frames under which shares and speeds mean nothing."""
+
+
+def few_faces(images: int, faces: int) -> bool:
+    """Whether so few faces are a finding by themselves."""
+    return faces == 0 or (images >= ENOUGH_FRAMES * 2 and faces < FEW_FACES * images)
+
+
+def _whole(facts: LogFacts) -> bool:
+    """Every image came back: a bar over all of them that is full or, in an output without bars, a run that is
+    seen from its start to its summary; nothing lost, and faces in it."""
+    images, faces = facts.images_found, facts.faces_detected
+    if facts.step != EXTRACTION or facts.lost or facts.frame_errors or facts.init_errors:
+        return False
+    if not images or faces is None or few_faces(images, faces):
+        return False
+    bar = facts.last_bar
+    if bar is None:
+        return facts.seen_start
+    return bar.done >= bar.total > 0 and any(one.done >= one.total >= images for one in facts.bars)
 
 
 VERSIONS_LOOK = 1 << 17
@@ -187,6 +222,9 @@ def _read_line(facts: LogFacts, index: int, text: str) -> None:
         facts.frame_errors.append(index)
     if "rror while subprocess initialization" in text or "Exception while initialization" in text:
         facts.init_errors.append(index)
+    if text.startswith(("Extracting faces...", "Performing 1st pass")):
+        facts.seen_start = True
+        facts.start_index = facts.start_index or index
     if "Running on " in text and (found := _RUNNING.search(text)):
         facts.running_on.append((index, found["name"]))
     if "] : " in text and (found := _LISTED.match(text)) and _GPU_NAME.search(found["name"]):
@@ -211,8 +249,8 @@ def _platform(text: str) -> str:
 
 
 def _bar(index: int, text: str) -> Bar | None:
-    found = BAR.search(text)
-    if found is None:
+    found = BAR.match(text)
+    if found is None:  # a bar with a name belongs to another step
         return None
     rate = None if found["rate"] == "?" else float(found["rate"])
     if rate and found["unit"] == "s/it":
@@ -232,6 +270,8 @@ def _names(run: Run, facts: LogFacts) -> frozenset[str]:
         add("cpu")
     if facts.complete:
         add("complete")
+    if facts.whole:
+        add("whole")
     if facts.done:
         add("done")
     if facts.lost:

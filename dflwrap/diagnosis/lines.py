@@ -27,6 +27,8 @@ BAR = lazy(
     r"(?P<percent>\d{1,3})%\|[^|\r\n]{0,300}\| {0,20}(?P<done>\d{1,9})/(?P<total>\d{1,9}) "
     r"\[(?P<elapsed>[\d:]+)<(?P<left>[\d:?]+), +(?P<rate>[\d.]+|\?) ?(?P<unit>it/s|s/it)[^\]\r\n]{0,80}\]"
 )
+_LABEL = lazy(r"^ *[A-Z][\w .,/'()-]{1,60}:$")
+"""What other steps put before their bars ("Loading samples:"); an extraction's bar has no name."""
 _ANSI = lazy(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]{0,300}(?:\x07|\x1b\\)|[@-Z\\-_])")
 _BARE_ANSI = lazy(r"(?:\^\[|\\u001b|\\x1b|\\033|␛|#033)\[[0-9;]{0,12}[mKAJH]")
 _CONTROL = lazy("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\ufeff]")
@@ -178,9 +180,12 @@ def _unglue(source: str, number: int, text: str) -> Iterator[Line]:
     position = 0
     for found in BAR.finditer(text):
         before = text[position : found.start()].rstrip()
-        if before.strip():
-            yield from _pieces(source, number, before)
-        yield Line(source, number, found.group())
+        if _LABEL.search(before):
+            yield Line(source, number, f"{before.lstrip()} {found.group()}")
+        else:
+            if before.strip():
+                yield from _pieces(source, number, before)
+            yield Line(source, number, found.group())
         position = found.end()
     rest = text[position:].strip()
     if rest:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from dflwrap.diagnosis.catalogue import Catalogue
+from dflwrap.diagnosis.evidence import in_path, is_command, is_question, of_another_program
 from dflwrap.diagnosis.lines import Line
 from dflwrap.diagnosis.rule import Role, Rule, Signature
 
@@ -105,10 +106,22 @@ def _signature_hits(
         found = regex.search(run.lines[index].text)
         if found is None or not _context_holds(run, signature, index, facts):
             continue
+        if rule.role in (Role.ROOT, Role.SYMPTOM) and not _is_evidence(
+            run.lines[index].text, found, signature
+        ):
+            continue
         hits.append(Hit(rule, index, signature.strength or rule.strength, "", found.start()))
         if len(hits) >= MAX_HITS:
             break
     return hits
+
+
+def _is_evidence(text: str, found: re.Match[str], signature: Signature) -> bool:
+    if not signature.in_commands and (is_command(text) or is_question(text)):
+        return False
+    if not signature.in_paths and in_path(text, found.start(), found.end()):
+        return False
+    return not of_another_program(text)
 
 
 def _context_holds(run: Run, signature: Signature, index: int, facts: frozenset[str]) -> bool:

@@ -41,6 +41,10 @@ class Signature:
     within: int = 0
     strength: int | None = None
     """Overrides the rule's strength."""
+    in_commands: bool = False
+    """Whether a typed command counts; else what a shell echoes is no evidence (evidence.py)."""
+    in_paths: bool = False
+    """Whether a part of a file's or folder's name counts."""
 
     @cached_property
     def regex(self) -> re.Pattern[str]:
@@ -67,6 +71,10 @@ class Rule:
     matches: tuple[str, ...] = ()
     """Samples in which this rule's id is the primary (or, for a benign or symptom rule, is found)."""
     not_matches: tuple[str, ...] = ()
+    complete_run: bool = False
+    """Whether it may be the answer although every frame came back: single frames, speed, quality."""
+    general: bool = False
+    """A general sign (a crash, a silence, a status): explains nothing where a named exception stands."""
     inferred: bool = False
     """Found by arithmetic, silence or an exit status (silence.py, exits.py); may have no signature."""
     origin: str = field(default="built in", compare=False)
@@ -89,7 +97,7 @@ class Rule:
 _TEXT = ("id", "title", "category", "explanation")
 _KNOWN = {
     "id", "title", "category", "role", "signatures", "strength", "stage", "explained_by", "not_proof",
-    "remedies", "explanation", "steps", "references", "matches", "not_matches", "inferred",
+    "remedies", "explanation", "steps", "references", "matches", "not_matches", "inferred", "complete_run", "general",
 }  # fmt: skip
 
 
@@ -149,6 +157,8 @@ def rule_from_table(table: dict[str, Any], origin: str) -> Rule:
         references=lists["references"],
         matches=lists["matches"],
         not_matches=lists["not_matches"],
+        complete_run=bool(table.get("complete_run", False)),
+        general=bool(table.get("general", False)),
         inferred=bool(inferred),
         origin=origin,
     )
@@ -159,7 +169,7 @@ def _signature(item: Any) -> Signature:
     from dflwrap.diagnosis.literals import PatternError, lint, required_literals
 
     table = {"re": item} if isinstance(item, str) else dict(item)
-    extra = set(table) - {"re", "needs", "forbids", "within", "strength"}
+    extra = set(table) - {"re", "needs", "forbids", "within", "strength", "in_commands", "in_paths"}
     if extra:
         raise PatternError(f"unknown key {sorted(extra)[0]!r} in a signature")
     pattern = table["re"]
@@ -174,4 +184,6 @@ def _signature(item: Any) -> Signature:
         forbids=tuple(table.get("forbids", ())),
         within=int(table.get("within", 0)),
         strength=None if table.get("strength") is None else int(table["strength"]),
+        in_commands=bool(table.get("in_commands", False)),
+        in_paths=bool(table.get("in_paths", False)),
     )

@@ -10,16 +10,12 @@ import re
 from dataclasses import dataclass
 
 from dflwrap.diagnosis import exits
-from dflwrap.diagnosis.facts import Facts, LogFacts
+from dflwrap.diagnosis.facts import ENOUGH_FRAMES, Facts, LogFacts, few_faces
 from dflwrap.diagnosis.lazy import lazy
 from dflwrap.diagnosis.matcher import Run
 
 WATCHDOG = 110.0
 """Seconds on the clock of a bar that stands at 0 from which the 120 s watchdog is the likely end."""
-FEW_FACES = 0.25
-"""Share of frames with a face under which a finished run is worth a word."""
-ENOUGH_FRAMES = 8
-"""Frames under which shares and speeds mean nothing."""
 SUSPICIONS = frozenset(
     {"few-faces-hard-shots", "env-not-activated-cpu", "wrong-build-new-gpu", "mac-zero-faces"}
 )
@@ -191,17 +187,9 @@ def _zero_or_few(run: Run, log: LogFacts) -> list[Finding]:
                         f"{images} images on a newer GPU and not one face, without any error",
                     )
                 ]
-        if images >= ENOUGH_FRAMES and "cpu" in log.names:
-            return [
-                Finding(
-                    "few-faces-hard-shots",
-                    log.summary_index,
-                    1,
-                    f"{images} images were looked at and no face was found",
-                )
-            ]
-        return []
-    if log.complete and images >= ENOUGH_FRAMES * 2 and faces < FEW_FACES * images:
+        words = f"{images} images were listed and no face was found"
+        return [Finding("few-faces-hard-shots", log.summary_index, 1, words)]
+    if few_faces(images, faces) and (log.complete or log.seen_start):
         return [
             Finding("few-faces-hard-shots", log.summary_index, 1, f"only {faces} faces in {images} images")
         ]

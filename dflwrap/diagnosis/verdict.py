@@ -13,6 +13,7 @@ from dflwrap.diagnosis.lines import Line
 from dflwrap.diagnosis.reading import read_source
 from dflwrap.diagnosis.screen import Screen
 from dflwrap.diagnosis.segments import split_runs
+from dflwrap.diagnosis.steps import EXTRACTION
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,11 @@ def diagnose_streams(
 
 
 def _main(verdicts: list[Verdict]) -> Verdict:
-    """The last run that says something; before an unknown last one, the last failure."""
-    if verdicts[-1].health is Health.UNKNOWN and verdicts[-1].primary is None and len(verdicts) > 1:
-        for verdict in reversed(verdicts[:-1]):
+    """The last extraction that says something; before an unknown last one, the last failure."""
+    extractions = [v for v in verdicts if v.facts.get("step") == EXTRACTION] or verdicts
+    last = extractions[-1]
+    if last.health is Health.UNKNOWN and last.primary is None:
+        for verdict in reversed(extractions[:-1]):
             if verdict.health is Health.FAILURE:
                 return verdict
-    return verdicts[-1]
+    return last
