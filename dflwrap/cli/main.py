@@ -10,7 +10,7 @@ import typer
 
 from dflwrap import __version__
 from dflwrap.cli import diagnose, extract, rules
-from dflwrap.common.errors import DflwrapError, ExitCode, NeedsUserError
+from dflwrap.common.errors import DamagedLedgerError, DflwrapError, ExitCode, NeedsUserError
 
 app = typer.Typer(
     name="dflwrap",
@@ -74,7 +74,8 @@ def run() -> None:
 def tell_error(error: DflwrapError) -> None:
     """What is wrong and what to do on stderr; for `NeedsUserError` the cause id is the last line."""
     print(f"dflwrap: {error}", file=sys.stderr)
-    if isinstance(error, NeedsUserError):
+    if isinstance(error, NeedsUserError | DamagedLedgerError):
         for step in error.steps:
             print(f"  - {step}", file=sys.stderr)
+    if isinstance(error, NeedsUserError):
         print(error.cause, file=sys.stderr)

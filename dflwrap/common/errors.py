@@ -28,6 +28,20 @@ class DflwrapError(Exception):
     exit_code = ExitCode.USAGE
 
 
+class DamagedLedgerError(DflwrapError):
+    """The ledger cannot be read, or holds what no dflwrap writes. Told before anything starts."""
+
+    steps = (
+        "Rename the run folder (keep it until the next run has finished).",
+        "Start the same command again: the faces in the faceset are kept, and only the other frames are extracted.",
+        "If it happens again, check that disk.",
+    )
+
+    def while_running(self) -> NeedsUserError:
+        """The same of a run that has begun."""
+        return NeedsUserError("ledger-damaged", str(self), self.steps)
+
+
 class NeedsUserError(DflwrapError):
     """The run cannot go on without the user. `cause` is a rule id."""
 

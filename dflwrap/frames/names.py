@@ -44,6 +44,16 @@ def is_plain(name: str) -> bool:
     return _PLAIN.fullmatch(name) is not None
 
 
+def is_single_name(name: str, *, windows: bool = os.name == "nt") -> bool:
+    """True for a name that stays in its folder: no separator, no drive or stream, not `.` or `..`.
+
+    Not covered: names that a file system refuses. On POSIX a backslash or a colon is a letter.
+    """
+    if not name or name in (".", "..") or "\0" in name or "/" in name:
+        return False
+    return not (windows and (set(name) & {"\\", ":"} or not name.strip(". ")))
+
+
 def encode(name: str) -> bytes:
     """`name` as the bytes that the file system holds; `decode` turns them back."""
     return os.fsencode(name)

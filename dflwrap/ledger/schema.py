@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from pathlib import Path
 
 import psutil
@@ -113,6 +114,26 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def is_ledger(path: Path) -> bool:
+    """True for a file of ours by its first bytes, or by those of its WAL; nothing is opened for writing."""
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode) or _head(path)[:16] != b"SQLite format 3\0":
+            return False
+        wal = path.with_name(path.name + "-wal")
+        return _OURS in _head(path) or (stat.S_ISREG(wal.lstat().st_mode) and _OURS in _head(wal))
+    except OSError:
+        return False
+
+
+_OURS = b"CREATE TABLE frames ("
+"""As SQLite keeps it in a database's first page; until a checkpoint, in the WAL alone."""
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(262_144)
 
 
 def _on_network_share(path: Path) -> bool:

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-from dflwrap.common.errors import DflwrapError, NeedsUserError
+from dflwrap.common.errors import DamagedLedgerError, DflwrapError, NeedsUserError
 from dflwrap.frames.names import display
 
 MIN_ROOM = 256 * 1024
@@ -35,9 +35,13 @@ def told(error: sqlite3.Error, path: Path) -> DflwrapError:
             f"Another program holds the ledger open: {display(str(path))}.",
             ("Close it (a database viewer, a virus scanner) and start the same command again.",),
         )
-    return DflwrapError(
-        f"The run's ledger is damaged: {display(str(path))} ({text}). Nothing was changed. "
-        "Move the run folder away and start again: the faces in the faceset are kept and adopted."
+    return damaged(text, path)
+
+
+def damaged(why: str, path: Path) -> DamagedLedgerError:
+    return DamagedLedgerError(
+        f"The run's ledger is damaged: {display(str(path))} ({display(why)}). "
+        "Everything that was extracted is kept."
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dflwrap.common.events import Event, EventKind, gpu_of
 from dflwrap.common.plan import AttemptSpec, Plan
+from dflwrap.common.trees import remove_tree
 from dflwrap.extractors.base import Extractor
 from dflwrap.faceset.promotion import Promoter, cannot_write
 from dflwrap.frames.names import display
@@ -25,7 +26,7 @@ from dflwrap.supervisor.judging import Judged, judge_attempt
 from dflwrap.supervisor.observing import Observer
 from dflwrap.supervisor.progress import Reporter, RunState
 from dflwrap.supervisor.repairing import Repairer, repair_bound
-from dflwrap.supervisor.runfolder import RunFolder, clear_attempt, remove_tree
+from dflwrap.supervisor.runfolder import RunFolder, clear_attempt
 from dflwrap.supervisor.serialising import verdict_to_dict
 from dflwrap.supervisor.starts import Starts
 from dflwrap.supervisor.streams import Line
@@ -75,8 +76,7 @@ class AttemptRunner:
 
         reason: the decision that led here. alone: a repair or a step of a search.
         """
-        number = self.ledger.next_attempt()
-        folder = self.folder.attempt_folder(number)
+        number, folder = self.folder.new_attempt(self.ledger)
         batch = self._make_batch(folder, rows, plan)
         record = AttemptRecord(number, plan, None, frames_given=len(batch.frames), alone=alone)
         if not batch.frames or self.control.stopping:

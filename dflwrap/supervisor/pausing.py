@@ -43,8 +43,8 @@ class DiskPause:
         runner.reporter.changed(runner.state)
         with suppress(NeedsUserError):
             runner.promoter.repair()  # moves need next to no room; what they move goes with the next line
-        with suppress(OSError):
-            runner.folder.clear_work()
+        with suppress(NeedsUserError):
+            runner.folder.clear_work(runner.ledger)
         came = runner.observer.wait(step, runner.control)
         if runner.control.stopping:
             return True

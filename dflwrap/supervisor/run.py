@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dflwrap.common.errors import DflwrapError, ExitCode, NeedsUserError
+from dflwrap.common.errors import DamagedLedgerError, DflwrapError, ExitCode, NeedsUserError
 from dflwrap.common.plan import AttemptSpec, Plan
 from dflwrap.extractors.base import Extractor
 from dflwrap.faceset.promotion import Promoter, cannot_write
@@ -59,16 +59,16 @@ def run_extraction(
     """
     _check_folders(request)
     folder = RunFolder(request.output_dir)
-    new_run, new_output = not folder.path.exists(), not request.output_dir.exists()
     folder.lock()
     try:
         return _owning(request, extractors, reporter, control, state, folder)
-    except DflwrapError as error:
-        if error.exit_code is ExitCode.USAGE:  # nothing was started: leave nothing behind
-            if new_run:
-                folder.clear()
-            if new_output and request.output_dir.is_dir() and not any(request.output_dir.iterdir()):
-                request.output_dir.rmdir()
+    except DamagedLedgerError as error:
+        if folder.kept:
+            raise error.while_running() from error
+        folder.undo()
+        raise
+    except DflwrapError:
+        folder.undo()
         raise
     finally:
         folder.unlock()
@@ -155,7 +155,7 @@ class _Run:
             witness,
             template,
             self._request.input_dir,
-            self._folder.path / "witness",
+            self._folder.scratch(self._ledger),
             self._control,
             self._state.extracting_since,
             self._looks,
@@ -180,13 +180,14 @@ class _Run:
             self._ledger, self._folder.path, self._request.output_dir, self._request.options.image_size
         )
         try:
-            self._request.output_dir.mkdir(parents=True, exist_ok=True)
+            self._folder.make_output()
         except OSError as error:
             raise cannot_write(self._request.output_dir, error) from error
         check_same_run(self._request, self._ledger)
         promoter.repair()
-        self._folder.clear_work()
+        self._folder.clear_work(self._ledger)
         intake = take_in(self._request, self._ledger, self._folder)
+        self._folder.keep()
         self._ignored = [{"name": display(i.name), "reason": i.reason} for i in intake.inventory.ignored]
         for notice in intake.notices:
             self._reporter.notice(notice)
@@ -256,7 +257,7 @@ class _Run:
             self._witness(),
             template,
             request.input_dir,
-            self._folder.path / "witness",
+            self._folder.scratch(self._ledger),
             self._reporter,
             self._looks,
             observer.so_far,
@@ -307,11 +308,12 @@ class _Run:
                 self._folder.quarantine,
                 self._request.input_dir,
                 self._ledger.frames("outcome = 'quarantined'"),
+                self._ledger,
             )
             write_report(self._folder.report, report)
-        except OSError as error:
+        except (OSError, NeedsUserError) as error:
             if ended.stop is None:
-                told = cannot_write(self._folder.report, error)
+                told = cannot_write(self._folder.report, error) if isinstance(error, OSError) else error
                 return RunResult(
                     ExitCode.NEEDS_USER, report, Stop(told.cause, str(told), told.steps), nothing_to_do
                 )

@@ -1,15 +1,38 @@
-"""The run folder `<output>_dflwrap/` beside the faceset, and its lock."""
+"""The run folder `<output>_dflwrap/` beside the faceset: whose it is, its lock, and what in it may be deleted.
+
+Its mark `dflwrap.json` is written before anything else. Only what the ledger records as made by us is
+ever deleted, and no link is followed for it; the user may keep files of his own in any part of it.
+"""
 
 from __future__ import annotations
 
+import errno
+import json
 import os
-import shutil
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from dflwrap import __version__
 from dflwrap.common.errors import DflwrapError, NeedsUserError
+from dflwrap.common.trees import is_link, make_folders, remove_if_empty, remove_tree
+from dflwrap.faceset.promotion import cannot_write
 from dflwrap.frames.names import display
+from dflwrap.ledger.ledger import Ledger
+from dflwrap.ledger.schema import is_ledger
+
+MARK = "dflwrap.json"
+FORMAT = "dflwrap run folder"
+_MOST_MARK = 65536
+"""Bytes: a larger file is no mark of ours."""
+_DATABASE = "run.db"
+_LOCK = "run.lock"
+_BEGUN_WITH = (_DATABASE, *(f"{_DATABASE}{end}" for end in ("-wal", "-shm", "-journal")))
+"""Files that a run makes before it does anything."""
+WORK = ("in", "repaired", "out", "out_debug")
+"""Folders of an attempt that are emptied when it has ended; its logs, plan and events stay."""
 
 
 class RunFolder:
@@ -17,23 +40,40 @@ class RunFolder:
 
     def __init__(self, output_dir: Path) -> None:
         """Raises DflwrapError for an output folder that nothing can stand beside (a root)."""
-        if not output_dir.name:
+        if not output_dir.name or output_dir.name == "..":
             raise DflwrapError(
                 f"The output cannot be the root of a disk: {display(str(output_dir))}. "
                 "Give a folder of its own with --output-dir."
             )
+        self._output = output_dir
         self.path = output_dir.with_name(output_dir.name + "_dflwrap")
-        self.database = self.path / "run.db"
+        self.database = self.path / _DATABASE
         self.attempts = self.path / "attempts"
         self.quarantine = self.path / "quarantine"
+        self.set_aside = self.path / "set_aside"
         self.report = self.path / "report.json"
-        self._lock = FileLock(self.path / "run.lock", timeout=0)
+        self._lock = FileLock(self.path / _LOCK, timeout=0)
+        self._made: tuple[Path, ...] = ()
+        self._output_made: tuple[Path, ...] = ()
+        self._kept = False
         self._cleared = False
 
     def lock(self) -> None:
-        """Create the folder and own it. Raises DflwrapError when another dflwrap does, or on no access."""
+        """Create and mark the folder, and own it.
+
+        Raises DflwrapError when another dflwrap does, when the folder is not ours (then nothing in it is
+        touched), or on no access.
+        """
         try:
-            self.attempts.mkdir(parents=True, exist_ok=True)
+            if os.path.lexists(self.path) and not self.path.is_dir():
+                raise DflwrapError(
+                    f"The place of the run folder is taken: {display(str(self.path))} is no folder. "
+                    "Move it away, or choose another --output-dir."
+                )
+            self._made = make_folders(self.path)
+            self._check_ours()
+            self._mark()
+            self.attempts.mkdir(exist_ok=True)
             self._lock.acquire()
         except Timeout:
             raise DflwrapError(
@@ -41,54 +81,151 @@ class RunFolder:
                 "Wait until it has finished, or stop it first."
             ) from None
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise cannot_write(self.path, error) from error
             raise NeedsUserError(
                 "output-not-writable",
                 f"The run folder cannot be written: {display(str(self.path))} ({error.strerror or error}).",
                 ("Check the permissions of its parent folder.", "Or choose another --output-dir."),
             ) from None
 
+    def _check_ours(self) -> None:
+        names = sorted(os.listdir(self.path))  # noqa: PTH208 - names only
+        if names and not self._is_marked() and not is_ledger(self.database):
+            if names == [MARK] and not (self.path / MARK).lstat().st_size:
+                return  # a power cut fell into the writing of the mark
+            shown = ", ".join(display(name) for name in names[:3])
+            raise DflwrapError(
+                f"The place of the run folder is taken: {display(str(self.path))} holds files that are not "
+                f"dflwrap's ({shown}{', ...' if len(names) > 3 else ''}). Nothing in it was touched. "
+                "Rename that folder, or choose another --output-dir."
+            )
+        for folder in (self.attempts, self.quarantine, self.set_aside):
+            if is_link(folder):
+                raise DflwrapError(
+                    f"A part of the run folder is a link: {display(str(folder))}. dflwrap does not write or "
+                    "delete through links. Put a folder in its place, or remove the link."
+                )
+
+    def _is_marked(self) -> bool:
+        mark = self.path / MARK
+        try:
+            info = mark.lstat()
+            if not stat.S_ISREG(info.st_mode) or info.st_size > _MOST_MARK:
+                return False
+            content = json.loads(mark.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return False
+        return isinstance(content, dict) and content.get("format") == FORMAT
+
+    def _mark(self) -> None:
+        if self._is_marked():
+            return
+        content = {"format": FORMAT, "dflwrap": __version__}
+        with (self.path / MARK).open("wb") as file:
+            file.write(json.dumps(content).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
     def unlock(self) -> None:
         self._lock.release()
         if self._cleared:
             try:
-                Path(self._lock.lock_file).unlink(missing_ok=True)
-                self.path.rmdir()
+                (self.path / _LOCK).unlink(missing_ok=True)
+                remove_if_empty(self._made)
             except OSError:
                 pass  # someone else has begun in it
 
-    def clear(self) -> None:
-        """Only while it is owned, and only for a run that was made just now: remove it with `unlock`."""
-        for path in self.path.iterdir():
-            if path.name != "run.lock":
-                remove_tree(path) if path.is_dir() else path.unlink()
+    # -- a call that did nothing ---------------------------------------------------------------
+
+    def make_output(self) -> None:
+        """Make the faceset's folder where there is none. Raises OSError."""
+        self._output_made = make_folders(self._output)
+
+    @property
+    def kept(self) -> bool:
+        """Something was done: the folder is not for `undo` to remove."""
+        return self._kept
+
+    def keep(self) -> None:
+        """From here on something is done."""
+        self._kept = True
+
+    def undo(self) -> None:
+        """While it is owned: remove what this call has made (both folders, mark, ledger), if it did nothing.
+
+        What the user, or another program, has put there meanwhile keeps the whole folder. Completed by
+        `unlock`. A folder that stood there before is never touched.
+        """
+        if self._kept:
+            return
+        remove_if_empty(self._output_made)
+        if self.path not in self._made:
+            return
+        try:
+            expected = {MARK, _LOCK, self.attempts.name, *_BEGUN_WITH}
+            if not expected.issuperset(os.listdir(self.path)) or is_link(self.attempts):  # noqa: PTH208
+                return
+            self.attempts.rmdir()  # fails where it holds anything
+            for name in (*_BEGUN_WITH, MARK):
+                (self.path / name).unlink(missing_ok=True)
+        except OSError:
+            return
         self._cleared = True
 
-    def attempt_folder(self, number: int) -> Path:
-        """A new, empty folder for an attempt."""
-        folder = self.attempts / f"{number:04d}"
-        if folder.exists():  # of a run that died between making it and entering it into the ledger
-            shutil.rmtree(folder)
-        folder.mkdir()
-        return folder
+    # -- what is ours to delete ----------------------------------------------------------------
 
-    def clear_work(self) -> None:
-        """Remove the batch and output folders of ended attempts; logs, plans and events stay.
+    def new_attempt(self, ledger: Ledger) -> tuple[int, Path]:
+        """Number and folder (new, empty) of the next attempt. Raises NeedsUserError."""
+        number = ledger.next_attempt()
+        while os.path.lexists(self._attempt_folder(number)):  # the user's, or of a run that died early
+            number += 1
+        ledger.put(_ATTEMPTS, sorted({*_numbers(ledger), number}))
+        folder = self._attempt_folder(number)
+        try:
+            folder.mkdir()
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+        return number, folder
 
-        Everything in them is ours: links, converted copies, faces that were not whole.
+    def clear_work(self, ledger: Ledger) -> None:
+        """Remove the work folders of recorded attempts; logs, plans and events stay.
+
+        Everything in them is ours: links, converted copies, faces that were not whole. What cannot be
+        removed stays: no later attempt gets that folder.
         """
-        for attempt in sorted(self.attempts.iterdir()):
-            clear_attempt(attempt)
+        for number in {*_numbers(ledger), *(attempt.number for attempt in ledger.attempts())}:
+            clear_attempt(self._attempt_folder(number))
+
+    def _attempt_folder(self, number: int) -> Path:
+        return self.attempts / f"{number:04d}"
+
+    def scratch(self, ledger: Ledger) -> Path:
+        """The folder for work beside the attempts (not made yet); what is in it is ours to remove."""
+        name, number = ledger.get(_SCRATCH), 1
+        if not isinstance(name, str) or not name.startswith("witness") or not name.isalnum():
+            name = "witness"
+            while os.path.lexists(self.path / name):
+                number += 1
+                name = f"witness{number}"
+            ledger.put(_SCRATCH, name)
+        return self.path / name
+
+
+_ATTEMPTS = "made: attempts"
+_SCRATCH = "made: scratch"
+"""Keys of the ledger: numbers of the attempt folders, and the name of the scratch folder, that we have made."""
+
+
+def _numbers(ledger: Ledger) -> list[int]:
+    numbers = ledger.get(_ATTEMPTS)
+    return [n for n in numbers if type(n) is int and n > 0] if isinstance(numbers, list) else []
 
 
 def clear_attempt(folder: Path) -> None:
-    """Remove the batch and output folders of one ended attempt."""
-    for name in ("in", "repaired", "out", "out_debug"):
-        remove_tree(folder / name)
-
-
-def remove_tree(folder: Path) -> None:
-    """Remove a folder of ours; links in it are removed, never followed."""
-    if folder.is_symlink():
-        folder.unlink()
-    elif folder.exists():
-        shutil.rmtree(folder, ignore_errors=os.name == "nt")
+    """Remove the work folders of one ended attempt of ours, as far as that is possible."""
+    if is_link(folder):
+        return
+    for name in WORK:
+        with suppress(OSError):
+            remove_tree(folder / name)

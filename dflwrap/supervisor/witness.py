@@ -15,11 +15,11 @@ from typing import IO
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.events import EventKind, parse_event
 from dflwrap.common.plan import AttemptSpec, Plan
+from dflwrap.common.trees import remove_tree
 from dflwrap.extractors.base import Extractor
 from dflwrap.ledger.records import FrameRow
 from dflwrap.supervisor.batching import make_batch
 from dflwrap.supervisor.blackbox import OutputWatcher
-from dflwrap.supervisor.runfolder import remove_tree
 from dflwrap.supervisor.streams import EventTail
 from dflwrap.supervisor.tree import start_tree
 

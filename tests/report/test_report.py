@@ -121,7 +121,7 @@ def test_the_quarantine_folder_says_why_and_comes_up_to_date(tmp_path: Path) -> 
         ledger.settle(row.id, Outcome.QUARANTINED, cause="poison-frame", evidence=f"evidence of {row.id}")
     rows = ledger.frames()
     for _ in range(2):
-        lay_out(folder, frames, rows)
+        lay_out(folder, frames, rows, ledger)
         notes = {path.name: path.read_text("utf-8") for path in folder.glob("*.txt")}
         links = {path.read_bytes() for path in folder.iterdir() if path.suffix != ".txt"}
         assert links == {os.fsencode(name) for name in names}
@@ -129,15 +129,58 @@ def test_the_quarantine_folder_says_why_and_comes_up_to_date(tmp_path: Path) -> 
         for row in rows:
             assert any(t.splitlines()[0] == row.name and f"evidence of {row.id}" in t for t in notes.values())
         assert all(len(text.splitlines()) == 3 for text in notes.values())
-    lay_out(folder, frames, rows[:1])
+    lay_out(folder, frames, rows[:1], ledger)
     assert len(list(folder.iterdir())) == 2, "released frames leave the folder"
-    lay_out(folder, frames, [])
+    lay_out(folder, frames, [], ledger)
     assert list(folder.iterdir()) == []
     assert contents(frames) == before, "the frames themselves are as they were"
 
 
 def test_a_frame_that_is_gone_keeps_its_reason(ledger: Ledger, tmp_path: Path) -> None:
     folder = tmp_path / "quarantine"
-    lay_out(folder, tmp_path / "nothing here", ledger.frames("outcome = 'quarantined'"))
+    lay_out(folder, tmp_path / "nothing here", ledger.frames("outcome = 'quarantined'"), ledger)
     assert sorted(path.name for path in folder.iterdir()) == ["2.png.txt", "6.png.txt"]
     assert "poison-frame" in (folder / "2.png.txt").read_text()
+
+
+def test_the_users_own_files_in_quarantine_stay(ledger: Ledger, tmp_path: Path) -> None:
+    folder, frames, far = tmp_path / "quarantine", tmp_path / "frames", tmp_path / "far.txt"
+    frames.mkdir()
+    folder.mkdir()
+    far.write_text("far away")
+    for name in ("2.png", "6.png"):
+        (frames / name).write_bytes(b"x")
+    (folder / "notes.txt").write_text("mine")
+    (folder / "6.png.txt").symlink_to(far)
+    lay_out(folder, frames, ledger.frames("outcome = 'quarantined'"), ledger)
+    reasons = {path.name for path in folder.iterdir()} - {"notes.txt", "6.png.txt", "2.png", "6.png"}
+    assert reasons == {"2.png.txt", "frame-0000007.txt"}, "each reason is there, beside what has its name"
+    (folder / "2.png.txt").write_text("what I found out about it")
+    (folder / "2.png").unlink()
+    (folder / "2.png").write_bytes(b"my repaired frame")
+    for _ in range(2):
+        lay_out(folder, frames, [], ledger)
+        assert contents(folder) == {
+            "2.png": b"my repaired frame",
+            "2.png.txt": b"what I found out about it",
+            "6.png.txt": str(far),
+            "notes.txt": b"mine",
+        }
+    assert far.read_text() == "far away"
+
+
+def test_a_quarantine_that_is_a_link_is_left_alone(ledger: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "users").mkdir()
+    (tmp_path / "users" / "2.png.txt").write_text("mine")
+    (tmp_path / "quarantine").symlink_to(tmp_path / "users")
+    lay_out(tmp_path / "quarantine", tmp_path, ledger.frames("outcome = 'quarantined'"), ledger)
+    assert contents(tmp_path / "users") == {"2.png.txt": b"mine"}
+
+
+def test_a_forged_record_deletes_nothing_outside(ledger: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    info = (tmp_path / "mine.txt").stat()
+    stamp = [info.st_size, info.st_mtime_ns]
+    ledger.put("made: quarantine", {"../mine.txt": stamp, str(tmp_path / "mine.txt"): stamp, "x": 3})
+    lay_out(tmp_path / "quarantine", tmp_path, [], ledger)
+    assert (tmp_path / "mine.txt").read_text() == "mine"

@@ -208,12 +208,12 @@ def test_a_second_dflwrap_on_the_same_faceset_is_refused(run: Run) -> None:
 def test_clearing_work_follows_no_link_and_keeps_the_logs(run: Run) -> None:
     run.add("a.png", "b.png")
     run.take()
-    attempt = run.folder.attempt_folder(1)
+    _, attempt = run.folder.new_attempt(run.ledger)
     make_batch(run.frames, attempt / "in", run.ledger.frames())
     (attempt / "out").symlink_to(run.frames, target_is_directory=True)
     (attempt / "stdout.log").write_text("a log")
     before = contents(run.frames)
-    run.folder.clear_work()
+    run.folder.clear_work(run.ledger)
     assert contents(attempt) == {"stdout.log": b"a log"}
     assert contents(run.frames) == before
 
