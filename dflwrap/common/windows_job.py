@@ -1,4 +1,4 @@
-"""Windows: a Job Object, which bounds the processes in it and can end them all at once.
+"""Windows: a Job Object, which bounds the processes in it and can end them all at once, without a dialog.
 
 The structures are defined everywhere, so that their layout is tested everywhere; a `Job` exists on Windows only.
 Layouts and flags: winnt.h, JOBOBJECT_EXTENDED_LIMIT_INFORMATION.
@@ -14,6 +14,11 @@ KILL_ON_CLOSE = 0x00002000
 """JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE."""
 PROCESS_MEMORY = 0x00000100
 """JOB_OBJECT_LIMIT_PROCESS_MEMORY."""
+DIE_ON_UNHANDLED_EXCEPTION = 0x00000400
+"""JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION: without it a crashed process stays until somebody answers a dialog."""
+NO_DIALOGS = 0x8003
+"""SEM_FAILCRITICALERRORS, SEM_NOGPFAULTERRORBOX and SEM_NOOPENFILEERRORBOX: a missing DLL, a crash or a removed
+disk is an exit status, not a window that waits for a click."""
 EXTENDED_LIMIT_INFORMATION = 9
 
 
@@ -49,16 +54,22 @@ class ExtendedLimits(ctypes.Structure):
 def kill_on_close() -> ExtendedLimits:
     """The job's processes end when its last handle is closed, also by the death of who holds it."""
     limits = ExtendedLimits()
-    limits.BasicLimitInformation.LimitFlags = KILL_ON_CLOSE
+    limits.BasicLimitInformation.LimitFlags = KILL_ON_CLOSE | DIE_ON_UNHANDLED_EXCEPTION
     return limits
 
 
 def memory_bound(size: int) -> ExtendedLimits:
     """No process of the job may commit more than `size` bytes: an allocation beyond them fails."""
     limits = ExtendedLimits()
-    limits.BasicLimitInformation.LimitFlags = PROCESS_MEMORY
+    limits.BasicLimitInformation.LimitFlags = PROCESS_MEMORY | DIE_ON_UNHANDLED_EXCEPTION
     limits.ProcessMemoryLimit = size
     return limits
+
+
+def without_dialogs(kernel32: Any = None) -> None:
+    """This process, and those it starts from now on (they inherit the mode), end when they crash."""
+    kernel32 = kernel32 or _kernel32()
+    kernel32.SetErrorMode(kernel32.GetErrorMode() | NO_DIALOGS)
 
 
 def _kernel32() -> Any:
@@ -76,6 +87,7 @@ def _kernel32() -> Any:
     kernel32.GetCurrentProcess.argtypes = ()
     kernel32.TerminateJobObject.argtypes = (wintypes.HANDLE, wintypes.UINT)
     kernel32.CloseHandle.argtypes = (wintypes.HANDLE,)
+    kernel32.SetErrorMode.argtypes = (wintypes.UINT,)
     return kernel32
 
 

@@ -25,9 +25,10 @@ MEMORY_BOUND = 6 * 1024**3
 def _bound_memory() -> None:
     """Where the system refuses the bound, OpenCV's own bound on pixels has to do."""
     try:
-        if os.name == "nt":
-            from dflwrap.common.windows_job import Job, memory_bound
+        if sys.platform == "win32":
+            from dflwrap.common.windows_job import Job, memory_bound, without_dialogs
 
+            without_dialogs()
             Job(memory_bound(MEMORY_BOUND)).assign_me()  # the job lives as long as a process in it
         else:
             import resource

@@ -5,8 +5,8 @@ One small interface, `ProcessTree`; `start_tree` gives the platform's implementa
 
 from __future__ import annotations
 
-import os
 import subprocess
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import IO
@@ -65,24 +65,24 @@ class ProcessTree(ABC):
     def _members(self) -> list[psutil.Process]: ...
 
 
-def measure(members: list[psutil.Process]) -> Vitals:
+def measure(members: list[psutil.Process], *, look_for_stopped: bool = True) -> Vitals:
+    """Signs of life of these processes, without those that have ended.
+
+    look_for_stopped: on Windows each answer to that question costs a look through the whole process table.
+    """
     cpu, io, rss, largest, count = 0.0, 0, 0, 0, 0
     stopped = []
     for process in members:
         try:
             with process.oneshot():
-                if process.status() == psutil.STATUS_ZOMBIE:
+                status = process.status() if look_for_stopped else ""
+                if status == psutil.STATUS_ZOMBIE:
                     continue
                 times = process.cpu_times()
                 memory = int(process.memory_info().rss)
-                if process.status() == psutil.STATUS_STOPPED:
+                if status == psutil.STATUS_STOPPED:
                     stopped.append(process.pid)
-                try:
-                    counters = process.io_counters()
-                    io += int(counters.read_bytes + counters.write_bytes)
-                    io += int(getattr(counters, "read_chars", 0) + getattr(counters, "write_chars", 0))
-                except (AttributeError, psutil.Error, OSError):
-                    pass
+                io += _io_bytes(process)
         except (psutil.Error, OSError):
             continue
         count += 1
@@ -90,6 +90,17 @@ def measure(members: list[psutil.Process]) -> Vitals:
         rss += memory
         largest = max(largest, memory)
     return Vitals(count, cpu, io, rss, largest, tuple(stopped))
+
+
+def _io_bytes(process: psutil.Process) -> int:
+    if sys.platform == "darwin":
+        return 0  # it does not tell
+    try:
+        counters = process.io_counters()
+    except (AttributeError, psutil.Error, OSError):
+        return 0
+    told = counters.read_bytes + counters.write_bytes
+    return int(told + getattr(counters, "read_chars", 0) + getattr(counters, "write_chars", 0))
 
 
 class CannotStartError(NeedsUserError):
@@ -110,7 +121,7 @@ def cannot_start(launch: Launch, reason: str) -> CannotStartError:
 
 def start_tree(launch: Launch) -> ProcessTree:
     """Start the process. Raises CannotStartError when its program cannot be executed."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         from dflwrap.supervisor.tree_windows import WindowsTree
 
         return WindowsTree(launch)

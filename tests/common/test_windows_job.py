@@ -6,6 +6,7 @@ import ctypes
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -57,11 +58,11 @@ def test_the_structures_are_laid_out_as_windows_has_them() -> None:
     assert ExtendedLimits.ProcessMemoryLimit.offset == 112
 
 
-def test_each_kind_of_limit_sets_its_flag_and_nothing_else() -> None:
-    assert kill_on_close().BasicLimitInformation.LimitFlags == 0x2000
+def test_each_kind_of_limit_sets_its_flag_and_that_a_crash_ends_the_process() -> None:
+    assert kill_on_close().BasicLimitInformation.LimitFlags == 0x2000 | 0x400
     assert kill_on_close().ProcessMemoryLimit == 0
     bound = memory_bound(6 << 30)
-    assert bound.BasicLimitInformation.LimitFlags == 0x100
+    assert bound.BasicLimitInformation.LimitFlags == 0x100 | 0x400
     assert (bound.ProcessMemoryLimit, bound.JobMemoryLimit) == (6 << 30, 0)
 
 
@@ -93,6 +94,13 @@ def test_a_job_that_windows_does_not_give_is_an_error() -> None:
         Job(kill_on_close(), refusing)
     assert refusing.calls[-1] == ("close", 77)
     assert not Job(kill_on_close(), PlayedKernel32(assigns=False)).assign(1)
+
+
+def test_crash_dialogs_are_off_and_what_was_set_stays() -> None:
+    modes = [0x0004]
+    kernel32 = SimpleNamespace(GetErrorMode=lambda: modes[-1], SetErrorMode=modes.append)
+    windows_job.without_dialogs(kernel32)
+    assert modes[-1] == 0x8007
 
 
 @pytest.mark.skipif(os.name != "nt", reason="a real Job Object exists on Windows only")

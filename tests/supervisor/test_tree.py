@@ -23,6 +23,8 @@ from dflwrap.common.errors import NeedsUserError
 from dflwrap.extractors.base import Launch
 from dflwrap.supervisor.tree import ProcessTree, start_tree
 
+NO_SUCH_FILE = "cannot find the file" if sys.platform == "win32" else "No such file"
+
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
 
@@ -210,7 +212,7 @@ def test_the_extractor_has_its_signals_and_no_descriptors_of_ours() -> None:
 @pytest.mark.parametrize(
     ("launched", "word"),
     [
-        (Launch(("no-such-program-anywhere", "x"), dict(os.environ)), "No such file"),
+        (Launch(("no-such-program-anywhere", "x"), dict(os.environ)), NO_SUCH_FILE),
         (Launch((__file__, "x"), dict(os.environ)), ""),
         (Launch((sys.executable, "-c", ""), dict(os.environ), "/no/such/folder"), "/no/such/folder"),
         (Launch((sys.executable, "-c", ""), {**os.environ, "A": "nul\0"}), "null"),
@@ -337,7 +339,8 @@ def test_a_windows_process_runs_only_once_it_is_in_the_job(monkeypatch: pytest.M
         happened.append("created")
         return process
 
-    resume = PlayedFunction(lambda handle: happened.append(f"resumed {handle.value}"))
+    resume = PlayedFunction(lambda handle: happened.append(f"resumed {handle.value}") or 0)
+    monkeypatch.setattr(windows, "without_dialogs", lambda: None)
     monkeypatch.setattr(ctypes, "WinDLL", lambda name: SimpleNamespace(NtResumeProcess=resume), raising=False)
     monkeypatch.setattr(windows, "Job", PlayedJob)
     monkeypatch.setattr(windows, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": popen}))
