@@ -177,8 +177,8 @@ def extract(
     from dflwrap.supervisor.second_look import SecondLook
 
     request: RunRequest = RunRequest(
-        input_dir=Path(input_dir).absolute(),
-        output_dir=Path(output_dir).absolute(),
+        input_dir=_folder(input_dir),
+        output_dir=_folder(output_dir),
         options=options,
         cpu_only=cpu_only,
         gpus=_gpus(force_gpu_idxs),
@@ -197,6 +197,12 @@ def extract(
     )
     kind = _one_of("--extractor", extractor, ("auto", "dfl", "builtin"))
     raise typer.Exit(run_and_tell(request, kind, dfl_root, dfl_python, as_json=json_output))
+
+
+def _folder(path: Path) -> Path:
+    """A full path that ends in the folder's own name; links stay, the run folder stands beside the link."""
+    path = Path(path).absolute()
+    return path.resolve() if ".." in path.parts else path
 
 
 def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Removing folders of ours: a link is removed as the link it is, and what lies behind it stays."""
+"""Folders, where links may lead elsewhere: comparing, making and removing them."""
 
 from __future__ import annotations
 
@@ -52,6 +52,23 @@ def make_folders(folder: Path) -> tuple[Path, ...]:
     if not folder.is_dir():
         raise FileExistsError(errno.EEXIST, "something else has this name", str(folder))
     return tuple(reversed(made))
+
+
+def is_same_folder(one: Path, other: Path) -> bool:
+    """True where both lead to one folder, through links and `..` too; neither need exist."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return _resolved(one) == _resolved(other)
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """True for `folder` itself and everything below it, whatever links lead there."""
+    return any(is_same_folder(one, folder) for one in (_resolved(path), *_resolved(path).parents))
+
+
+def _resolved(path: Path) -> Path:
+    return Path(os.path.normcase(path.resolve()))
 
 
 def remove_if_empty(folders: tuple[Path, ...]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from dflwrap.common.errors import DamagedLedgerError, DflwrapError, ExitCode, NeedsUserError
 from dflwrap.common.plan import AttemptSpec, Plan
+from dflwrap.common.trees import is_inside, is_same_folder
 from dflwrap.extractors.base import Extractor
 from dflwrap.faceset.promotion import Promoter, cannot_write
 from dflwrap.frames.filters import FILTERED
@@ -104,8 +105,19 @@ def _check_folders(request: RunRequest) -> None:
         raise DflwrapError(
             f"The output is a file, not a folder: {display(str(output))}. Give a folder with --output-dir."
         )
-    if source == output:
+    if is_same_folder(source, output):
         raise DflwrapError("Input and output are the same folder. Give another one with --output-dir.")
+    debug = output.with_name(output.name + "_debug")
+    if request.options.output_debug and is_same_folder(source, debug):
+        raise DflwrapError(
+            f"The debug pictures would be written among the frames: {display(str(debug))}. "
+            "Give another --output-dir, or leave --output-debug out."
+        )
+    if is_inside(source, run_folder_of(output)):
+        raise DflwrapError(
+            f"The input lies in the run folder of that output: {display(str(source))}. "
+            "Give another --output-dir, or copy the frames out of it."
+        )
 
 
 class _Run:
