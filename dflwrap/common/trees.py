@@ -6,7 +6,11 @@ import errno
 import os
 import shutil
 import stat
+import sys
+from contextlib import suppress
 from pathlib import Path
+
+from dflwrap.common import windows_files
 
 
 def is_link(path: Path) -> bool:
@@ -29,7 +33,34 @@ def remove_tree(folder: Path) -> None:
     if is_link(folder):
         folder.unlink()  # removes a junction too
     elif folder.exists():
-        shutil.rmtree(folder, ignore_errors=os.name == "nt")
+        if os.name == "nt":
+            _remove_on_windows(folder)
+        else:
+            shutil.rmtree(folder)
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file or a link of ours, on Windows also a hard link to a read-only frame. Raises OSError."""
+    try:
+        path.unlink()
+    except PermissionError:
+        if os.name != "nt":
+            raise
+        windows_files.delete_name(path)
+
+
+def _remove_on_windows(folder: Path) -> None:
+    """Hard links to read-only frames are read-only too, and `unlink` refuses them there."""
+
+    def failed(function: object, path: str, _error: object) -> None:
+        if function is os.unlink:
+            with suppress(OSError):
+                windows_files.delete_name(Path(path))
+
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(folder, onexc=failed)
+    else:
+        shutil.rmtree(folder, onerror=failed)
 
 
 def make_folders(folder: Path) -> tuple[Path, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from dflwrap.common.trees import is_link
+from dflwrap.common.trees import is_link, remove_file
 from dflwrap.frames.batch import link_frame
 from dflwrap.frames.names import is_plain, is_single_name
 from dflwrap.ledger.ledger import Ledger
@@ -48,8 +49,9 @@ def lay_out(folder: Path, source: Path, frames: Iterable[FrameRow], ledger: Ledg
                 wanted.add(candidate)
                 break
     for name in ours.keys() - wanted:
-        (folder / name).unlink()
-        del ours[name]
+        with suppress(PermissionError):  # a viewer may hold it open; it stays recorded as ours
+            remove_file(folder / name)
+            del ours[name]
     if ours != _recorded(ledger):
         ledger.put(_RECORD, ours)
 
@@ -61,7 +63,7 @@ def _write(path: Path, text: bytes, ours: dict[str, Stamp]) -> bool:
             return True
         if path.name not in ours:
             return False
-        path.unlink()
+        remove_file(path)
     with path.open("xb") as file:
         file.write(text)
     _note(ours, path)
