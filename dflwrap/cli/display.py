@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from dflwrap.frames.names import display
+from dflwrap.common.text import display
 from dflwrap.supervisor.progress import Reporter, RunState
 
 PLAIN_EVERY = 10.0

@@ -12,8 +12,8 @@ from types import FrameType
 from dflwrap.cli.display import make_reporter
 from dflwrap.cli.summary import print_summary
 from dflwrap.common.errors import ExitCode
+from dflwrap.common.text import display
 from dflwrap.extractors.choosing import choose_extractors
-from dflwrap.frames.names import display
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.progress import RunState
 from dflwrap.supervisor.request import RunRequest

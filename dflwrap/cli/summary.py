@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dflwrap.frames.names import display
+from dflwrap.common.text import display
 from dflwrap.report.summary import NOT_REACHED
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run import RunResult, run_folder_of

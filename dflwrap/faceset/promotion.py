@@ -15,12 +15,12 @@ from pathlib import Path
 
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.retrying import retry_held_open
+from dflwrap.common.text import display
 from dflwrap.faceset.errors import FaceFileError, NotWholeError
 from dflwrap.faceset.facts import face_facts
 from dflwrap.faceset.metadata import FaceMetadata, rewrite, scale_source
 from dflwrap.faceset.moving import flush_folder, flush_to_disk, is_same, move_without_overwriting
 from dflwrap.faceset.verify import verify_face
-from dflwrap.frames.names import display
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FaceFacts, FrameRow, Move
 

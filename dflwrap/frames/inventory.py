@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
-from dflwrap.frames.names import display, stem_and_suffix
+from dflwrap.common.text import display
+from dflwrap.frames.names import stem_and_suffix
 
 DFL_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 """What DFL lists (in any case); everything else it passes over without a word."""

@@ -17,26 +17,6 @@ OUR_PREFIX = "dflwrap-"
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. ()-]{0,99}")
 
 
-def display(name: str) -> str:
-    """`name` safe to print and to store: control, bidirectional and undecodable characters escaped.
-
-    A file name is hostile input: a newline would forge a log line, a right-to-left mark would hide
-    a suffix, a lone surrogate (a name that is not valid UTF-8) cannot be encoded.
-    """
-    return "".join(_escaped(char) if _unsafe(char) else char for char in name)
-
-
-def _unsafe(char: str) -> bool:
-    return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
-
-
-def _escaped(char: str) -> str:
-    code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:  # an undecodable byte, as os.fsdecode represents it
-        return f"\\x{code - 0xDC00:02x}"
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
 def is_plain(name: str) -> bool:
     """True when every extractor, code page and command line takes `name` as it is, and no name of ours."""
     if name.endswith((".", " ")) or name.lower().startswith(OUR_PREFIX):

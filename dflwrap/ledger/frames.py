@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from dflwrap.common.text import display
 from dflwrap.frames.judgement import Entry
-from dflwrap.frames.names import decode, display, encode
+from dflwrap.frames.names import decode, encode
 from dflwrap.ledger.records import Counts, FrameRow, NewFrame, Outcome
 from dflwrap.ledger.store import Store
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dflwrap.common.errors import DflwrapError
-from dflwrap.frames.names import display
+from dflwrap.common.text import display
 from dflwrap.ledger.schema import MIGRATIONS, TABLES, VERSION, connect, statements
 from dflwrap.ledger.telling import told
 

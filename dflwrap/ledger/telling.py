@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from dflwrap.common.errors import DamagedLedgerError, DflwrapError, NeedsUserError
-from dflwrap.frames.names import display
+from dflwrap.common.text import display
 
 MIN_ROOM = 256 * 1024
 """Bytes: with less than this free, an error that SQLite cannot name is taken for a full disk."""

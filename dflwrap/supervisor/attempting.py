@@ -9,10 +9,10 @@ from pathlib import Path
 
 from dflwrap.common.events import Event, EventKind, gpu_of
 from dflwrap.common.plan import AttemptSpec, Plan
+from dflwrap.common.text import display
 from dflwrap.common.trees import remove_tree
 from dflwrap.extractors.base import Extractor
 from dflwrap.faceset.promotion import Promoter, cannot_write
-from dflwrap.frames.names import display
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, Outcome
 from dflwrap.planning.fingerprint import fingerprint

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.retrying import retry_held_open
+from dflwrap.common.text import display
 from dflwrap.faceset.errors import FaceFileError, TornFaceError
 from dflwrap.faceset.facts import face_facts
 from dflwrap.faceset.jpeg import check_image_data, header_segments, image_size
@@ -19,7 +20,7 @@ from dflwrap.frames.conversion import Converter
 from dflwrap.frames.filters import FILTERED, why_left_out
 from dflwrap.frames.inventory import FrameEntry, Inventory, take_inventory
 from dflwrap.frames.judgement import Judgement, judge
-from dflwrap.frames.names import case_key, display, face_stem, stem_and_suffix
+from dflwrap.frames.names import case_key, face_stem, stem_and_suffix
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FaceFacts, FrameRow, NewFrame, Outcome
 from dflwrap.supervisor.request import OnConflict, RunRequest

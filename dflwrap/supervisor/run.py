@@ -10,11 +10,11 @@ from typing import Any
 
 from dflwrap.common.errors import DamagedLedgerError, DflwrapError, ExitCode, NeedsUserError
 from dflwrap.common.plan import AttemptSpec, Plan
+from dflwrap.common.text import display
 from dflwrap.common.trees import is_inside, is_same_folder
 from dflwrap.extractors.base import Extractor
 from dflwrap.faceset.promotion import Promoter, cannot_write
 from dflwrap.frames.filters import FILTERED
-from dflwrap.frames.names import display
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.planning.decision import Stop
 from dflwrap.planning.learning import Learner

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dflwrap.common.text import display
 from dflwrap.frames.batch import batch_name, link_frame
 from dflwrap.frames.inventory import take_inventory
 from dflwrap.frames.judgement import Entry
-from dflwrap.frames.names import MAX_STEM_BYTES, case_key, display, face_stem, is_plain, stem_and_suffix
+from dflwrap.frames.names import MAX_STEM_BYTES, case_key, face_stem, is_plain, stem_and_suffix
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import NewFrame
 

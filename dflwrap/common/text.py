@@ -1,0 +1,25 @@
+"""Text of others (names, paths, logs, error texts) on its way to the screen or into a record."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def display(name: str) -> str:
+    """`name` safe to print and to store: control, bidirectional and undecodable characters escaped.
+
+    A file name is hostile input: a newline would forge a log line, a right-to-left mark would hide
+    a suffix, a lone surrogate (a name that is not valid UTF-8) cannot be encoded.
+    """
+    return "".join(_escaped(char) if _unsafe(char) else char for char in name)
+
+
+def _unsafe(char: str) -> bool:
+    return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # an undecodable byte, as os.fsdecode represents it
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
