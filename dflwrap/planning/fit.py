@@ -88,6 +88,12 @@ def fit_cpu(cores: int, ram_available: int | None = None, worker_ram: int | None
     return Fit(workers, threads, limit, sentence)
 
 
+def cpu_plan(cores: int, ram_available: int | None) -> Plan:
+    """The plan of a process on the CPU that has the machine to itself: as wide as cores and memory allow."""
+    fit = fit_cpu(cores, ram_available)
+    return Plan(workers=fit.workers, threads=fit.threads)
+
+
 def fit_gpu(
     rooms: tuple[GpuRoom, ...],
     cores: int,

@@ -17,6 +17,7 @@ from dflwrap.faceset.promotion import Promoter, cannot_write
 from dflwrap.frames.filters import FILTERED
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.planning.decision import Stop
+from dflwrap.planning.fit import cpu_plan
 from dflwrap.planning.learning import Learner
 from dflwrap.planning.store import PeakStore
 from dflwrap.planning.types import DeviceInfo, RunContext
@@ -184,7 +185,7 @@ class _Run:
             return Ended()
         for name in result.found:
             self._ledger.reopen("name = ? AND outcome = 'no_face'", (name,))
-        loop.hand_over("builtin", Plan(workers=usable_cores(), threads=1), found)
+        loop.hand_over("builtin", cpu_plan(usable_cores(), usable_memory().available), found)
         return loop.run()
 
     def run(self) -> RunResult:

@@ -35,6 +35,27 @@ def events(folder: Path, kind: EventKind) -> list[Event]:
     return [event for event in read if event is not None and event.kind is kind]
 
 
+def test_windows_gets_no_more_workers_than_one_wait_can_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("dflwrap.extractors.builtin.host")
+    names = tuple(f"{number}.png" for number in range(80))
+    settings = WorkerSettings(str(tmp_path), str(tmp_path), None, "whole_face", 128, 90, 0, threads=1)
+
+    def made(workers: int) -> tuple[int, str]:
+        out = io.StringIO()
+        return Host(
+            names, settings, workers, EventWriter(tmp_path / "events"), Console(out, io.StringIO())
+        )._count, (out.getvalue())
+
+    monkeypatch.setattr(module, "os", SimpleNamespace(name="nt"))
+    assert made(30) == (30, "")
+    most, said = made(64)
+    assert 2 * most <= 63 and "30 workers, not 64" in said
+    monkeypatch.setattr(module, "os", SimpleNamespace(name="posix"))
+    assert made(64) == (64, "")
+
+
 def test_exceptions_cost_their_frames_only_and_three_in_a_row_are_tried_by_another_worker(
     tmp_path: Path,
 ) -> None:

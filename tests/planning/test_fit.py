@@ -14,6 +14,7 @@ from dflwrap.planning.fit import (
     BLACK_BOX_BATCH,
     MAX_WORKERS_PER_GPU,
     GpuRoom,
+    cpu_plan,
     fit_batch,
     fit_cpu,
     fit_gpu,
@@ -87,6 +88,13 @@ def test_the_plan_never_takes_what_is_not_there(
     assert 1 <= fit.workers <= min(max(1, cores), MAX_WORKERS_PER_GPU)
     if fit.workers > 1:
         assert fit.workers * worker <= card.free - reserve(card.total, display)
+
+
+def test_a_machine_of_many_cores_gets_what_its_memory_takes() -> None:
+    """The second look over all frames once took every core: 64 workers of 1 GiB each in 8 GiB."""
+    assert cpu_plan(64, 8 * GIB).workers == 7
+    assert (cpu_plan(64, 512 * GIB).workers, cpu_plan(64, 512 * GIB).threads) == (16, 4)
+    assert (cpu_plan(2, None).workers, cpu_plan(2, None).threads) == (2, 1)
 
 
 def test_what_the_user_asked_for_is_taken_as_it_is() -> None:

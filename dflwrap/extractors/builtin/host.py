@@ -10,16 +10,18 @@ What it does not: a worker that hangs. How long is too long is for the superviso
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import count
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dflwrap.common.events import EventKind
 from dflwrap.extractors.builtin.reporting import Console, EventWriter
@@ -34,6 +36,9 @@ from dflwrap.extractors.builtin.settings import (
 from dflwrap.extractors.builtin.work import Work
 from dflwrap.extractors.builtin.worker import run_worker
 
+if TYPE_CHECKING:
+    from multiprocessing.connection import _ConnectionBase  # what is common to the pipes of both systems
+
 MAX_LOSSES_IN_A_ROW = 20
 """Workers lost with no frame done in between before the host gives up: ten frames that each took two."""
 MAX_STARTS_LOST = 3
@@ -43,6 +48,8 @@ SICK_AFTER = 3
 MAX_SICK_IN_A_ROW = 8
 """Workers replaced so with no frame done in between before the host gives up: 24 failures, as many as the agent lets
 DeepFaceLab have."""
+MOST_ON_WINDOWS = 30
+"""Workers of one host there: it waits for two handles of each, and Windows for no more than 63 (cpython#94242)."""
 STOP_BOUND = 15.0
 """Seconds for frames in flight after a stop signal: a 20000x20000 image takes ten."""
 _JOIN_BOUND = 3.0
@@ -65,7 +72,7 @@ class _State(Enum):
 class _Worker:
     label: str
     process: BaseProcess
-    connection: Connection
+    connection: _ConnectionBase[Any, Any]
     replaces: bool
     state: _State = _State.STARTING
     frame: str | None = None
@@ -92,6 +99,10 @@ class _Losses:
     sick: int = 0
 
 
+def _most_workers() -> int:
+    return MOST_ON_WINDOWS if os.name == "nt" else sys.maxsize
+
+
 class Host:
     """One extraction over a list of frames."""
 
@@ -106,9 +117,11 @@ class Host:
     ) -> None:
         self._work = Work(frames)
         self._settings = settings
-        self._count = max(1, min(workers, len(frames)))
+        self._count = max(1, min(workers, len(frames), _most_workers()))
         self._events = events
         self._console = console
+        if self._count < min(workers, len(frames)):
+            console.line(f"{self._count} workers, not {workers}: one process of Windows cannot wait for more")
         self._should_stop = should_stop
         self._context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
