@@ -161,10 +161,13 @@ def to_json(name: str, diagnosis: Diagnosis, hide: Callable[[str], str]) -> dict
 
 
 def _verdict(verdict: Verdict, hide: Callable[[str], str]) -> dict[str, Any]:
+    from dflwrap.diagnosis.next_steps import next_steps
+
     return {
         "verdict": verdict.health.value,
         "primary": _cause(verdict.primary, hide) if verdict.primary else None,
         "causes": [_cause(cause, hide) for cause in verdict.causes],
+        "next_steps": [hide(step) for step in next_steps(verdict)],
         "benign": list(verdict.benign),
         "facts": {key: _hidden(value, hide) for key, value in verdict.facts.items()},
     }
@@ -173,6 +176,8 @@ def _verdict(verdict: Verdict, hide: Callable[[str], str]) -> dict[str, Any]:
 def _hidden(value: Any, hide: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return hide(value)
+    if isinstance(value, dict):
+        return {key: _hidden(item, hide) for key, item in value.items()}
     return [_hidden(item, hide) for item in value] if isinstance(value, list) else value
 
 
@@ -187,6 +192,7 @@ def _cause(cause: Cause, hide: Callable[[str], str]) -> dict[str, Any]:
             {"source": hide(e.source), "line": e.line, "text": hide(e.text)} for e in cause.evidence
         ],
         "symptoms": list(cause.symptoms),
+        "consequences": [hide(text) for text in cause.consequences],
         "remedies": list(cause.remedies),
         "steps": list(cause.steps),
         "references": list(cause.references),

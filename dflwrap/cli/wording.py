@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable
 
 from dflwrap.common.verdict import Cause, Confidence, Health, Verdict
+from dflwrap.diagnosis.next_steps import headline, next_steps, raised_at
 from dflwrap.diagnosis.steps import EXTRACTION
 from dflwrap.diagnosis.verdict import Diagnosis
 
@@ -69,8 +70,7 @@ def _verdict(verdict: Verdict, hide: Callable[[str], str]) -> list[str]:
             lines.append("  Signs of other trouble that did not stop it: " + hide("; ".join(aside)))
     elif step not in ("", EXTRACTION) and primary is None:
         lines.append(f"This is the log of {step}, not of an extraction. dflwrap explains extractions only.")
-        for text in verdict.facts.get("unexplained", []):
-            lines.append(f"  an error in it: {hide(text)}")
+        lines += _unknown_error(verdict, hide)
     elif not step and primary is None and not verdict.facts.get("unexplained"):
         lines.append(
             "Nothing in this text comes from an extraction: no start, no progress, no error that is known."
@@ -78,8 +78,7 @@ def _verdict(verdict: Verdict, hide: Callable[[str], str]) -> list[str]:
         lines.append("  Give the whole output of the extract script, from its first line.")
     elif verdict.health is Health.UNKNOWN:
         lines.append("The cause is not known from this log. " + _counts(verdict))
-        for text in verdict.facts.get("unexplained", []):
-            lines.append(f"  an error that no rule knows: {hide(text)}")
+        lines += _unknown_error(verdict, hide)
         phase = verdict.facts.get("phase")
         if phase:
             lines.append(f"  the log ends in this phase: {phase}")
@@ -92,13 +91,29 @@ def _verdict(verdict: Verdict, hide: Callable[[str], str]) -> list[str]:
         counts = _counts(verdict)
         if counts and verdict.health is Health.FAILURE:
             lines += ["", counts]
+    todo = next_steps(verdict)
+    if todo:
+        lines += ["", "What you can do, in this order:"]
+        for number, one in enumerate(todo, 1):
+            lines += _wrap(hide(one), f"  {number}. ")
+    if primary is not None or verdict.causes:
         others = [cause for cause in verdict.causes if cause is not primary]
         if others:
-            lines += ["", "Also in this log:"]
+            heading = (
+                "Also in this log:" if primary is not None else "Seen beside it, but no explanation of it:"
+            )
+            lines += ["", heading]
             lines += [f"  - {cause.title} [{cause.id}], line {_first_line(cause)}" for cause in others[:6]]
     if verdict.benign:
         lines += ["", "Looks frightening and is harmless: " + ", ".join(verdict.benign)]
     return lines
+
+
+def _unknown_error(verdict: Verdict, hide: Callable[[str], str]) -> list[str]:
+    error = verdict.facts.get("unknown_error")
+    if not isinstance(error, dict):
+        return []
+    return [f"  unknown: {hide(headline(error))}", f"  raised at: {hide(raised_at(error))}"]
 
 
 def _cause(cause: Cause, hide: Callable[[str], str]) -> list[str]:
@@ -115,8 +130,9 @@ def _cause(cause: Cause, hide: Callable[[str], str]) -> list[str]:
     rungs = [RUNG_WORDS.get(rung, rung) for rung in cause.remedies]
     if rungs:
         lines += ["", "What dflwrap extract does by itself:", *_wrap("; then ".join(rungs) + ".")]
-    if cause.symptoms:
-        lines += ["", "Only its consequences: " + ", ".join(cause.symptoms)]
+    if cause.consequences:
+        lines += ["", "Follow-on errors; they go away with it:"]
+        lines += [line for text in cause.consequences[:6] for line in _wrap(hide(text), "  - ")]
     if cause.references:
         lines += ["", "More: " + "  ".join(cause.references[:3])]
     return lines

@@ -37,7 +37,9 @@ class Cause:
     confidence: Confidence
     evidence: tuple[EvidenceLine, ...] = ()
     symptoms: tuple[str, ...] = ()
-    """Ids of symptom rules that this cause explains in the same log."""
+    """Ids of rules that this cause explains in the same log."""
+    consequences: tuple[str, ...] = ()
+    """The same by title, with the place in the log, for people."""
     remedies: tuple[str, ...] = ()
     """Names of rungs, in order, or "user"."""
     steps: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from dflwrap.diagnosis.catalogue import Catalogue
 from dflwrap.diagnosis.evidence import in_path, is_command, is_question, of_another_program
+from dflwrap.diagnosis.lazy import lazy
 from dflwrap.diagnosis.lines import Line
 from dflwrap.diagnosis.rule import Role, Rule, Signature
 
@@ -124,7 +125,28 @@ def _is_evidence(text: str, found: re.Match[str], signature: Signature) -> bool:
     return not of_another_program(text)
 
 
+FRAME_REACH = 14
+"""Lines above an exception in which its innermost frame stands."""
+_FRAME = lazy(r"^File [\"'“](?P<file>[^\"'”]{1,400})[\"'”], line \d")
+
+
+def innermost_file(run: Run, index: int) -> str:
+    """The file of the frame that stands last before the line, without a traceback's head in between; or ""."""
+    for above in range(index - 1, max(index - FRAME_REACH, 0) - 1, -1):
+        text = run.lines[above].text
+        found = _FRAME.match(text)
+        if found is not None:
+            return str(found["file"])
+        if "Traceback (most recent" in text:
+            return ""
+    return ""
+
+
 def _context_holds(run: Run, signature: Signature, index: int, facts: frozenset[str]) -> bool:
+    if signature.frame:
+        file = innermost_file(run, index)
+        if file and _compiled(signature.frame).search(file) is None:
+            return False
     if not signature.needs and not signature.forbids:
         return True
     text = run.around(index, signature.within) if signature.within else run.text[:MAX_CONTEXT]

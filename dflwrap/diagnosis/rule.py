@@ -41,6 +41,8 @@ class Signature:
     within: int = 0
     strength: int | None = None
     """Overrides the rule's strength."""
+    frame: str = ""
+    """What the path of the innermost frame of the traceback must match that ends at the hit, if one is there."""
     in_commands: bool = False
     """Whether a typed command counts; else what a shell echoes is no evidence (evidence.py)."""
     in_paths: bool = False
@@ -169,11 +171,12 @@ def _signature(item: Any) -> Signature:
     from dflwrap.diagnosis.literals import PatternError, lint, required_literals
 
     table = {"re": item} if isinstance(item, str) else dict(item)
-    extra = set(table) - {"re", "needs", "forbids", "within", "strength", "in_commands", "in_paths"}
+    extra = set(table) - {"re", "needs", "forbids", "within", "strength", "frame", "in_commands", "in_paths"}
     if extra:
         raise PatternError(f"unknown key {sorted(extra)[0]!r} in a signature")
     pattern = table["re"]
-    for text in (pattern, *table.get("needs", ()), *table.get("forbids", ())):
+    frame = [table["frame"]] if "frame" in table else []
+    for text in (pattern, *frame, *table.get("needs", ()), *table.get("forbids", ())):
         fault = None if text.startswith("fact:") else lint(text)
         if fault:
             raise PatternError(f"{text!r}: {fault}")
@@ -184,6 +187,7 @@ def _signature(item: Any) -> Signature:
         forbids=tuple(table.get("forbids", ())),
         within=int(table.get("within", 0)),
         strength=None if table.get("strength") is None else int(table["strength"]),
+        frame=str(table.get("frame", "")),
         in_commands=bool(table.get("in_commands", False)),
         in_paths=bool(table.get("in_paths", False)),
     )

@@ -74,7 +74,7 @@ def test_the_json_has_the_documented_shape(capsys: pytest.CaptureFixture[str]) -
     assert body["causes"][0] == body["primary"]
     primary = body["primary"]
     assert set(primary) == {
-        "id", "title", "category", "confidence", "explanation", "evidence", "symptoms", "remedies", "steps", "references",
+        "id", "title", "category", "confidence", "explanation", "evidence", "symptoms", "consequences", "remedies", "steps", "references",
     }  # fmt: skip
     assert primary["evidence"][0]["line"] > 1
     assert "OOM when allocating" in " ".join(item["text"] for item in primary["evidence"])
