@@ -30,13 +30,18 @@ class Finished:
         return json.loads(self.stdout)
 
 
+def environment(more: dict[str, str] | None = None) -> dict[str, str]:
+    """Of a dflwrap that a test starts."""
+    return {**os.environ, "DFLWRAP_DEBUG": "", "XDG_CACHE_HOME": _cache(), **(more or {})}
+
+
 def dflwrap(*arguments: str | Path, env: dict[str, str] | None = None, timeout: float = 900) -> Finished:
     """Run `dflwrap ARGUMENTS` as a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "dflwrap", *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        env={**os.environ, "DFLWRAP_DEBUG": "", "XDG_CACHE_HOME": _cache(), **(env or {})},
+        env=environment(env),
         timeout=timeout,
         check=False,
     )
@@ -81,14 +86,16 @@ class Stalls(threading.Thread):
         return self.seconds
 
 
-def small_frames(folder: Path, count: int) -> Path:
-    """`folder` (new) with frames 00001.png onwards, each of another grey, 200 x 160 pixels."""
+def small_frames(folder: Path, count: int, size: tuple[int, int] = (200, 160)) -> Path:
+    """`folder` (new) with frames 00001.png onwards, each of another grey, `size` = width x height in pixels."""
     import cv2
     import numpy as np
 
     folder.mkdir()
     for number in range(1, count + 1):
-        assert cv2.imwrite(str(folder / f"{number:05d}.png"), np.full((160, 200, 3), number * 20, np.uint8))
+        assert cv2.imwrite(
+            str(folder / f"{number:05d}.png"), np.full((*size[::-1], 3), number * 20 % 256, np.uint8)
+        )
     return folder
 
 

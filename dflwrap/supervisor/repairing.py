@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,8 @@ from dflwrap.ledger.records import FrameRow
 from dflwrap.supervisor.batching import Batch, Scale
 
 REFUSED, UNFINISHED = ".no", ".new"
+END_BOUND = 15.0
+"""Seconds for the copy under way at the end; its decoder is killed: only a disk that does not answer needs them."""
 
 
 def repair_bound(row: FrameRow) -> int:
@@ -34,38 +37,47 @@ class Repairer:
         """max_side: of the plan, pixels, 0 = none. `folder` is made on first use."""
         self._source, self._folder, self._batch, self._max_side = source, folder, batch, max_side
         self._converter = Converter()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="repairs")
-        self._answers: dict[str, Future[None]] = {}
+        self._asked: set[str] = set()
+        self._waiting: queue.SimpleQueue[tuple[str, FrameRow, float] | None] = queue.SimpleQueue()
         self._ended = False
+        # A daemon: where the disk under a copy never answers, neither the attempt nor dflwrap's own end waits for it.
+        self._thread = threading.Thread(target=self._work, name="repairs", daemon=True)
         self.scales: dict[str, Scale] = {}
         """Original pixels per pixel of the copies that were scaled, by batch name."""
 
     def __enter__(self) -> Self:
+        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended = True
-        self._thread.shutdown(wait=False, cancel_futures=True)
-        while True:
+        self._waiting.put(None)
+        deadline = time.monotonic() + END_BOUND
+        while self._thread.is_alive() and time.monotonic() < deadline:
             self._converter.close()  # ends a conversion under way; one may just be beginning
-            if not wait(self._answers.values(), timeout=0.1).not_done:
-                return
+            self._thread.join(0.1)
 
     def ask(self, name: str) -> FrameRow | None:
         """Begin with the copy of a frame of the batch. None if it has been asked for, or is not one of them."""
         row = self._batch.frames.get(name)
-        if row is None or name in self._answers or self._ended:
+        if row is None or name in self._asked or self._ended:
             return None
-        self._answers[name] = self._thread.submit(self._answer, name, row, time.monotonic() + REPAIR_BOUND)
+        self._asked.add(name)
+        self._waiting.put((name, row, time.monotonic() + REPAIR_BOUND))
         return row
 
     def settled(self, name: str) -> None:
         """The frame has its outcome: its copy only takes room."""
-        if name in self._answers:
+        if name in self._asked:
             with suppress(OSError):
                 (self._folder / name).unlink(missing_ok=True)
+
+    def _work(self) -> None:
+        for name, row, deadline in iter(self._waiting.get, None):
+            if not self._ended:
+                self._answer(name, row, deadline)
 
     def _answer(self, name: str, row: FrameRow, deadline: float) -> None:
         try:

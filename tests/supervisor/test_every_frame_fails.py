@@ -1,0 +1,132 @@
+"""Where every frame fails the run still ends, undisturbed and when it is stopped: real processes, to their end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from support import Finished, all_gone, assert_conserved, environment, small_frames, until
+
+DOUBLE = Path(__file__).parent.parent / "double"
+LIMIT = 400.0
+"""Seconds after which a run counts as one that never ends; the longest of them takes a tenth of it when idle."""
+
+SIZE = (3000, 2000)
+"""So large that copying them for a second try takes longer than failing: the copies queue."""
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the double's faults are POSIX")
+
+
+class Run:
+    """A dflwrap under way on the double."""
+
+    def __init__(self, tmp_path: Path, frames: int, script: dict[str, Any], *more: str) -> None:
+        self.tmp_path = tmp_path
+        path = tmp_path / "script.json"
+        path.write_text(json.dumps(script))
+        self._streams = tmp_path / "stdout.txt", tmp_path / "stderr.txt"
+        command = [
+            *(sys.executable, "-m", "dflwrap", "extract", "--json", "--image-size", "256", "--cpu-only"),
+            *("--input-dir", str(small_frames(tmp_path / "frames", frames, SIZE))),
+            *("--output-dir", str(tmp_path / "aligned"), "--workers", "2", "--extractor", "dfl"),
+            *("--dfl-root", str(DOUBLE), "--dfl-python", sys.executable, *more),
+        ]
+        out, err = (path.open("wb") for path in self._streams)
+        with out, err:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=environment({"DFLWRAP_DOUBLE_SCRIPT": str(path)}),
+                start_new_session=True,
+            )
+
+    @property
+    def stderr(self) -> str:
+        return self._streams[1].read_text()
+
+    def until(self, happened: Callable[[], object]) -> None:
+        assert until(lambda: happened() or self.process.poll() is not None, LIMIT), self.stderr
+        assert self.process.poll() is None, self.stderr
+
+    def host(self) -> psutil.Process | None:
+        """The extractor's main process."""
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            try:
+                line = process.cmdline()
+            except psutil.Error:
+                continue
+            if "--input-dir" in line and not any("guard" in word for word in line):
+                return process
+        return None
+
+    def finish(self) -> Finished:
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        try:
+            code = self.process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(60)
+            pytest.fail(f"it does not end: {self.stderr[-3000:]}")
+        assert all_gone(family, 30)
+        assert "Traceback" not in self.stderr
+        return Finished(code, self._streams[0].read_text(), self.stderr)
+
+
+@pytest.mark.parametrize(
+    ("frames", "fault"), [(60, "raise"), (60, "cuda_oom"), (40, "segfault"), (12, "unreadable")]
+)
+def test_it_ends(tmp_path: Path, frames: int, fault: str) -> None:
+    done = Run(tmp_path, frames, {"*.png": fault}).finish()
+    assert_conserved(done.report)
+    assert done.code in (1, 3), done.stderr
+    assert done.report["frames"]["extracted"] == done.report["frames"]["no_face"] == 0
+
+
+def test_it_ends_after_its_host_was_killed(tmp_path: Path) -> None:
+    run = Run(tmp_path, 4, {"*.png": [{"fault": "slow", "seconds": 0.5}, "raise"]})
+    run.until(lambda: "re-encoded" in run.stderr or "prepared anew" in run.stderr)
+    host = run.host()
+    assert host is not None
+    host.kill()
+    done = run.finish()
+    assert_conserved(done.report)
+    assert done.code in (1, 3), done.stderr
+
+
+@pytest.mark.parametrize("fault", ["raise", "segfault", "cuda_oom"])
+def test_one_ctrl_c_ends_it(tmp_path: Path, fault: str) -> None:
+    """Frames that fail and fail must not keep it: what has not begun is not begun."""
+    run = Run(tmp_path, 60, {"*.png": [{"fault": "slow", "seconds": 0.2}, fault]})
+    run.until((tmp_path / "script.json.fired" / "__png-1").exists)
+    time.sleep(1)  # a few have failed and queue for their second try
+    run.process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    done = run.finish()
+    assert_conserved(done.report)
+    assert done.code == 4, done.stderr
+    assert done.report["frames"]["not_attempted"] > 30, "it went on with the frames"
+    print(f"{fault}: ended {time.monotonic() - began:.1f} s after Ctrl-C")
+
+
+def test_a_second_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
+    run = Run(tmp_path, 12, {"*.png": {"fault": "slow", "seconds": 45}})
+    run.until(lambda: list((tmp_path / "script.json.fired").glob("*")))
+    run.process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    run.process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    done = run.finish()
+    assert_conserved(done.report)
+    assert done.code == 4, done.stderr
+    print(f"ended {time.monotonic() - began:.1f} s after the second Ctrl-C")
