@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dflwrap.common.errors import DflwrapError
+from dflwrap.common.text import display, safe_json
 from dflwrap.common.verdict import Cause, Health, Verdict
 
 if TYPE_CHECKING:
@@ -39,14 +40,16 @@ def diagnose_logs(logs: Sequence[str], as_json: bool, share: bool, rules: Path |
     except DflwrapError as error:
         results, faults = [], [str(error)]
     for fault in faults:
-        print(f"dflwrap: {hide(fault)}", file=sys.stderr)
+        print(f"dflwrap: {display(hide(fault))}", file=sys.stderr)
     if not results:
         return DiagnoseExit.USAGE
     if as_json:
         import json
 
         objects = [to_json(name, diagnosis, hide) for name, diagnosis in results]
-        text = json.dumps(objects[0] if len(objects) == 1 else objects, ensure_ascii=False, indent=2)
+        text = safe_json(
+            json.dumps(objects[0] if len(objects) == 1 else objects, ensure_ascii=False, indent=2)
+        )
     else:
         text = "\n\n".join(to_text(name, diagnosis, hide) for name, diagnosis in results)
     _print(text)

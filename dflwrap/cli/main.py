@@ -11,6 +11,14 @@ import typer
 from dflwrap import __version__
 from dflwrap.cli import diagnose, extract, rules
 from dflwrap.common.errors import DamagedLedgerError, DflwrapError, ExitCode, NeedsUserError
+from dflwrap.common.text import display
+
+UsageError: type[Exception] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
+"""What Typer raises for a bad command line; its Click has no public name."""
+_CTRL_C = 130
+"""The code that Typer makes of a KeyboardInterrupt."""
 
 app = typer.Typer(
     name="dflwrap",
@@ -48,7 +56,11 @@ def run() -> None:
         if hasattr(stream, "reconfigure"):  # a code page that lacks a letter must not end a run
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        code = app(standalone_mode=False)
+        sys.exit(int(ExitCode.INTERRUPTED) if code == _CTRL_C else code)
+    except UsageError as error:
+        _tell_usage(error)
+        sys.exit(int(ExitCode.USAGE))
     except DflwrapError as error:
         if os.environ.get("DFLWRAP_DEBUG"):
             raise
@@ -64,18 +76,28 @@ def run() -> None:
         if os.environ.get("DFLWRAP_DEBUG"):
             raise
         print(
-            f"dflwrap itself failed: {type(error).__name__}: {error}. Nothing is lost: start the same command "
-            "again. If it fails again, set DFLWRAP_DEBUG=1, and report what it then prints.",
+            f"dflwrap itself failed: {type(error).__name__}: {display(str(error))}. Nothing is lost: start the "
+            "same command again. If it fails again, set DFLWRAP_DEBUG=1, and report what it then prints.",
             file=sys.stderr,
         )
         sys.exit(int(ExitCode.FAULT))
 
 
+def _tell_usage(error: Exception) -> None:
+    """Typer's own page, or its error with what the user typed escaped."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return  # the help is printed already
+    from typer.rich_utils import rich_format_error
+
+    error.message = display(str(getattr(error, "message", error)))  # type: ignore[attr-defined]
+    rich_format_error(error)  # type: ignore[arg-type]
+
+
 def tell_error(error: DflwrapError) -> None:
     """What is wrong and what to do on stderr; for `NeedsUserError` the cause id is the last line."""
-    print(f"dflwrap: {error}", file=sys.stderr)
+    print(f"dflwrap: {display(str(error))}", file=sys.stderr)
     if isinstance(error, NeedsUserError | DamagedLedgerError):
         for step in error.steps:
-            print(f"  - {step}", file=sys.stderr)
+            print(f"  - {display(step)}", file=sys.stderr)
     if isinstance(error, NeedsUserError):
-        print(error.cause, file=sys.stderr)
+        print(display(error.cause), file=sys.stderr)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dflwrap.common.errors import DflwrapError
+from dflwrap.common.text import display
 
 if TYPE_CHECKING:
     from dflwrap.diagnosis import Catalogue, Rule
@@ -41,7 +42,7 @@ def list_rules(
     """One line per rule: id, role, category, title."""
     for rule in _catalogue(rules).rules:
         if category in ("", rule.category):
-            typer.echo(f"{rule.id:34} {rule.role.value:8} {rule.category:24} {rule.title}")
+            typer.echo(display(f"{rule.id:34} {rule.role.value:8} {rule.category:24} {rule.title}"))
 
 
 def show(name: Annotated[str, typer.Argument(metavar="ID")], rules: _RULES = None) -> None:
@@ -63,7 +64,7 @@ def check(
     wanted = None if file is None else {rule.id for rule in _read(file)}
     found = [fault for fault in failures(catalogue) if wanted is None or fault.rule_id in wanted]
     for fault in found:
-        typer.echo(f"{fault.rule_id}: {fault.reason}")
+        typer.echo(display(f"{fault.rule_id}: {fault.reason}"))
     count = len(catalogue.rules) if wanted is None else len(wanted)
     typer.echo(f"{count} rules tested, {len(found)} samples fail")
     raise typer.Exit(FAILED if found else 0)
@@ -79,7 +80,7 @@ def lint(
     catalogue = _with_file(_catalogue(rules), file)
     faults = lint_catalogue(catalogue)
     for fault in faults:
-        typer.echo(f"{fault.rule_id}: {fault.reason}")
+        typer.echo(display(f"{fault.rule_id}: {fault.reason}"))
     typer.echo(f"{len(catalogue.rules)} rules, {len(faults)} faults")
     raise typer.Exit(FAILED if faults else 0)
 
@@ -153,7 +154,7 @@ def page(rule: Rule) -> str:
     from dflwrap.cli.wording import RUNG_WORDS
 
     lines = [f"{rule.title}   [{rule.id}]", f"{rule.category}, {rule.role.value}, strength {rule.strength}"]
-    lines += ["", "Why it happens", f"  {rule.explanation}"]
+    lines += ["", "Why it happens", *(f"  {line}" for line in rule.explanation.split("\n"))]
     if rule.remedies:
         lines += [
             "",
@@ -171,7 +172,7 @@ def page(rule: Rule) -> str:
         lines += ["", "Only a symptom beside", "  " + ", ".join(rule.explained_by)]
     if rule.references:
         lines += ["", "More", *(f"  {url}" for url in rule.references)]
-    return "\n".join(lines)
+    return "\n".join(map(display, lines))
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def _last_words(result: RunResult) -> None:
     if result.exit_code is ExitCode.NEEDS_USER and result.stop:
         print(f"dflwrap: {display(result.stop.sentence)}", file=sys.stderr)
         for step in result.stop.steps:
-            print(f"  - {step}", file=sys.stderr)
-        print(result.stop.cause, file=sys.stderr)
+            print(f"  - {display(step)}", file=sys.stderr)
+        print(display(result.stop.cause), file=sys.stderr)
     elif result.exit_code is ExitCode.INTERRUPTED:
         print("dflwrap: interrupted; the same command goes on where it stopped.", file=sys.stderr)

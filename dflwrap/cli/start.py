@@ -22,9 +22,11 @@ def run() -> None:
         except Exception as error:
             if os.environ.get("DFLWRAP_DEBUG"):
                 raise
+            from dflwrap.common.text import display
+
             print(
-                f"dflwrap itself failed: {type(error).__name__}: {error}. Set DFLWRAP_DEBUG=1, run it again, and "
-                "report what it then prints, with the log.",
+                f"dflwrap itself failed: {type(error).__name__}: {display(str(error))}. Set DFLWRAP_DEBUG=1, "
+                "run it again, and report what it then prints, with the log.",
                 file=sys.stderr,
             )
             sys.exit(FAULT)

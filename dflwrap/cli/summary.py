@@ -38,7 +38,7 @@ def print_summary(result: RunResult, request: RunRequest, stream: IO[str]) -> No
     by_extractor = result.report["extracted_by"]
     if len(by_extractor) > 1:
         shares = (f"{len(names)} frames by {name}" for name, names in by_extractor.items())
-        console.print(Text(f"Extracted: {', '.join(shares)} (report.json names them)"))
+        console.print(Text(f"Extracted: {display(', '.join(shares))} (report.json names them)"))
     for key, words in (("quarantined", "Quarantined"), ("not_attempted", "Not attempted")):
         # Frames that the run simply did not reach are a number, not a list.
         rows = [row for row in result.report[key] if row["cause"] != NOT_REACHED]
@@ -48,8 +48,10 @@ def print_summary(result: RunResult, request: RunRequest, stream: IO[str]) -> No
         for row in rows[:SHOWN]:
             console.print(
                 Text(
-                    f"  {row['frame']}: {row['evidence'].splitlines()[0] if row['evidence'] else ''}"
-                    f" [{row['cause']}]"
+                    display(
+                        f"  {row['frame']}: {row['evidence'].splitlines()[0] if row['evidence'] else ''}"
+                        f" [{row['cause']}]"
+                    )
                 )
             )
         if len(rows) > SHOWN:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 
+from dflwrap.common.text import display
 from dflwrap.common.verdict import Cause, Confidence, Health, Verdict
 from dflwrap.diagnosis.next_steps import headline, next_steps, raised_at
 from dflwrap.diagnosis.steps import EXTRACTION
@@ -48,7 +49,7 @@ def page(name: str, diagnosis: Diagnosis, hide: Callable[[str], str]) -> str:
             lines.append(f"  {number}. {_short(verdict)}")
         lines.append("What follows is about the last one that tells something.")
     lines += _verdict(diagnosis.verdict, hide)
-    return "\n".join(lines)
+    return "\n".join(map(display, lines))
 
 
 def _short(verdict: Verdict) -> str:

@@ -9,9 +9,30 @@ def display(name: str) -> str:
     """`name` safe to print and to store: control, bidirectional and undecodable characters escaped.
 
     A file name is hostile input: a newline would forge a log line, a right-to-left mark would hide
-    a suffix, a lone surrogate (a name that is not valid UTF-8) cannot be encoded.
+    a suffix, a lone surrogate (a name that is not valid UTF-8) cannot be encoded. So does a log, an error
+    text, a ledger: everything that is not ours passes here on its way to the screen. The result is one line.
     """
+    if name.isprintable():
+        return name
     return "".join(_escaped(char) if _unsafe(char) else char for char in name)
+
+
+def safe_json(text: str) -> str:
+    """A JSON text with the same characters as JSON escapes; the line breaks between its parts stay.
+
+    For JSON that keeps letters of all languages readable: `json` itself then escapes only those below 0x20.
+    """
+    if text.isprintable():
+        return text
+    return "".join(_json_escaped(char) if char != "\n" and _unsafe(char) else char for char in text)
+
+
+def _json_escaped(char: str) -> str:
+    code = ord(char)
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    code -= 0x10000
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
 
 
 def _unsafe(char: str) -> bool:

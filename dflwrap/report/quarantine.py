@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from dflwrap.common.text import display
 from dflwrap.common.trees import is_link, remove_file
 from dflwrap.frames.batch import link_frame
 from dflwrap.frames.names import is_plain, is_single_name
@@ -42,8 +43,8 @@ def lay_out(folder: Path, source: Path, frames: Iterable[FrameRow], ledger: Ledg
                 pass
             else:
                 _note(ours, link)
-        reason = f"{row.name}\ncause: {row.cause or 'unknown'}\n{row.evidence or ''}\n"
-        text = reason.encode("utf-8", errors="backslashreplace")
+        reason = (row.name, f"cause: {row.cause or 'unknown'}", f"evidence: {row.evidence or 'none'}")
+        text = "".join(f"{display(line)}\n" for line in reason).encode("utf-8", errors="backslashreplace")
         for candidate in (f"{name}.txt", f"{number}.txt"):
             if _write(folder / candidate, text, ours):
                 wanted.add(candidate)

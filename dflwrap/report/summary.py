@@ -10,6 +10,7 @@ from typing import Any
 from dflwrap import __version__
 from dflwrap.common.durable import sync
 from dflwrap.common.retrying import retry_held_open
+from dflwrap.common.text import safe_json
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow
 
@@ -103,9 +104,10 @@ def _attention(row: FrameRow) -> dict[str, str]:
 def write_report(path: Path, report: dict[str, Any]) -> None:
     """Replace the report atomically. Raises OSError."""
     part = path.with_suffix(".json.part")
-    # backslashreplace: a folder's name may hold bytes that are no text; as \udcXX it is still JSON.
-    with retry_held_open(lambda: part.open("w", encoding="utf-8", errors="backslashreplace")) as file:
-        json.dump(report, file, indent=1, ensure_ascii=False)
+    # What would act in a terminal, or is no text (a folder's name may be any bytes), stands as \\uXXXX.
+    text = safe_json(json.dumps(report, indent=1, ensure_ascii=False))
+    with retry_held_open(lambda: part.open("w", encoding="utf-8")) as file:
+        file.write(text)
         file.flush()
         sync(file.fileno())
     retry_held_open(lambda: part.replace(path))

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError, ExitCode
+from dflwrap.common.text import display
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -29,15 +30,15 @@ def main(arguments: list[str] | None = None) -> int:
 
         manifest = make_frames(options.folder, options.frames, options.size, options.seed, options.ugly)
     except DflwrapError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {display(str(error))}", file=sys.stderr)
         return int(error.exit_code)
     except ImportError as error:
         print(f'error: {error}; install it with: pip install "dflwrap[samples]"', file=sys.stderr)
         return int(ExitCode.USAGE)
     except OSError as error:
-        print(f"error: cannot write {options.folder}: {error.strerror or error}", file=sys.stderr)
+        print(display(f"error: cannot write {options.folder}: {error.strerror or error}"), file=sys.stderr)
         return int(ExitCode.USAGE)
-    print(f"{len(manifest.frames)} frames in {options.folder}")
+    print(f"{len(manifest.frames)} frames in {display(str(options.folder))}")
     for name, wrong in manifest.ugly.items():
         print(f"  {name}: {wrong}")
     for name, reason in manifest.skipped.items():

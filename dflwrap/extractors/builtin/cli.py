@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.events import EventKind
+from dflwrap.common.text import display
 from dflwrap.extractors.builtin.engine import engine_version
 from dflwrap.extractors.builtin.folders import listed_frames, prepared_folders
 from dflwrap.extractors.builtin.host import ExtractionFailedError, Host
@@ -79,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _extract(options)
     except DflwrapError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {display(str(error))}", file=sys.stderr)
         return int(error.exit_code)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from dflwrap.common.events import EVENTS_ENV, Event, EventKind
+from dflwrap.common.text import display
 
 _BAR_WIDTH = 30
 _BAR_INTERVAL = 0.1
@@ -64,7 +65,8 @@ class Console:
 
     def line(self, text: str) -> None:
         self._end_bar()
-        print(text, file=self._out, flush=True)
+        shown = "\n".join(map(display, text.split("\n")))  # file names and error texts are not ours
+        print(shown, file=self._out, flush=True)
 
     def error(self, text: str) -> None:
         self.line(f"/!\\ {text}")
