@@ -6,6 +6,7 @@ its PYTHONPATH is not for this process). CONTROL is
 the read end of a pipe whose write end only dflwrap holds: when dflwrap ends, however it ends, the pipe
 closes and every descendant is killed. On Linux the guard is also a subreaper (a detached grandchild
 stays its descendant), it gets SIGKILLed children should it die itself, and is told when dflwrap dies.
+Elsewhere (macOS) who loses its parent is found by its session, which is the guard's; what has left that too is not.
 
 Bytes on CONTROL: T = SIGTERM to the extractor's main process, K = kill the tree. On STATUS the exit
 status of the main process is written as text (negative = signal), once.
@@ -30,6 +31,23 @@ SWEEP_BOUND = 5.0
 """Seconds spent on killing descendants; a process in an uninterruptible wait cannot be killed."""
 
 
+def session_members(leader: int) -> list[psutil.Process]:
+    """The processes of the session of process id `leader` without that one; also such as have lost their parent."""
+    members: list[psutil.Process] = []
+    if sys.platform == "win32":
+        return members
+    for pid in psutil.pids():
+        try:
+            if pid != leader and os.getsid(pid) == leader:
+                members.append(psutil.Process(pid))
+        except (OSError, psutil.Error):
+            continue
+    return members
+
+
+assert sys.platform != "win32"
+
+
 def _prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
@@ -43,12 +61,12 @@ def _before_exec() -> None:
 
 
 def kill_descendants() -> None:
-    """SIGKILL every descendant of this process until none is left, within SWEEP_BOUND."""
+    """SIGKILL every descendant of this process, and its session, until none is left, within SWEEP_BOUND."""
     me = psutil.Process()
     deadline = time.monotonic() + SWEEP_BOUND
     while time.monotonic() < deadline:
         alive = []
-        for child in me.children(recursive=True):
+        for child in {*me.children(recursive=True), *session_members(me.pid)}:
             try:
                 if child.status() != psutil.STATUS_ZOMBIE:
                     alive.append(child)

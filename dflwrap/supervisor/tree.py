@@ -125,9 +125,10 @@ def start_tree(launch: Launch) -> ProcessTree:
         from dflwrap.supervisor.tree_windows import WindowsTree
 
         return WindowsTree(launch)
-    from dflwrap.supervisor.tree_posix import PosixTree
+    else:
+        from dflwrap.supervisor.tree_posix import PosixTree
 
-    return PosixTree(launch)
+        return PosixTree(launch)
 
 
 def popen_streams(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:

@@ -11,8 +11,12 @@ from contextlib import suppress
 import psutil
 
 from dflwrap.extractors.base import Launch
-from dflwrap.supervisor.guard import SWEEP_BOUND
+from dflwrap.supervisor.guard import SWEEP_BOUND, session_members
 from dflwrap.supervisor.tree import ProcessTree, cannot_start, popen_streams
+
+assert sys.platform != "win32"
+
+GUARD = (sys.executable, "-P", "-m", "dflwrap.supervisor.guard")
 
 
 class PosixTree(ProcessTree):
@@ -22,18 +26,19 @@ class PosixTree(ProcessTree):
         control_read, self._control = os.pipe()
         self._status, status_write = os.pipe()
         os.set_blocking(self._status, False)
-        guard = (sys.executable, "-P", "-m", "dflwrap.supervisor.guard")
         try:
             self._guard = subprocess.Popen(
-                [*guard, str(control_read), str(status_write), "--", *launch.argv],
+                [*GUARD, str(control_read), str(status_write), "--", *launch.argv],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 pass_fds=(control_read, status_write),
                 start_new_session=True,
             )
-        except OSError as error:
-            raise cannot_start(launch, error.strerror or str(error)) from error
+        except (OSError, ValueError) as error:  # ValueError: a null character in an argument
+            os.close(self._control)
+            os.close(self._status)
+            raise cannot_start(launch, getattr(error, "strerror", None) or str(error)) from error
         finally:
             os.close(control_read)
             os.close(status_write)
@@ -66,7 +71,7 @@ class PosixTree(ProcessTree):
             raise cannot_start(self._launch, text.removeprefix("failed "))
         try:
             return int(text)
-        except ValueError:  # the guard was killed: only its own child dies with it
+        except ValueError:  # the guard was killed: on Linux its own child dies with it, elsewhere nobody
             self._kill_known()
             return self._guard.returncode
 
@@ -105,8 +110,9 @@ class PosixTree(ProcessTree):
                 pass
 
     def _kill_known(self) -> None:
-        """Kill what was seen at the last look, and what descends from it; psutil minds reused ids."""
-        for process in self._known:
+        """Kill what was seen at the last look, what descends from it (psutil minds reused ids), and who is still in
+        the guard's session."""
+        for process in {*self._known, *session_members(self.pid)}:
             with suppress(psutil.Error):
                 process.suspend()  # or it goes on starting others
                 for child in process.children(recursive=True):

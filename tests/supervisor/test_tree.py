@@ -134,6 +134,54 @@ def test_nobody_is_left_behind(end: str) -> None:
     assert until(lambda: not marked(marker), 5.0), marked(marker)
 
 
+AS_ON_MACOS = (
+    "import sys, dflwrap.supervisor.guard as guard\nguard._prctl = lambda *_: None\nsys.exit(guard.main())"
+)
+"""The guard where no process can be a subreaper, and nobody dies with its parent."""
+
+
+@posix
+@pytest.mark.parametrize(
+    "end", ["kill -9 of guard", "the extractor ends", "kill -9 of the extractor", "close"]
+)
+def test_without_a_subreaper_the_session_is_ended(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers as multiprocessing starts them, in the session of the extractor; one of them has lost its parent. No look
+    at the tree has been taken yet."""
+    from dflwrap.supervisor import tree_posix
+
+    monkeypatch.setattr(tree_posix, "GUARD", (sys.executable, "-P", "-c", AS_ON_MACOS))
+    marker = f"marker-{uuid.uuid4()}"
+    sleeps = "[sys.executable, '-S', '-c', 'import time; time.sleep(120)', sys.argv[1]]"
+    orphan = f"import subprocess, sys; subprocess.Popen({sleeps})"
+    script = (
+        "import subprocess, sys, time\n"
+        f"subprocess.Popen({sleeps})\n"
+        f"subprocess.run([sys.executable, '-c', {orphan!r}, sys.argv[1]])\n"
+        "print('ready', flush=True)\n"
+    )
+    tree = start_tree(launch(script if end == "the extractor ends" else script + "time.sleep(120)\n", marker))
+    try:
+        assert tree.stdout.readline() == b"ready\n"
+        if end == "kill -9 of guard":
+            os.kill(tree.pid, signal.SIGKILL)
+            assert ended(tree, 30) == -signal.SIGKILL
+        elif end == "kill -9 of the extractor":
+            (main,) = psutil.Process(tree.pid).children()
+            main.kill()
+            assert ended(tree, 30) == -signal.SIGKILL
+        elif end == "the extractor ends":
+            assert ended(tree, 30) == 0
+        else:
+            tree.close()
+        assert until(lambda: not marked(marker), 10.0), marked(marker)
+    finally:
+        tree.close()
+        tree.stdout.close()
+        tree.stderr.close()
+        for process in marked(marker):
+            process.kill()
+
+
 @posix
 @pytest.mark.parametrize(
     ("script", "status"),
@@ -216,6 +264,7 @@ def test_the_extractor_has_its_signals_and_no_descriptors_of_ours() -> None:
         (Launch((__file__, "x"), dict(os.environ)), ""),
         (Launch((sys.executable, "-c", ""), dict(os.environ), "/no/such/folder"), "/no/such/folder"),
         (Launch((sys.executable, "-c", ""), {**os.environ, "A": "nul\0"}), "null"),
+        (Launch((sys.executable, "a\0b"), dict(os.environ)), "null"),
     ],
 )
 def test_a_program_that_cannot_start_is_one_clear_sentence(launched: Launch, word: str) -> None:
