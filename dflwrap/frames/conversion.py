@@ -9,10 +9,13 @@ import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
+
+from dflwrap.frames.likeness import Likeness, Piece
 
 TIMEOUT = 120.0
 """Seconds for one image; 20000x20000 takes about 30."""
@@ -95,6 +98,22 @@ class Converter:
         """Brightness and sharpness of the image at `source`. Raises ConversionError."""
         answer = self._ask({"source": os.fsencode(source).hex()})
         return Look(answer["mean"], answer["brightest"], answer["sharpness"])
+
+    def likeness(self, source: Path | None, pieces: Sequence[Piece]) -> list[Likeness]:
+        """Each piece against the image at `source`; without it they are only decoded.
+
+        Raises ConversionError when `source` cannot be decoded, or when one of them all kills the decoder.
+        """
+        answer = self._ask(
+            {
+                "source": os.fsencode(source).hex() if source is not None else "",
+                "pieces": [piece.to_json() for piece in pieces],
+            }
+        )
+        return [
+            Likeness(**{**found, "correlations": tuple(found.get("correlations", ()))})
+            for found in answer["pieces"]
+        ]
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         child = self._started()

@@ -4,7 +4,7 @@ Run as `python -m dflwrap.frames.decoder`. One JSON request a line on stdin, one
 stdout; it ends when stdin ends. A request names `source`, `target` (the PNG to write) and `max_side`;
 the answer holds `width` and `height` (of the source), `out_width`, `out_height`, or `error`, or
 `unwritable` (an errno) where the image is fine and the target cannot be written. Without a `target` the
-answer holds `mean`, `brightest` and `sharpness`.
+answer holds `mean`, `brightest` and `sharpness`. With `pieces` it is compared with them, see `likeness`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dflwrap.frames.judgement import scaled_size
+from dflwrap.frames.likeness import compare
 
 MEMORY_BOUND = 6 * 1024**3
 """Address space of this process in bytes (Windows: memory committed by it): a bomb that hides its size ends here."""
@@ -103,6 +104,8 @@ def _answer(line: bytes) -> dict[str, Any]:
     request = json.loads(line)
     source = Path(os.fsdecode(bytes.fromhex(request["source"])))
     try:
+        if "pieces" in request:
+            return compare(source if request["source"] else None, request["pieces"], Path.read_bytes)
         if "target" not in request:
             return look(source)
         return convert(
