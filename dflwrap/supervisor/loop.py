@@ -272,7 +272,8 @@ class Loop:
             return False
         if not works and record.lost_on > MOST_SUSPECTS:
             return False
-        if not works and (not new or len(self._tried_anew) + len(new) > MOST_SUSPECTS):
+        suspected = self._tried_anew | self._held | {row.name for row in new}
+        if not works and (not new or len(suspected) > MOST_SUSPECTS):
             return False
         rows = new or named
         names = rows[0].name if len(rows) == 1 else f"{len(rows)} frames"
