@@ -9,7 +9,9 @@ import shutil
 import subprocess
 import sys
 import venv
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -22,12 +24,13 @@ def environment_python(extras: tuple[str, ...]) -> Path:
     if sys.version_info < (3, 11):  # noqa: UP036 - the one place where an older one may arrive
         fail(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}.")
     python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if VENV.exists() and not STAMP.exists():
-        if not MAKING.exists():
+    if VENV.exists() and not _is_usable(python):
+        if not (MAKING.exists() or STAMP.exists()) and any(VENV.iterdir()):
             fail(f"{VENV} is there but was not made by this script. Move it away and start again.")
-        shutil.rmtree(VENV)  # an earlier call was cut off half-way
+        if not _remove():  # an earlier call was cut off half-way, or the Python that it was made of is gone
+            fail(f"{VENV} cannot be removed: {_LOCKED}")
     new = not VENV.exists()
-    stamp = {} if new else json.loads(STAMP.read_text(encoding="utf-8"))
+    stamp = {} if new else _read_stamp()
     digest = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
     have = set(stamp.get("extras", ()))
     if stamp.get("pyproject") == digest and have.issuperset(extras) and python.exists():
@@ -36,32 +39,82 @@ def environment_python(extras: tuple[str, ...]) -> Path:
     try:
         if new:
             _make_venv()
-        _install(python, wanted)
+        _install(python, wanted, new=new)
     except BaseException:
         if new:
-            shutil.rmtree(VENV, ignore_errors=True)
+            _remove()
         raise
     text = json.dumps({"pyproject": digest, "extras": wanted})
     STAMP.write_text(text, encoding="utf-8")
     MAKING.unlink(missing_ok=True)
+    _name_what_tensorflow_needs(wanted)
     return python
+
+
+_LOCKED = "a program still uses it (a terminal, an editor, a virus scanner). Close that, and start again."
+
+
+def _is_usable(python: Path) -> bool:
+    """It was finished, and the Python that it was made of is still there."""
+    return STAMP.exists() and not MAKING.exists() and python.exists()
+
+
+def _read_stamp() -> dict[str, Any]:
+    try:
+        stamp = json.loads(STAMP.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return stamp if isinstance(stamp, dict) else {}
+
+
+def _remove() -> bool:
+    """Remove the environment; False where something in it is locked, or it is a link.
+
+    The mark goes last: what stays is still known as ours, and the next call removes the rest.
+    """
+    if VENV.is_symlink():
+        return False
+    if not VENV.exists():
+        return True
+    MAKING.touch()
+    for path in VENV.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path != MAKING:
+            with suppress(OSError):
+                path.unlink()
+    if any(path != MAKING for path in VENV.iterdir()):
+        return False
+    MAKING.unlink()
+    VENV.rmdir()
+    return True
+
+
+def _name_what_tensorflow_needs(extras: list[str]) -> None:
+    if os.name != "nt" or "builtin" not in extras:
+        return
+    if not Path(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "msvcp140_1.dll").exists():
+        print(
+            "TensorFlow needs the Microsoft Visual C++ Redistributable (x64), which is not installed here: "
+            "https://aka.ms/vs/17/release/vc_redist.x64.exe",
+            flush=True,
+        )
 
 
 def _make_venv() -> None:
     print(f"Making the environment {VENV} ...", flush=True)
-    VENV.mkdir()
+    VENV.mkdir(exist_ok=True)
     MAKING.touch()
     try:
         venv.create(VENV, with_pip=True)
     except (subprocess.CalledProcessError, OSError, ImportError) as error:
-        shutil.rmtree(VENV, ignore_errors=True)
         fail(
             f"The environment could not be made ({error}). On Debian and Ubuntu install the package "
             "python3-venv first; else reinstall Python with pip."
         )
 
 
-def _install(python: Path, extras: list[str]) -> None:
+def _install(python: Path, extras: list[str], *, new: bool) -> None:
     print(f"Installing dflwrap with {', '.join(extras)} (several hundred MB the first time) ...", flush=True)
     command = [
         str(python),
@@ -87,9 +140,14 @@ def _install(python: Path, extras: list[str]) -> None:
             if line.startswith(("Collecting ", "Installing collected")):
                 print("  " + line.split(" (from")[0].strip()[:70], flush=True)
     if pip.returncode != 0:
-        shutil.rmtree(VENV, ignore_errors=True)
+        if not new:
+            became = "the environment was kept"
+        elif _remove():
+            became = "the half-made environment was removed"
+        else:
+            became = "the half-made environment is removed next time (a program still uses it)"
         fail(
-            "The installation failed, and the half-made environment was removed. pip says:\n"
+            f"The installation failed, and {became}. pip says:\n"
             + "\n".join(f"  {line}" for line in _what_failed(lines))
             + "\nCheck the internet connection and the room on the disk, then start the same command again."
         )
@@ -97,7 +155,16 @@ def _install(python: Path, extras: list[str]) -> None:
 
 def _what_failed(lines: list[str]) -> list[str]:
     """pip's own reasons, each once; its last lines where none is recognised."""
-    telling = ("ERROR: ", "WARNING: Retrying", "No space left", "OSError", "HTTPError", "ReadTimeout")
+    telling = (
+        "ERROR: ",
+        "HINT: ",
+        "hint: ",
+        "WARNING: Retrying",
+        "No space left",
+        "OSError",
+        "HTTPError",
+        "ReadTimeout",
+    )
     found = [line.strip() for line in lines if any(word in line for word in telling)]
     return list(dict.fromkeys(line[:300] for line in found))[-6:] or lines[-10:]
 
