@@ -12,6 +12,7 @@ from dflwrap.diagnosis.causality import STRONG, Group, follows, grouped, roots_a
 from dflwrap.diagnosis.evidence import is_suspend
 from dflwrap.diagnosis.facts import Facts, LogFacts, read_facts
 from dflwrap.diagnosis.interleaved import read_out
+from dflwrap.diagnosis.kills import PROCESS_KILLED, weigh_kills
 from dflwrap.diagnosis.lines import Line
 from dflwrap.diagnosis.matcher import Hit, Run, find_hits
 from dflwrap.diagnosis.rule import Role
@@ -39,7 +40,9 @@ def judge(
     for finding in infer(run, log, facts, nul_tail, ends_open):
         rule = catalogue.by_id.get(finding.rule_id)
         if rule is not None:
-            hits.append(Hit(rule, finding.index, finding.strength, finding.note))
+            hit = Hit(rule, finding.index, finding.strength, finding.note)
+            hits.append(replace(hit, sigkill=finding.sigkill, shown=finding.shown))
+    hits = weigh_kills(hits, facts.memory, catalogue)
     groups = grouped(hits)
     benign = tuple(sorted(name for name, group in groups.items() if group.rule.role is Role.BENIGN))
     stands = log.whole and facts.images_given is None
@@ -146,8 +149,8 @@ def _inserted(lines: Sequence[Line], extra: list[tuple[int, Line]]) -> list[Line
 def _only_beside(best: Group) -> bool:
     """Whether an exception that nobody knows stands above this cause: it is a sign that any failure leaves, or
     it costs single frames only."""
-    if best.rule.id == "poison-frame":  # it is about that very exception
-        return False
+    if best.rule.id in ("poison-frame", PROCESS_KILLED):
+        return False  # the one is about that very exception, the other no exception can explain
     return best.rule.general or best.strength <= MINOR
 
 
@@ -182,7 +185,9 @@ class _Scene:
         evidence: list[EvidenceLine] = []
         seen: set[int] = set()
         for hit in sorted(group.hits, key=lambda hit: (-hit.strength, hit.index)):
-            if hit.index in seen or not self.run.lines or len(evidence) >= EVIDENCE_LINES:
+            if hit.shown and len(evidence) < EVIDENCE_LINES:
+                evidence.append(EvidenceLine("dflwrap", 1, hit.shown))
+            if hit.shown or hit.index in seen or not self.run.lines or len(evidence) >= EVIDENCE_LINES:
                 continue
             seen.add(hit.index)
             line = self.run.lines[hit.index]
@@ -197,6 +202,8 @@ class _Scene:
         )
 
     def _confidence(self, group: Group) -> Confidence:
+        if all(hit.sigkill for hit in group.hits):
+            return Confidence.POSSIBLE
         if group.strength <= 2 or group.rule.role is not Role.ROOT:
             return Confidence.POSSIBLE
         rivals = [

@@ -18,12 +18,13 @@ _WINDOWS = {
     0xC0000374: ("worker-native-crash", "heap corruption (0xC0000374)"),
 }
 """NTSTATUS values (Microsoft, [MS-ERREF] 2.3.1) that an extraction has been seen to end with."""
+KILLED = "killed (SIGKILL)"
 _SIGNALS = {
     2: ("ctrl-c", "interrupted (SIGINT)"),
     4: ("no-avx", "illegal instruction (SIGILL)"),
     6: ("worker-native-crash", "aborted (SIGABRT)"),
     7: ("shm-semaphore-exhausted", "bus error (SIGBUS)"),
-    9: ("linux-oom-killer", "killed (SIGKILL)"),
+    9: ("linux-oom-killer", KILLED),
     11: ("worker-native-crash", "segmentation fault (SIGSEGV)"),
     15: ("ctrl-c", "asked to end (SIGTERM)"),
 }
@@ -36,6 +37,8 @@ STATUS = lazy(
     r"(?P<number>-?\d{1,10}|0[xX][0-9a-fA-F]{8})\b)"
     r"|(?P<hex>\b0[xX][cC]0[0-9a-fA-F]{6}\b)|(?P<bare>(?<!\d)-10737\d{5}\b|\b32212\d{5}\b)"
 )
+_ENDED_BY_AGENT = lazy(r"\((?:hang|spin|stopped|errors?|protocol), exit status -?\d")
+"""The agent's words for a worker that it ended itself: that status says nothing."""
 STATUS_GATES = (
     "exit",
     "Exit",
@@ -55,7 +58,7 @@ STATUS_GATES = (
 def parse_status(text: str) -> int | None:
     """The first exit status named in `text`, as a signed or unsigned number; None if there is none."""
     found = STATUS.search(text)
-    if found is None:
+    if found is None or _ENDED_BY_AGENT.search(text):
         return None
     word = found["number"] or found["hex"] or found["bare"]
     return int(word, 16) if word.lower().startswith("0x") else int(word)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from dflwrap.common.memory import MemoryFacts
 from dflwrap.diagnosis.lazy import lazy
 from dflwrap.diagnosis.lines import BAR
 from dflwrap.diagnosis.matcher import Run
@@ -29,6 +30,8 @@ class Facts:
     """As sys.platform: "win32", "linux", "darwin"."""
     ended_by_us: bool = False
     """True when the caller itself ended the process: its exit status is then no evidence."""
+    memory: MemoryFacts | None = None
+    """Measured meanwhile; without it a killed process proves nothing about memory."""
 
 
 @dataclass

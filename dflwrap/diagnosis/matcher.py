@@ -30,6 +30,10 @@ class Hit:
     note: str = ""
     """For an inference: the sentence that says what was concluded from what."""
     start: int = 0
+    sigkill: bool = False
+    """As `Signature.sigkill`."""
+    shown: str = ""
+    """The evidence where no line of the log is: what was concluded from an exit status."""
 
 
 @dataclass
@@ -111,7 +115,8 @@ def _signature_hits(
             run.lines[index].text, found, signature
         ):
             continue
-        hits.append(Hit(rule, index, signature.strength or rule.strength, "", found.start()))
+        strength = signature.strength or rule.strength
+        hits.append(Hit(rule, index, strength, "", found.start(), signature.sigkill))
         if len(hits) >= MAX_HITS:
             break
     return hits

@@ -47,6 +47,8 @@ class Signature:
     """Whether a typed command counts; else what a shell echoes is no evidence (evidence.py)."""
     in_paths: bool = False
     """Whether a part of a file's or folder's name counts."""
+    sigkill: bool = False
+    """It says only that a process was killed, not why: whether memory was short decides what that means."""
 
     @cached_property
     def regex(self) -> re.Pattern[str]:
@@ -171,7 +173,7 @@ def _signature(item: Any) -> Signature:
     from dflwrap.diagnosis.literals import PatternError, lint, required_literals
 
     table = {"re": item} if isinstance(item, str) else dict(item)
-    extra = set(table) - {"re", "needs", "forbids", "within", "strength", "frame", "in_commands", "in_paths"}
+    extra = set(table) - {"re", "needs", "forbids", "within", "strength", "sigkill", "frame"} - {"in_commands", "in_paths"}
     if extra:
         raise PatternError(f"unknown key {sorted(extra)[0]!r} in a signature")
     pattern = table["re"]
@@ -190,4 +192,5 @@ def _signature(item: Any) -> Signature:
         frame=str(table.get("frame", "")),
         in_commands=bool(table.get("in_commands", False)),
         in_paths=bool(table.get("in_paths", False)),
+        sigkill=table.get("sigkill") is True,
     )

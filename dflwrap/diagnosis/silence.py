@@ -7,6 +7,7 @@ end) to 4.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dflwrap.diagnosis import exits
@@ -44,6 +45,10 @@ class Finding:
     index: int
     strength: int
     note: str
+    shown: str = ""
+    """The evidence, where it is no line of the log."""
+    sigkill: bool = False
+    """As `Signature.sigkill`."""
 
 
 def infer(run: Run, log: LogFacts, facts: Facts, nul_tail: int, ends_open: bool) -> list[Finding]:
@@ -74,14 +79,23 @@ def _statuses(run: Run, log: LogFacts, facts: Facts) -> list[Finding]:
         told = None if status is None else exits.meaning(status, platform, importing)
         if told:
             name, words = told
-            found.append(Finding(name, index, 2, f"the log names an exit status: {words}"))
+            note = f"the log names an exit status: {words}"
+            found.append(Finding(name, index, 2, note, sigkill=words == exits.KILLED))
     if not facts.ended_by_us:
         last = len(run.lines) - 1
-        for status in (*facts.worker_statuses, facts.exit_status):
-            told = None if status is None else exits.meaning(status, platform, importing)
+        for whose, status in _ended(facts):
+            told = exits.meaning(status, platform, importing)
             if told:
-                found.append(Finding(told[0], max(last, 0), 2, f"the process ended with a status: {told[1]}"))
+                shown = f"{whose} ended with exit status {status}: {told[1]}"
+                killed = told[1] == exits.KILLED
+                found.append(Finding(told[0], max(last, 0), 2, shown, shown, killed))
     return found
+
+
+def _ended(facts: Facts) -> Iterator[tuple[str, int]]:
+    yield from (("a worker", status) for status in facts.worker_statuses)
+    if facts.exit_status is not None:
+        yield "the extractor", facts.exit_status
 
 
 def _lost_workers(log: LogFacts) -> list[Finding]:

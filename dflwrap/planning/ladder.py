@@ -89,6 +89,8 @@ BY_CAUSE: dict[str, Ladder] = {
     "wrong-build-new-gpu": DEAD_DEVICE,
     "wrong-build-old-gpu": DEAD_DEVICE,
     "bad-image-dll": NOT_HERE,
+    # Someone, or a supervisor of processes, ended it: nothing of the plan was wrong.
+    "process-killed": (R.FRESH_PROCESS, R.FRESH_PROCESS, R.ONE_WORKER, R.BISECT_BATCH, R.USER),
     "cuda-cache-maxsize-typo": COMPILING,
     "ptx-jit-first-run": COMPILING,
     "jit-exceeds-120s": COMPILING,

@@ -70,8 +70,8 @@ VRAM_SLACK = GIB // 4
 DISK_BOUND = 24 * 3600.0
 DISK_ROOM = 2 * GIB
 """Of a small disk a tenth is enough (see `DiskCondition`)."""
-RAM_PLENTY = 4 * GIB
-"""Free RAM (a worker of DFL holds 0.8 GB) at which a killed worker was not killed for want of it."""
+KILLED = "process-killed"
+"""Cause of processes that were killed while memory was free."""
 TRANSIENT_PAUSE = 5.0
 DRIVER_PAUSE = 30.0
 """A driver that was reset answers again after some seconds."""
@@ -161,12 +161,13 @@ def _witnessed(cause: Cause) -> bool:
 
 
 def _own_doing(case: _Case) -> bool:
-    """Memory is blamed, but there was plenty, and only these frames failed, twice each, beside good ones."""
-    free = case.telemetry.ram_available_min if case.telemetry is not None else None
+    """Memory or a killer is blamed, but memory was free, and only these frames failed, twice each, beside good
+    ones."""
+    free = case.telemetry is not None and case.telemetry.memory.short is False
     record = case.record
     beside_good_ones = bool(record.frames_gained and record.suspects)
     twice = beside_good_ones and set(record.suspects) <= set(record.repaired)
-    return case.category == "host-memory" and twice and free is not None and free >= RAM_PLENTY
+    return twice and (case.id == KILLED or (case.category == "host-memory" and free))
 
 
 def _blamed(cause: Cause | None) -> Cause:

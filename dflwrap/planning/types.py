@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from dflwrap.common.memory import MemoryFacts
 from dflwrap.common.plan import Plan
 from dflwrap.common.rungs import Rung
 
@@ -141,12 +142,18 @@ class TelemetrySummary:
     ram_total: int | None = None
     ram_available_before: int | None = None
     ram_available_min: int | None = None
+    oom_kills: int | None = None
+    """Processes that the kernel's out-of-memory killer ended during the attempt, by its own count."""
     worker_rss_peak: int | None = None
     """Largest resident set of one process of the extractor's tree."""
     cpu_percent_mean: float | None = None
     """CPU of the process tree; 100 = one core."""
     disk_free: dict[str, int] = field(default_factory=dict)
     """Last free space by role ("input", "output", "temp")."""
+
+    @property
+    def memory(self) -> MemoryFacts:
+        return MemoryFacts(self.ram_available_min, self.ram_total, self.oom_kills)
 
     def device(self, index: int) -> DeviceSummary | None:
         return next((device for device in self.devices if device.index == index), None)

@@ -143,7 +143,7 @@ class AttemptRunner:
         if verdict is not None:
             judged = Judged(verdict, fingerprint(verdict), ())
         elif result.ended_by is not EndedBy.STOP:
-            judged = judge_attempt(result, collector, folder)
+            judged = judge_attempt(result, collector, folder, self.observer.memory())
         for failure in collector.failures.values():
             self.ledger.count_failure(failure.frame.id, judged.cause or "poison-frame", failure.error)
         self._end(number, len(collector.gained), result, judged)

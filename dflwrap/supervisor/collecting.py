@@ -60,6 +60,8 @@ class Collector:
     lost_worker: str | None = None
     losses: list[str] = field(default_factory=list)
     """Why the agent ended each worker that was lost, or "died"."""
+    death_statuses: list[int] = field(default_factory=list)
+    """Exit statuses of the workers that were lost without the agent's doing."""
     lost_on: set[int] = field(default_factory=set)
     """Ids of the frames that a lost worker had in hand."""
     began: bool = False
@@ -77,6 +79,9 @@ class Collector:
             if event.kind is EventKind.WORKER_LOST:
                 self.lost_worker = event.worker
                 self.losses.append(str(event.data.get("reason", "died"))[:40])
+                status = event.data.get("exit_status")
+                if self.losses[-1] == "died" and isinstance(status, int):
+                    self.death_statuses.append(status)
                 if row is not None:
                     self.lost_on.add(row.id)
             self.began |= event.kind is EventKind.FRAME_STARTED

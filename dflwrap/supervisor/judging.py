@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dflwrap.common.memory import MemoryFacts
 from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verdict
 from dflwrap.diagnosis import Facts, diagnose_text, load_catalogue
 from dflwrap.planning.fingerprint import fingerprint
@@ -38,8 +39,10 @@ class Judged:
         return self.verdict.primary.id if self.verdict.primary else "unknown"
 
 
-def judge_attempt(result: AttemptResult, collector: Collector, folder: Path) -> Judged:
-    """Judge an attempt that has ended; the user's own stop is not judged."""
+def judge_attempt(
+    result: AttemptResult, collector: Collector, folder: Path, memory: MemoryFacts | None = None
+) -> Judged:
+    """Judge an attempt that has ended; the user's own stop is not judged. memory: as measured meanwhile."""
     if result.not_started is not None:
         verdict = Verdict(Health.FAILURE, _not_started(result.not_started))
         return Judged(verdict, fingerprint(verdict, phase=result.phase.value), ())
@@ -48,11 +51,14 @@ def judge_attempt(result: AttemptResult, collector: Collector, folder: Path) -> 
         return Judged(None, "", ())
     facts = Facts(
         exit_status=result.exit_status if result.ended_by is EndedBy.EXIT else None,
+        # A worker that was lost and replaced is not why some frame failed.
+        worker_statuses=() if collector.failures else tuple(collector.death_statuses),
         timed_out_phase=result.phase.value if result.ended_by is EndedBy.HANG else None,
         images_given=len(collector.batch.frames),
         frames_done=len(collector.gained),
         platform=sys.platform,
         ended_by_us=result.ended_by is not EndedBy.EXIT,
+        memory=memory,
     )
     verdict = diagnose_text(_sources(folder, collector), facts)
     own = _hung_workers(verdict, collector)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import queue
 import time
+from dataclasses import replace
 from pathlib import Path
 
+from dflwrap.common.memory import MemoryFacts
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.planning.decision import DiskCondition, VramCondition, Wait
 from dflwrap.planning.fit import GpuRoom
@@ -15,6 +17,7 @@ from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.tree import ProcessTree
 from dflwrap.telemetry.base import GpuReader, Sample
 from dflwrap.telemetry.host import HostReader, free_space, total_space
+from dflwrap.telemetry.limits import count_since, oom_kills
 from dflwrap.telemetry.recorder import Recorder
 
 WRITE_EVERY = 5.0
@@ -31,6 +34,7 @@ class Observer:
         self._recorder: Recorder | None = None
         self._summary: TelemetrySummary | None = None
         self._next_write = 0.0
+        self._kills_before: int | None = None
 
     def devices(self) -> tuple[DeviceInfo, ...]:
         return tuple(DeviceInfo(d.index, d.name, d.total, d.drives_display) for d in self._gpu.describe())
@@ -55,6 +59,7 @@ class Observer:
     def begin(self, attempt: int) -> None:
         """Start sampling; the first sample shows the machine before the attempt."""
         self._attempt = attempt
+        self._kills_before = oom_kills()
         self._recorder = Recorder(self._gpu, HostReader(self._folders), self._samples.put)
         self._recorder.start(first_sample_within=1.0)
 
@@ -71,7 +76,9 @@ class Observer:
 
     def end(self) -> None:
         if self._recorder is not None:
-            self._summary = self._recorder.stop()
+            # Read after the end: a process may be killed between two samples.
+            kills = count_since(self._kills_before, oom_kills())
+            self._summary = replace(self._recorder.stop(), oom_kills=kills)
             self._recorder = None
         self._write()
         self._attempt = None
@@ -87,6 +94,10 @@ class Observer:
     def summary(self) -> TelemetrySummary | None:
         """Of the last attempt."""
         return self._summary
+
+    def memory(self) -> MemoryFacts | None:
+        """Of the last attempt."""
+        return self._summary.memory if self._summary is not None else None
 
     def so_far(self) -> TelemetrySummary | None:
         """Of the running attempt."""

@@ -16,6 +16,7 @@ import psutil
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 SELF = Path("/proc/self/cgroup")
+VMSTAT = Path("/proc/vmstat")
 _UNLIMITED = 2**60
 """Version 1 writes a number near 2**63 where there is no limit."""
 
@@ -48,6 +49,30 @@ def usable_memory(root: Path = CGROUP_ROOT, self_file: Path = SELF) -> Memory:
         if found is not None:
             total, available = min(total, found.total), min(available, found.available)
     return Memory(total, available)
+
+
+def oom_kills(root: Path = CGROUP_ROOT, self_file: Path = SELF, vmstat: Path = VMSTAT) -> int | None:
+    """Processes that the kernel's out-of-memory killer has ended so far; None where it does not tell.
+
+    Of this process's own control group, which the extractor shares; of the whole machine where that is not
+    counted. Other killers (earlyoom, systemd-oomd, a person) are not in it.
+    """
+    for folder in _folders(root, self_file, "memory"):
+        for name in ("memory.events", "memory.oom_control"):
+            count = _counter(folder / name, "oom_kill")
+            if count is not None:
+                return count
+    return _counter(vmstat, "oom_kill")
+
+
+def count_since(before: int | None, now: int | None) -> int | None:
+    """What was counted between two readings; None where one of them is not known."""
+    return None if before is None or now is None or now < before else now - before
+
+
+def _counter(path: Path, name: str) -> int | None:
+    words = _words(path)
+    return _number(dict(zip(words[::2], words[1::2], strict=False)).get(name, ""))
 
 
 def _folders(root: Path, self_file: Path, controller: str) -> list[Path]:

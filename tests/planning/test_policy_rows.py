@@ -71,6 +71,8 @@ ROWS = [
     ("prompt-waiting", "prompt/interaction", 1, "cpu", "same_again user"),
     ("worker-native-crash", "worker-crash", 2, "cpu",
      "fresh_process one_worker exclude_device bisect_batch cpu user"),
+    ("process-killed", "worker-crash", 1, "cpu",
+     "fresh_process fresh_process one_worker bisect_batch user"),
     ("unable-to-start-subprocesses", "worker-crash", 1, "cpu", "same_again cpu user"),
     ("truncated-log", "unknown", 1, "cpu", "same_again one_worker bisect_batch user"),
     ("gpu-oom-benign-allocator-warning", "gpu-memory", 1, "cpu", "same_again one_worker bisect_batch user"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from dflwrap.telemetry.limits import usable_cores, usable_memory
+from dflwrap.telemetry.limits import count_since, oom_kills, usable_cores, usable_memory
 
 MIB = 1024**2
 
@@ -72,3 +72,23 @@ def test_nonsense_in_the_files_is_no_limit(tmp_path: Path) -> None:
     group(tmp_path / "root", memory__max="lots", memory__current="", cpu__max="0 0")
     assert usable_memory(tmp_path / "root", mine).total == psutil.virtual_memory().total
     assert usable_cores(tmp_path / "root", mine) >= 1
+
+
+def test_the_kernels_killings_are_counted_in_ones_own_group_first(tmp_path: Path) -> None:
+    vmstat = tmp_path / "vmstat"
+    vmstat.write_text("nr_free_pages 1\noom_kill 7\n")
+    root = tmp_path / "root"
+    second = self_file(tmp_path, "0::/job\n")
+    assert oom_kills(root, second, vmstat) == 7, "nothing of its own: the machine's count"
+    group(root / "job", memory__events="low 0\noom 3\noom_kill 2\n")
+    assert oom_kills(root, second, vmstat) == 2
+    first = tmp_path / "first"
+    first.write_text("4:memory:/box\n")
+    group(root / "memory" / "box", memory__oom_control="oom_kill_disable 0\nunder_oom 0\noom_kill 5\n")
+    assert oom_kills(root, first, vmstat) == 5
+    assert oom_kills(tmp_path / "no", tmp_path / "no", tmp_path / "no") is None
+
+
+def test_a_count_that_is_not_known_or_starts_anew_says_nothing() -> None:
+    assert (count_since(2, 3), count_since(2, 2)) == (1, 0)
+    assert count_since(None, 3) is count_since(2, None) is count_since(3, 2) is None
