@@ -173,7 +173,8 @@ def _signature(item: Any) -> Signature:
     from dflwrap.diagnosis.literals import PatternError, lint, required_literals
 
     table = {"re": item} if isinstance(item, str) else dict(item)
-    extra = set(table) - {"re", "needs", "forbids", "within", "strength", "sigkill", "frame"} - {"in_commands", "in_paths"}
+    known = {"re", "needs", "forbids", "within", "strength", "frame", "in_commands", "in_paths", "sigkill"}
+    extra = set(table) - known
     if extra:
         raise PatternError(f"unknown key {sorted(extra)[0]!r} in a signature")
     pattern = table["re"]
