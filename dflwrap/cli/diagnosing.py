@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dflwrap.common.errors import DflwrapError
+from dflwrap.common.output import prepare_output
 from dflwrap.common.text import display, safe_json
 from dflwrap.common.verdict import Cause, Health, Verdict
 
@@ -33,7 +34,7 @@ class DiagnoseExit(IntEnum):
 
 def diagnose_logs(logs: Sequence[str], as_json: bool, share: bool, rules: Path | None) -> int:
     """Print what the logs say; the exit code."""
-    _utf8_output()
+    prepare_output()
     hide = _redactor(share)
     try:
         results, faults = judge_all(logs, rules)
@@ -215,10 +216,3 @@ def _redactor(share: bool) -> Callable[[str], str]:
     from dflwrap.cli.share import redact
 
     return redact
-
-
-def _utf8_output() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="replace")

@@ -11,6 +11,7 @@ import typer
 from dflwrap import __version__
 from dflwrap.cli import diagnose, extract, rules
 from dflwrap.common.errors import DamagedLedgerError, DflwrapError, ExitCode, NeedsUserError
+from dflwrap.common.output import prepare_output
 from dflwrap.common.text import display
 
 UsageError: type[Exception] = next(
@@ -52,9 +53,7 @@ rules.register(app)
 
 def run() -> None:
     """Entry point. Never shows a traceback unless DFLWRAP_DEBUG is set."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a code page that lacks a letter must not end a run
-            stream.reconfigure(errors="backslashreplace")
+    prepare_output()
     try:
         code = app(standalone_mode=False)
         sys.exit(int(ExitCode.INTERRUPTED) if code == _CTRL_C else code)

@@ -41,7 +41,9 @@ def test_a_full_disk_does_not_end_the_extraction() -> None:
 
 def test_a_name_that_the_console_cannot_show_does_not_end_the_extraction() -> None:
     raw = io.BytesIO()
-    console = Console(io.TextIOWrapper(raw, encoding="ascii"), io.StringIO())
+    terminal = io.TextIOWrapper(raw, encoding="ascii")
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    console = Console(terminal, io.StringIO())
     console.error("Failed to open Zoë\udcff.png")
     assert raw.getvalue().decode("ascii").split() == ["/!\\", "Failed", "to", "open", "Zo\\xeb\\udcff.png"]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from dflwrap.common.events import EVENTS_ENV, Event, EventKind
+from dflwrap.common.output import prepare_output
 from dflwrap.common.text import display
 
 _BAR_WIDTH = 30
@@ -57,11 +58,7 @@ class Console:
         self._began = 0.0
         self._drawn = 0.0
         self._open_bar = False
-        for stream in (self._out, self._err):
-            reconfigure = getattr(stream, "reconfigure", None)
-            if reconfigure is not None:
-                # A file name the console cannot show must not end the run.
-                reconfigure(errors="backslashreplace")
+        prepare_output(self._out, self._err)
 
     def line(self, text: str) -> None:
         self._end_bar()

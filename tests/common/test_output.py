@@ -1,0 +1,63 @@
+"""Files and pipes get UTF-8, whatever the code page; no letter ends a command."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dflwrap.common.output import prepare_output
+
+NAME = "写真 ü"
+
+
+class Terminal(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
+def written(kind: type[io.TextIOWrapper], text: str) -> bytes:
+    raw = io.BytesIO()
+    stream = kind(raw, encoding="cp1252")
+    prepare_output(stream)
+    stream.write(text)
+    stream.flush()
+    return raw.getvalue()
+
+
+def test_a_file_is_utf8_and_a_terminal_keeps_its_code_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONIOENCODING", raising=False)
+    assert written(io.TextIOWrapper, NAME) == NAME.encode()
+    assert written(Terminal, NAME) == b"\\u5199\\u771f \xfc"
+    assert written(io.TextIOWrapper, "\udcff") == b"\\udcff"
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    assert written(io.TextIOWrapper, "ü写") == b"\xfc\\u5199", "what the user asked for"
+
+
+def test_streams_that_are_closed_or_not_there_are_no_error() -> None:
+    prepare_output(None, io.StringIO())
+
+
+@pytest.mark.parametrize("command", ["diagnose", "rules"])
+def test_json_into_a_file_is_utf8_where_the_system_is_not(tmp_path: Path, command: str) -> None:
+    """LC_ALL=C without Python's own remedies stands for a code page of Windows."""
+    log = tmp_path / f"{NAME}.log"
+    log.write_text(
+        "Running on CPU\nError while processing data: 写真\nTraceback (most recent call last):\n", "utf-8"
+    )
+    arguments = [command, "--json", str(log)] if command == "diagnose" else [command, "list"]
+    env = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
+    with (tmp_path / "out").open("wb") as file:
+        subprocess.run(
+            [sys.executable, "-m", "dflwrap", *arguments], stdout=file, env=env, check=False, timeout=120
+        )
+    text = (tmp_path / "out").read_bytes().decode("utf-8")
+    if command == "diagnose":
+        assert "写真" in text and json.loads(text)["log"]
+    else:
+        assert text.strip()
