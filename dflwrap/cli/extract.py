@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dflwrap.cli import arguments
 from dflwrap.common.defaults import BLURRY_BELOW
 from dflwrap.common.errors import DflwrapError
 
@@ -162,8 +163,8 @@ def extract(
     from dflwrap.common.plan import ExtractOptions
 
     options = ExtractOptions(
-        detector=_one_of("--detector", detector, ("s3fd",)),
-        face_type=_one_of(
+        detector=arguments.one_of("--detector", detector, ("s3fd",)),
+        face_type=arguments.one_of(
             "--face-type", face_type, ("half_face", "full_face", "whole_face", "head", "mark_only")
         ),
         max_faces_from_image=max_faces_from_image,
@@ -177,54 +178,27 @@ def extract(
     from dflwrap.supervisor.second_look import SecondLook
 
     request: RunRequest = RunRequest(
-        input_dir=_folder(input_dir),
-        output_dir=_folder(output_dir),
+        input_dir=arguments.folder("--input-dir", input_dir),
+        output_dir=arguments.folder("--output-dir", output_dir),
         options=options,
         cpu_only=cpu_only,
-        gpus=_gpus(force_gpu_idxs),
-        workers=_number("--workers", workers),
-        batch_size=_number("--batch-size", batch_size),
-        max_side=max_side,
-        filters=Filters(min_side, skip_black, blurry_below if skip_blurry else 0.0),
-        on_conflict=OnConflict(_one_of("--on-conflict", on_conflict, tuple(OnConflict))),
-        on_gpu_failure=OnGpuFailure(_one_of("--on-gpu-failure", on_gpu_failure, tuple(OnGpuFailure))),
+        gpus=arguments.gpus(force_gpu_idxs),
+        workers=arguments.number("--workers", workers),
+        batch_size=arguments.number("--batch-size", batch_size),
+        max_side=arguments.longest_side(max_side),
+        filters=Filters(
+            min_side, skip_black, arguments.finite("--blurry-below", blurry_below) if skip_blurry else 0.0
+        ),
+        on_conflict=OnConflict(arguments.one_of("--on-conflict", on_conflict, tuple(OnConflict))),
+        on_gpu_failure=OnGpuFailure(
+            arguments.one_of("--on-gpu-failure", on_gpu_failure, tuple(OnGpuFailure))
+        ),
         retry_quarantined=retry_quarantined,
         black_box=no_agent,
-        second_look=SecondLook(_one_of("--second-look", second_look, tuple(SecondLook))),
+        second_look=SecondLook(arguments.one_of("--second-look", second_look, tuple(SecondLook))),
         may_wait=wait_for_disk,
-        frame_timeout=frame_timeout,
-        startup_timeout=startup_timeout,
+        frame_timeout=arguments.finite("--frame-timeout", frame_timeout),
+        startup_timeout=arguments.finite("--startup-timeout", startup_timeout),
     )
-    kind = _one_of("--extractor", extractor, ("auto", "dfl", "builtin"))
+    kind = arguments.one_of("--extractor", extractor, ("auto", "dfl", "builtin"))
     raise typer.Exit(run_and_tell(request, kind, dfl_root, dfl_python, as_json=json_output))
-
-
-def _folder(path: Path) -> Path:
-    """A full path that ends in the folder's own name; links stay, the run folder stands beside the link."""
-    path = Path(path).absolute()
-    return path.resolve() if ".." in path.parts else path
-
-
-def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise DflwrapError(f"{option} {value!r} is not known. Choose one of: {', '.join(allowed)}.")
-    return value
-
-
-def _number(option: str, value: str) -> int | None:
-    if value == "auto":
-        return None
-    if value.isdigit() and 0 < int(value) <= 1_000_000:
-        return int(value)
-    raise DflwrapError(f'{option} {value!r} is not a number. Give a whole number from 1, or "auto".')
-
-
-def _gpus(value: str | None) -> tuple[int, ...]:
-    if value is None:
-        return ()
-    parts = [part.strip() for part in value.split(",") if part.strip()]
-    if not parts or not all(part.isdigit() for part in parts):
-        raise DflwrapError(
-            f'--force-gpu-idxs {value!r} is not a list of GPU numbers. Write for example "0,1".'
-        )
-    return tuple(dict.fromkeys(int(part) for part in parts))

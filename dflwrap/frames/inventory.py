@@ -61,6 +61,26 @@ class Inventory:
     ignored: tuple[Ignored, ...]
 
 
+def check_folder(folder: Path) -> None:
+    """Raises DflwrapError as `take_inventory` does, at once however many frames there are."""
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        raise _cannot_list(folder, error) from None
+
+
+def _cannot_list(folder: Path, error: OSError) -> DflwrapError:
+    shown = display(str(folder))
+    advice = "Give the folder that holds the frames with --input-dir."
+    if isinstance(error, NotADirectoryError) and folder.exists():
+        return DflwrapError(f"The input is a file, not a folder: {shown}. {advice}")
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return DflwrapError(f"The input folder does not exist: {shown}. {advice}")
+    return DflwrapError(
+        f"The input folder cannot be read: {shown} ({error.strerror}). Check its permissions."
+    )
+
+
 def take_inventory(folder: Path) -> Inventory:
     """List `folder` (not its sub-folders), sorted by name as DFL sorts.
 
@@ -69,21 +89,8 @@ def take_inventory(folder: Path) -> Inventory:
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
-    except FileNotFoundError:
-        raise DflwrapError(
-            f"The input folder does not exist: {display(str(folder))}. "
-            "Give the folder that holds the frames with --input-dir."
-        ) from None
-    except NotADirectoryError:
-        raise DflwrapError(
-            f"The input is a file, not a folder: {display(str(folder))}. "
-            "Give the folder that holds the frames with --input-dir."
-        ) from None
     except OSError as error:
-        raise DflwrapError(
-            f"The input folder cannot be read: {display(str(folder))} ({error.strerror}). "
-            "Check its permissions."
-        ) from None
+        raise _cannot_list(folder, error) from None
     frames: list[FrameEntry] = []
     ignored: list[Ignored] = []
     for entry in entries:

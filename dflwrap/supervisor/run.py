@@ -15,6 +15,7 @@ from dflwrap.common.trees import is_inside, is_same_folder
 from dflwrap.extractors.base import Extractor
 from dflwrap.faceset.promotion import Promoter, cannot_write
 from dflwrap.frames.filters import FILTERED
+from dflwrap.frames.inventory import check_folder
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.planning.decision import Stop
 from dflwrap.planning.fit import cpu_plan
@@ -97,11 +98,7 @@ def _owning(
 
 def _check_folders(request: RunRequest) -> None:
     source, output = request.input_dir, request.output_dir
-    if not source.is_dir():
-        raise DflwrapError(
-            f"The input folder does not exist: {display(str(source))}. "
-            "Give the folder that holds the frames with --input-dir."
-        )
+    check_folder(source)
     if output.exists() and not output.is_dir():
         raise DflwrapError(
             f"The output is a file, not a folder: {display(str(output))}. Give a folder with --output-dir."

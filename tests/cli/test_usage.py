@@ -15,11 +15,27 @@ from support import dflwrap
     [
         (["--input-dir", "{tmp}/none", "--output-dir", "{tmp}/out"], "does not exist"),
         (["--input-dir", "{tmp}/empty", "--output-dir", "{tmp}/out"], "no image"),
-        (["--input-dir", "{tmp}/file.txt", "--output-dir", "{tmp}/out"], "does not exist"),
+        (["--input-dir", "{tmp}/file.txt", "--output-dir", "{tmp}/out"], "is a file"),
+        (["--input-dir", "{tmp}/file.txt/sub", "--output-dir", "{tmp}/out"], "does not exist"),
         (["--input-dir", "{tmp}/empty", "--output-dir", "{tmp}/empty"], "same folder"),
         (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/file.txt"], "is a file"),
         (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--face-type", "round"], "whole_face"),
-        (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--workers", "many"], "auto"),
+        (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--workers", "many"], "not a whole number"),
+        (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--workers", "0"], "too small"),
+        (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--workers", "-2"], "too small"),
+        (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--workers", "2²"], "not a whole number"),
+        (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--batch-size", "9000000"], "too large"),
+        (
+            ["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--batch-size", "{huge}"],
+            "not a whole number",
+        ),
+        (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--max-side", "127"], "128"),
+        (
+            ["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--startup-timeout", "inf"],
+            "not a number to count with",
+        ),
+        (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--force-gpu-idxs", "0,-1"], "0,1"),
+        (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--force-gpu-idxs", "0,²"], "0,1"),
         (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--force-gpu-idxs", "x"], "0,1"),
         (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--detector", "manual"], "person"),
         (["--input-dir", "{tmp}/one", "--output-dir", "{tmp}/o", "--dfl-root", "{tmp}/none"], "none"),
@@ -31,7 +47,11 @@ def test_bad_input_is_one_clear_sentence_and_code_2(tmp_path: Path, arguments: l
     (tmp_path / "one" / "a.jpg").write_bytes(b"\xff\xd8\xff")
     (tmp_path / "file.txt").write_text("text")
     extractor = [] if "--dfl-root" in arguments else ["--extractor", "builtin"]
-    done = dflwrap("extract", *(a.replace("{tmp}", str(tmp_path)) for a in arguments), *extractor)
+    done = dflwrap(
+        "extract",
+        *(a.replace("{tmp}", str(tmp_path)).replace("{huge}", "9" * 5000) for a in arguments),
+        *extractor,
+    )
     assert done.code == 2, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
@@ -60,3 +80,10 @@ def test_the_version_is_told() -> None:
     from dflwrap import __version__
 
     assert dflwrap("--version").stdout.split() == ["dflwrap", __version__]
+
+
+def test_the_smallest_side_is_that_of_the_frames() -> None:
+    from dflwrap.cli import arguments
+    from dflwrap.frames import judgement
+
+    assert arguments.SMALLEST_SIDE == judgement.SMALLEST_SIDE

@@ -1,0 +1,82 @@
+"""What the options of `extract` may hold, each refused with one sentence that says what would do."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from dflwrap.common.errors import DflwrapError
+
+MOST = 1_000_000
+"""Workers, or frames per attempt: beyond every use."""
+SMALLEST_SIDE = 128
+"""Pixels; as `dflwrap.frames.judgement.SMALLEST_SIDE`, which would make `--help` slow."""
+
+
+def one_of(option: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise DflwrapError(f"{option} {value[:40]!r} is not known. Choose one of: {', '.join(allowed)}.")
+    return value
+
+
+def folder(option: str, path: Path) -> Path:
+    """A full path that ends in the folder's own name; links stay, the run folder stands beside the link."""
+    try:
+        path = Path(path).absolute()
+    except FileNotFoundError:
+        raise DflwrapError(
+            f"{option} {path}: the folder in which you started dflwrap no longer exists. "
+            "Give full paths, or change into another folder first."
+        ) from None
+    return path.resolve() if ".." in path.parts else path
+
+
+def number(option: str, value: str) -> int | None:
+    """From 1; None for "auto"."""
+    if value == "auto":
+        return None
+    found = _whole(value)
+    if found is None:
+        raise DflwrapError(f'{option} {value[:40]!r} is not a whole number. Give a number from 1, or "auto".')
+    if not 0 < found <= MOST:
+        size = "small" if found < 1 else "large"
+        raise DflwrapError(f'{option} {value} is too {size}. Give a number from 1 to {MOST}, or "auto".')
+    return found
+
+
+def gpus(value: str | None) -> tuple[int, ...]:
+    """Indices of GPUs as DeepFaceLab takes them: "0" or "0,1"."""
+    if value is None:
+        return ()
+    found = [_whole(part) for part in value.split(",") if part.strip()]
+    indices = tuple(dict.fromkeys(index for index in found if index is not None and 0 <= index <= MOST))
+    if not found or len(indices) < len(dict.fromkeys(found)):
+        raise DflwrapError(
+            f'--force-gpu-idxs {value[:40]!r} is not a list of GPU numbers. Write for example "0,1".'
+        )
+    return indices
+
+
+def longest_side(value: int) -> int:
+    """0 = no limit."""
+    if 0 < value < SMALLEST_SIDE:
+        raise DflwrapError(
+            f"--max-side {value} is too small: DeepFaceLab does not look at frames under {SMALLEST_SIDE} pixels. "
+            f"Give {SMALLEST_SIDE} or more, or 0 for no limit."
+        )
+    return value
+
+
+def finite(option: str, value: float) -> float:
+    """Python reads "nan" and "inf" as numbers; as a bound they would mean none."""
+    if not math.isfinite(value):
+        raise DflwrapError(f"{option} {value} is not a number to count with. Give it in figures, like 300.")
+    return value
+
+
+def _whole(text: str) -> int | None:
+    text = text.strip()
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 12):
+        return None
+    return int(text)
