@@ -15,6 +15,7 @@ from dflwrap.diagnosis.interleaved import read_out
 from dflwrap.diagnosis.kills import PROCESS_KILLED, weigh_kills
 from dflwrap.diagnosis.lines import Line
 from dflwrap.diagnosis.matcher import Hit, Run, find_hits
+from dflwrap.diagnosis.reasons import reason_hits
 from dflwrap.diagnosis.rule import Role
 from dflwrap.diagnosis.silence import infer, unaccounted
 from dflwrap.diagnosis.tracebacks import Raised, bare, cut_short, unexplained, unexplained_native
@@ -81,13 +82,13 @@ def _look(lines: Sequence[Line], catalogue: Catalogue) -> tuple[Run, LogFacts, l
     stands in clear."""
     run = Run(lines)
     log = read_facts(run)
-    hits = find_hits(run, catalogue, log.names)
+    hits = find_hits(run, catalogue, log.names) + reason_hits(run, catalogue)
     if not any(hit.rule.role is Role.ROOT and hit.strength >= STRONG for hit in hits):
         woven = read_out(lines)
         if woven:
             run = Run(_inserted(lines, woven))
             log = read_facts(run)
-            hits = find_hits(run, catalogue, log.names)
+            hits = find_hits(run, catalogue, log.names) + reason_hits(run, catalogue)
     return run, log, [hit for hit in hits if not _before_start(run, log, hit)]
 
 

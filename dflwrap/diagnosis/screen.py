@@ -6,6 +6,7 @@ import re
 from functools import cached_property
 
 from dflwrap.diagnosis.catalogue import Catalogue
+from dflwrap.diagnosis.reasons import GATES
 
 _STRUCTURE = (
     b"Traceback (most", b"Extracting faces", b"Images found", b"Faces detected", b"Running on", b"doesnt response",
@@ -27,6 +28,7 @@ class Screen:
     @cached_property
     def _pattern(self) -> re.Pattern[bytes]:
         words = {literal.encode() for literal in self._catalogue.literals} | set(_STRUCTURE)
+        words |= {gate.encode() for gate in GATES if len(gate) > 3}
         return re.compile(b"|".join(re.escape(word) for word in sorted(words)))
 
     def is_hit(self, line: bytes) -> bool:
