@@ -45,7 +45,7 @@ def test_a_name_that_the_console_cannot_show_does_not_end_the_extraction() -> No
     terminal.isatty = lambda: True  # type: ignore[method-assign]
     console = Console(terminal, io.StringIO())
     console.error("Failed to open Zoë\udcff.png")
-    assert raw.getvalue().decode("ascii").split() == ["/!\\", "Failed", "to", "open", "Zo\\xeb\\udcff.png"]
+    assert raw.getvalue().decode("ascii").split() == ["/!\\", "Failed", "to", "open", "Zo\\xeb\\xff.png"]
 
 
 def test_the_bar_goes_to_the_second_stream_and_ends_at_the_total() -> None:
