@@ -16,6 +16,7 @@ from pathlib import Path
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.text import display
+from dflwrap.common.trees import is_link
 from dflwrap.faceset.errors import FaceFileError, NotWholeError
 from dflwrap.faceset.facts import face_facts
 from dflwrap.faceset.metadata import FaceMetadata, rewrite, scale_source
@@ -23,8 +24,7 @@ from dflwrap.faceset.moving import flush_folder, flush_to_disk, is_same, move_wi
 from dflwrap.faceset.verify import verify_face
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FaceFacts, FrameRow, Move
-
-DEBUG_PREFIX = "debug/"
+from dflwrap.ledger.values import DEBUG_PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class Promoter:
         todo = []
         for move in moves:
             source, target = self._run_folder / move.source, self.target_path(move.target)
-            if os.path.lexists(source):
+            if self._has_source(move):
                 if not os.path.lexists(target):
                     todo.append(move)
                 elif is_same(target, source):
@@ -183,11 +183,17 @@ class Promoter:
         self._make(todo)
         return True
 
+    def _has_source(self, move: Move) -> bool:
+        """The file is there, and it is ours: not behind a link that someone has put on the way to it."""
+        source = self._run_folder / move.source
+        on_the_way = source.relative_to(self._run_folder).parents
+        return os.path.lexists(source) and not any(is_link(self._run_folder / one) for one in on_the_way)
+
     def _take_back(self, moves: list[Move]) -> None:
         """Put faces of an incomplete frame aside (never delete), so that it can be extracted anew."""
         for move in moves:
-            source, target = self._run_folder / move.source, self.target_path(move.target)
-            if os.path.lexists(target) and not os.path.lexists(source):
+            target = self.target_path(move.target)
+            if os.path.lexists(target) and not self._has_source(move):
                 set_aside(target, self._run_folder)
 
 

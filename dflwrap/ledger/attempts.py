@@ -10,6 +10,7 @@ from typing import Any
 from dflwrap.common.events import Event
 from dflwrap.ledger.records import AttemptRow
 from dflwrap.ledger.store import Store
+from dflwrap.ledger.values import maybe, moment, table, text, whole
 
 _ATTEMPT_COLUMNS = (
     "number, started, ended, extractor, plan, reason, frames, gained, ended_by, exit_status, cause, verdict"
@@ -48,8 +49,7 @@ class AttemptTable(Store):
             )
 
     def attempts(self) -> list[AttemptRow]:
-        rows = self.read(f"SELECT {_ATTEMPT_COLUMNS} FROM attempts ORDER BY number")  # noqa: S608
-        return [AttemptRow(*row) for row in rows]
+        return self.rows(_attempt, f"SELECT {_ATTEMPT_COLUMNS} FROM attempts ORDER BY number")  # noqa: S608
 
     def decide(self, attempt: int | None, sentence: str) -> None:
         with self.transaction():
@@ -59,7 +59,7 @@ class AttemptTable(Store):
             )
 
     def decisions(self) -> list[tuple[float, int | None, str]]:
-        return self.read("SELECT time, attempt, sentence FROM decisions ORDER BY id")
+        return self.rows(_decision, "SELECT time, attempt, sentence FROM decisions ORDER BY id")
 
     def add_events(self, attempt: int, events: Iterable[Event]) -> None:
         with self.transaction():
@@ -75,3 +75,37 @@ class AttemptTable(Store):
                 "INSERT INTO samples (attempt, time, body) VALUES (?, ?, ?)",
                 [(attempt, moment, json.dumps(body)) for moment, body in samples],
             )
+
+
+def _attempt(
+    number: Any,
+    started: Any,
+    ended: Any,
+    extractor: Any,
+    plan: Any,
+    reason: Any,
+    frames: Any,
+    gained: Any,
+    ended_by: Any,
+    exit_status: Any,
+    cause: Any,
+    verdict: Any,
+) -> AttemptRow:
+    return AttemptRow(
+        whole(number, 1),
+        moment(started),
+        maybe(moment, ended),
+        text(extractor),
+        table(plan),
+        text(reason),
+        whole(frames),
+        maybe(whole, gained),
+        maybe(text, ended_by),
+        None if exit_status is None else whole(exit_status, -(2**63)),
+        maybe(text, cause),
+        maybe(text, verdict),
+    )
+
+
+def _decision(time: Any, attempt: Any, sentence: Any) -> tuple[float, int | None, str]:
+    return moment(time), maybe(whole, attempt), text(sentence)

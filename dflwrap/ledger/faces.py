@@ -8,6 +8,7 @@ from typing import Any
 
 from dflwrap.ledger.records import FaceFacts, FaceRow, Move, Outcome
 from dflwrap.ledger.store import Store
+from dflwrap.ledger.values import name, parsed, source, switch, target, whole
 
 _FACE_VALUES = "INTO faces (name, frame, size, mtime_ns, digest, rect, adopted) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
@@ -23,10 +24,10 @@ class FaceTable(Store):
             )
 
     def pending_moves(self) -> list[Move]:
-        rows = self.read(
-            "SELECT source, target, frame, attempt, size, mtime_ns, digest, rect FROM moves ORDER BY frame, target"
+        return self.rows(
+            _move,
+            "SELECT source, target, frame, attempt, size, mtime_ns, digest, rect FROM moves ORDER BY frame, target",
         )
-        return [Move(source, target, frame, n, _facts(*facts)) for source, target, frame, n, *facts in rows]
 
     def settle_promoted(self, frames: Sequence[int], attempt: int) -> None:
         """All journalled moves of these frames are made: they are extracted, or `no_face` without any."""
@@ -52,16 +53,13 @@ class FaceTable(Store):
             self.db.execute("DELETE FROM moves WHERE frame = ?", (frame,))
 
     def face_names(self) -> set[str]:
-        return {row[0] for row in self.read("SELECT name FROM faces")}
+        return set(self.rows(name, "SELECT name FROM faces"))
 
     def faces(self) -> list[FaceRow]:
-        rows = self.read(
-            "SELECT name, frame, adopted, missing, size, mtime_ns, digest, rect FROM faces ORDER BY frame, name"
+        return self.rows(
+            _face,
+            "SELECT name, frame, adopted, missing, size, mtime_ns, digest, rect FROM faces ORDER BY frame, name",
         )
-        return [
-            FaceRow(name, frame, _facts(*facts), bool(adopted), bool(missing))
-            for name, frame, adopted, missing, *facts in rows
-        ]
 
     def face_is(self, now: Iterable[tuple[str, FaceRow]]) -> None:
         """What the last look at the folder showed: (name as recorded, the face as it is), all in one.
@@ -100,7 +98,7 @@ class FaceTable(Store):
 
     def strangers(self) -> dict[str, tuple[int, int]]:
         """Size and modification time of faces that were held against their frame and are not of it."""
-        return {name: (size, mtime) for name, size, mtime in self.read("SELECT * FROM strangers")}
+        return dict(self.rows(_stranger, "SELECT name, size, mtime_ns FROM strangers"))
 
     def add_strangers(self, faces: Iterable[tuple[str, int, int]]) -> None:
         with self.transaction():
@@ -130,5 +128,27 @@ def _columns(facts: FaceFacts | None) -> tuple[Any, ...]:
 def _facts(size: Any, mtime_ns: Any, digest: Any, rect: Any) -> FaceFacts | None:
     if size is None or mtime_ns is None or digest is None:
         return None
-    values = json.loads(rect) if rect else None
-    return FaceFacts(int(size), int(mtime_ns), bytes(digest), tuple(map(float, values)) if values else None)
+    if type(digest) is not bytes:
+        raise ValueError("a face's digest is not bytes")
+    return FaceFacts(whole(size), whole(mtime_ns, -(2**63)), digest, _rect(rect))
+
+
+def _rect(value: Any) -> tuple[float, ...] | None:
+    numbers = None if value is None else parsed(value)
+    if numbers is None:
+        return None
+    if not isinstance(numbers, list) or not all(type(n) in (int, float) for n in numbers):
+        raise ValueError("a face's rectangle is not a list of numbers")
+    return tuple(float(n) for n in numbers) or None
+
+
+def _face(name_: Any, frame: Any, adopted: Any, missing: Any, *facts: Any) -> FaceRow:
+    return FaceRow(name(name_), whole(frame), _facts(*facts), switch(adopted), switch(missing))
+
+
+def _move(source_: Any, target_: Any, frame: Any, attempt: Any, *facts: Any) -> Move:
+    return Move(source(source_), target(target_), whole(frame), whole(attempt), _facts(*facts))
+
+
+def _stranger(name_: Any, size: Any, mtime_ns: Any) -> tuple[str, tuple[int, int]]:
+    return name(name_), (whole(size), whole(mtime_ns, -(2**63)))

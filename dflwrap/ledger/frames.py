@@ -7,9 +7,10 @@ from typing import Any
 
 from dflwrap.common.text import display
 from dflwrap.frames.judgement import Entry
-from dflwrap.frames.names import decode, encode
+from dflwrap.frames.names import encode
 from dflwrap.ledger.records import Counts, FrameRow, NewFrame, Outcome
 from dflwrap.ledger.store import Store
+from dflwrap.ledger.values import maybe, name, raw_name, switch, text, whole
 
 _FRAME_COLUMNS = (
     "id, raw, name, stem, entry, plain, max_side, outcome, faces, attempt, cause, evidence, failures"
@@ -45,15 +46,17 @@ class FrameTable(Store):
     def frames(self, where: str = "1", values: Sequence[Any] = ()) -> list[FrameRow]:
         """Frames in the order of the folder."""
         query = f"SELECT {_FRAME_COLUMNS} FROM frames WHERE {where} ORDER BY raw"  # noqa: S608
-        return [_frame(row) for row in self.read(query, values)]
+        return self.rows(_frame, query, values)
 
     def sizes(self) -> dict[int, tuple[int, int]]:
         """Size in bytes and modification time in ns of each frame, as entered."""
-        return {i: (size, mtime) for i, size, mtime in self.read("SELECT id, size, mtime_ns FROM frames")}
+        return dict(self.rows(_size, "SELECT id, size, mtime_ns FROM frames"))
 
     def fingerprints(self) -> dict[int, str]:
         """Of the frames that were handed out since ledgers know fingerprints."""
-        return dict(self.read("SELECT id, fingerprint FROM frames WHERE fingerprint IS NOT NULL"))
+        return dict(
+            self.rows(_fingerprint, "SELECT id, fingerprint FROM frames WHERE fingerprint IS NOT NULL")
+        )
 
     def add_fingerprints(self, frames: Iterable[tuple[int, str]]) -> None:
         """(frame, fingerprint); one that is known stays: it belongs to the frame's result."""
@@ -93,7 +96,7 @@ class FrameTable(Store):
 
     def longest_side(self) -> int:
         """Longest side among the open frames, pixels; 0 when none is known."""
-        return int(self.read("SELECT coalesce(max(longest_side), 0) FROM frames WHERE outcome IS NULL")[0][0])
+        return self.rows(whole, "SELECT coalesce(max(longest_side), 0) FROM frames WHERE outcome IS NULL")[0]
 
     def open_frames(self) -> list[FrameRow]:
         return self.frames("outcome IS NULL")
@@ -167,20 +170,41 @@ def _refusal(frame: NewFrame) -> tuple[str | None, str | None, str | None]:
     return None, None, None
 
 
-def _frame(row: tuple[Any, ...]) -> FrameRow:
-    frame, raw, name, stem, entry, plain, max_side, outcome, faces, attempt, cause, evidence, failures = row
+def _frame(
+    frame: Any,
+    raw: Any,
+    shown: Any,
+    stem: Any,
+    entry: Any,
+    plain: Any,
+    max_side: Any,
+    outcome: Any,
+    faces: Any,
+    attempt: Any,
+    cause: Any,
+    evidence: Any,
+    failures: Any,
+) -> FrameRow:
     return FrameRow(
-        frame,
-        decode(raw),
-        name,
-        stem,
+        whole(frame),
+        raw_name(raw),
+        text(shown),
+        name(stem),
         Entry(entry),
-        bool(plain),
-        max_side,
-        Outcome(outcome) if outcome else None,
-        faces,
-        attempt,
-        cause,
-        evidence,
-        failures,
+        switch(plain),
+        whole(max_side),
+        maybe(Outcome, outcome),
+        whole(faces),
+        maybe(whole, attempt),
+        maybe(text, cause),
+        maybe(text, evidence),
+        whole(failures),
     )
+
+
+def _size(frame: Any, size: Any, mtime_ns: Any) -> tuple[int, tuple[int, int]]:
+    return whole(frame), (whole(size), whole(mtime_ns, -(2**63)))
+
+
+def _fingerprint(frame: Any, value: Any) -> tuple[int, str]:
+    return whole(frame), text(value)

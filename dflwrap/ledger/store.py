@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
 from dflwrap.ledger.schema import MIGRATIONS, TABLES, VERSION, connect, statements
-from dflwrap.ledger.telling import told
+from dflwrap.ledger.telling import damaged, told
+
+T = TypeVar("T")
 
 
 class Store:
@@ -56,6 +58,11 @@ class Store:
         answer = self.db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if answer != "ok":
             raise sqlite3.DatabaseError(answer)
+        strange = self.db.execute(
+            "SELECT type || ' ' || name FROM sqlite_schema WHERE type NOT IN ('table', 'index')"
+        ).fetchone()
+        if strange is not None:  # a view or a trigger would act where a table is read or written
+            raise sqlite3.DatabaseError(f"it holds a {strange[0]}")
 
     def _told(self, error: sqlite3.Error) -> DflwrapError:
         return told(error, self.path)
@@ -87,6 +94,14 @@ class Store:
             return self.db.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise self._told(error) from error
+
+    def rows(self, make: Callable[..., T], query: str, values: Sequence[Any] = ()) -> list[T]:
+        """`make` of each row's columns. Raises DamagedLedgerError for what it refuses (`ledger.values`)."""
+        rows = self.read(query, values)
+        try:
+            return [make(*row) for row in rows]
+        except ValueError as error:
+            raise damaged(str(error), self.path) from error
 
     def close(self) -> None:
         self.db.close()

@@ -63,7 +63,7 @@ def _no_frames(request: RunRequest, inventory: Inventory) -> str:
 def check_same_run(request: RunRequest, ledger: Ledger) -> None:
     """Raises DflwrapError when the request contradicts the run that it goes on with."""
     asked = request.options.to_dict()
-    begun = ledger.get("options")
+    begun = ledger.get_table("options")
     if begun is None:
         ledger.put("options", asked)
         ledger.put("input_dir", str(request.input_dir))

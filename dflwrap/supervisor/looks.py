@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dflwrap.ledger.ledger import Ledger
+from dflwrap.ledger.telling import damaged
+from dflwrap.ledger.values import text, whole
 
 LEAST = 20
 """Frames that may be looked at in any run; in a run of more than 2000 it is 1 % of its frames."""
@@ -20,9 +22,15 @@ class LookBudget:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._bound = max(LEAST, ledger.counts().total // 100)
-        spent = ledger.get(KEY) or {}
-        self._frames, self._looks = int(spent.get("frames", 0)), int(spent.get("looks", 0))
-        self._done: list[str] = list(spent.get("done", ()))
+        spent = ledger.get_table(KEY) or {}
+        try:
+            self._frames, self._looks = (
+                whole(spent.get("frames", 0), -LEAST),
+                whole(spent.get("looks", 0), -1),
+            )
+            self._done: list[str] = [text(item) for item in spent.get("done", ())]
+        except (TypeError, ValueError) as error:
+            raise damaged(f"the run's {KEY}: {error}", ledger.path) from error
 
     @property
     def left(self) -> int:

@@ -471,3 +471,21 @@ def test_a_frame_whose_name_is_no_text_gets_its_faces(bench: Bench) -> None:
     item = FinishedFrame(row, "dflwrap-0000004.png", ("dflwrap-0000004_0.jpg",))
     assert bench.promoter.promote([item], bench.output, 1, keep_debug=False) == []
     assert verify_face(bench.faceset / "_xff_0.jpg", SIZE).source_filename == name
+
+
+@pytest.mark.parametrize("way", ["attempts", "attempts/0001", "attempts/0001/out"])
+def test_a_repair_takes_nothing_from_behind_a_link(bench: Bench, tmp_path: Path, way: str) -> None:
+    """Someone has put a link to his own files on the way to a journalled one."""
+    bench.extract()
+    bench.ledger.close()
+    crashed(tmp_path, "journalled")
+    place, users = bench.run_folder / way, tmp_path / "users"
+    place.rename(users)
+    place.symlink_to(users, target_is_directory=True)
+    before = contents(users)
+    bench.open()
+    bench.promoter.repair()
+    assert contents(users) == before
+    assert contents(bench.faceset) == {}
+    assert bench.ledger.pending_moves() == []
+    assert {row.file_name for row in bench.ledger.open_frames()} >= {"a.png", "c.png"}

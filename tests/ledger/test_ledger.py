@@ -69,7 +69,9 @@ def test_whatever_is_done_to_it_every_frame_is_counted_once(tmp_path: Path, seed
                 chosen = [i for i in some if model[i] is None]
                 counts = {i: random_.randint(0, 3) for i in chosen}
                 moves = [
-                    Move(f"a/{i}_{k}", f"{i}_{step}_{k}.jpg", i, 1) for i in chosen for k in range(counts[i])
+                    Move(f"attempts/0001/out/{i}_{k}", f"{i}_{step}_{k}.jpg", i, 1)
+                    for i in chosen
+                    for k in range(counts[i])
                 ]
                 ledger.journal(moves)
                 assert set(moves) <= set(ledger.pending_moves())
@@ -121,7 +123,7 @@ def test_all_frames_enter_or_none(tmp_path: Path) -> None:
 
 def test_an_extracted_frame_is_never_taken_back(tmp_path: Path) -> None:
     ledger = filled(tmp_path / "run.db", 1)
-    ledger.journal([Move("a", "00000_0.jpg", 1, 1)])
+    ledger.journal([Move("attempts/0001/out/a", "00000_0.jpg", 1, 1)])
     ledger.settle_promoted([1], 1)
     ledger.reopen("1")
     ledger.settle(1, Outcome.QUARANTINED, cause="x", evidence="y")
@@ -293,7 +295,8 @@ FACTS = FaceFacts(1234, 5678, b"0123456789abcdef", (1.0, 2.5, 30.0, 40.0))
 
 def test_what_a_face_is_known_by_goes_from_the_journal_into_the_ledger(tmp_path: Path) -> None:
     ledger = filled(tmp_path / "run.db", 2)
-    ledger.journal([Move("a", "00000_0.jpg", 1, 1, FACTS), Move("b", "debug/00000.jpg", 1, 1)])
+    out = "attempts/0001/out"
+    ledger.journal([Move(f"{out}/a", "00000_0.jpg", 1, 1, FACTS), Move(f"{out}/b", "debug/00000.jpg", 1, 1)])
     assert [move.facts for move in ledger.pending_moves()] == [FACTS, None]
     ledger.settle_promoted([1], 1)
     ledger.adopt([(2, "old_0.jpg", FACTS)])

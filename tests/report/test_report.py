@@ -27,7 +27,8 @@ def ledger(tmp_path: Path) -> Ledger:
     ledger.add_frames(
         [NewFrame("6.png", "6", 0, 1, Entry.REFUSE, True, 0, "empty\nfile", 0, "zero-byte-image")]
     )
-    ledger.journal([Move("a", "0_0.jpg", 1, 1), Move("b", "0_1.jpg", 1, 1), Move("c", "debug/0.jpg", 1, 1)])
+    targets = ("0_0.jpg", "0_1.jpg", "debug/0.jpg")
+    ledger.journal([Move(f"attempts/0001/out/{n}", name, 1, 1) for n, name in enumerate(targets)])
     ledger.settle_promoted([1], 1)
     ledger.settle_promoted([2], 1)
     ledger.settle(3, Outcome.QUARANTINED, attempt=1, cause="poison-frame", evidence="it died\x1b[2J")
@@ -67,7 +68,7 @@ def test_the_report_adds_up_in_every_state(ledger: Ledger, state: str) -> None:
 
 def test_the_report_says_which_frames_came_from_which_extractor(ledger: Ledger) -> None:
     ledger.begin_attempt(2, "deepfacelab", Plan().to_dict(), "second", 2)
-    ledger.journal([Move("c", "4_0.jpg", 5, 2)])
+    ledger.journal([Move("attempts/0001/out/c", "4_0.jpg", 5, 2)])
     ledger.settle_promoted([5], 2)
     ledger.adopt([(6, "5_0.jpg", None)])
     report = build_report(ledger, state="quarantined", stop=None, ignored=[])

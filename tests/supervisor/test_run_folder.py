@@ -319,3 +319,27 @@ def test_a_ledger_that_is_damaged_during_the_run_stops_it_and_everything_stays(r
     done = extract(root, "--json")
     assert done.code == 0, done.stderr
     assert done.report["frames"]["extracted"] == FRAMES
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO moves (target, source, frame, attempt) VALUES ('../stolen.jpg', 'attempts/0001/out/x', 1, 1)",
+        "INSERT INTO moves (target, source, frame, attempt) VALUES ('x.jpg', '../aligned/00001_0.jpg', 1, 1)",
+        "UPDATE frames SET stem = '../../escaped', outcome = NULL WHERE id = 1",
+        "UPDATE frames SET entry = 'what'",
+        "UPDATE attempts SET plan = '{'",
+        "UPDATE run SET value = '7' WHERE key = 'options'",
+    ],
+)
+def test_a_ledger_made_to_do_harm_is_a_damaged_one(root: Path, statement: str) -> None:
+    assert extract(root).code == 0
+    database = sqlite3.connect(root / "aligned_dflwrap" / "run.db")
+    database.execute(statement)
+    database.commit()
+    database.close()
+    before = contents(root)
+    done = extract(root)
+    assert done.code == 2, done.stderr
+    assert "ledger is damaged" in done.stderr and "Rename the run folder" in done.stderr
+    assert contents(root) == before

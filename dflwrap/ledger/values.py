@@ -1,0 +1,104 @@
+"""Values as the ledger's file holds them, checked on their way out: SQLite keeps whatever is put into it.
+
+A value that no dflwrap writes means a damaged ledger, or one made to do harm: a name with a separator would
+lead moves out of the faceset. Each function returns the value or raises ValueError.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
+
+from dflwrap.frames.names import decode, is_single_name
+
+T = TypeVar("T")
+
+DEBUG_PREFIX = "debug/"
+"""Of a move's target: the debug folder beside the faceset."""
+_MOST = 2**63
+
+
+def whole(value: Any, least: int = 0) -> int:
+    if type(value) is not int or not least <= value < _MOST:
+        raise ValueError(f"{_shown(value)} is no number from {least}")
+    return value
+
+
+def switch(value: Any) -> bool:
+    return bool(_one_of(value, (0, 1)))
+
+
+def moment(value: Any) -> float:
+    """Seconds since the epoch."""
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError(f"{_shown(value)} is no time")
+    return float(value)
+
+
+def text(value: Any) -> str:
+    if type(value) is not str:
+        raise ValueError(f"{_shown(value)} is no text")
+    return value
+
+
+def maybe(check: Callable[[Any], T], value: Any) -> T | None:
+    """`check`, or None for NULL."""
+    return None if value is None else check(value)
+
+
+def name(value: Any) -> str:
+    """A name that stays in its folder."""
+    if not is_single_name(text(value)):
+        raise ValueError(f"{_shown(value)} is not a plain file name")
+    return str(value)
+
+
+def raw_name(value: Any) -> str:
+    """A file name kept as its bytes."""
+    if type(value) is not bytes:
+        raise ValueError(f"{_shown(value)} is no file name")
+    return name(decode(value))
+
+
+def target(value: Any) -> str:
+    """Of a move: a name in the faceset, or in the debug folder with `debug/` before it."""
+    name(text(value).removeprefix(DEBUG_PREFIX))
+    return str(value)
+
+
+def source(value: Any) -> str:
+    """Of a move: a file of an attempt, relative to the run folder."""
+    parts = PurePosixPath(text(value)).parts
+    if len(parts) < 2 or parts[0] != "attempts" or "/".join(parts) != value:
+        raise ValueError(f"{_shown(value)} is no file of an attempt")
+    for part in parts:
+        name(part)
+    return str(value)
+
+
+def parsed(value: Any) -> Any:
+    """A value kept as JSON."""
+    try:
+        return json.loads(text(value))
+    except RecursionError:
+        raise ValueError("JSON that is nested too deeply") from None
+
+
+def table(value: Any) -> str:
+    """The JSON text of an object."""
+    if not isinstance(parsed(value), dict):
+        raise ValueError(f"{_shown(value)} is no JSON object")
+    return str(value)
+
+
+def _one_of(value: Any, allowed: tuple[int, ...]) -> int:
+    if type(value) is not int or value not in allowed:
+        raise ValueError(f"{_shown(value)} is none of {allowed}")
+    return value
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:80]
