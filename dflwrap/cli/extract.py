@@ -135,9 +135,17 @@ def extract(
     wait_for_disk: Annotated[
         bool,
         typer.Option(
-            "--wait-for-disk", help="A full disk: wait for room, do not stop.", rich_help_panel=_RUN
+            "--wait-for-disk",
+            help="A full disk, or a folder that is gone: wait without limit, do not stop.",
+            rich_help_panel=_RUN,
         ),
     ] = False,
+    folder_timeout: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Seconds to wait for a folder or disk that goes away.", rich_help_panel=_RUN
+        ),
+    ] = 1800.0,
     frame_timeout: Annotated[
         float, typer.Option(min=5, help="Seconds without progress before a hang.", rich_help_panel=_RUN)
     ] = 300.0,
@@ -197,6 +205,7 @@ def extract(
         black_box=no_agent,
         second_look=SecondLook(arguments.one_of("--second-look", second_look, tuple(SecondLook))),
         may_wait=wait_for_disk,
+        folder_timeout=arguments.finite("--folder-timeout", folder_timeout),
         frame_timeout=arguments.finite("--frame-timeout", frame_timeout),
         startup_timeout=arguments.finite("--startup-timeout", startup_timeout),
     )

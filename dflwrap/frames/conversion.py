@@ -31,6 +31,14 @@ class ConversionError(Exception):
     """An image could not be converted; the text is the evidence."""
 
 
+class SourceUnreadError(Exception):
+    """The operating system did not hand out the source: it is missing, or its device fails. No fault of the image."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 @dataclass(frozen=True, slots=True)
 class Converted:
     """Sizes in pixels of the source and of what was written."""
@@ -77,8 +85,8 @@ class Converter:
     def convert(self, source: Path, target: Path, max_side: int = 0) -> Converted:
         """Write `source` to `target` as PNG, with a longest side of `max_side` pixels where `scaled_size` can.
 
-        Raises ConversionError when the image is to blame, OSError when `target` cannot be written (it must
-        not exist yet). Neither leaves a part of it behind.
+        Raises ConversionError when the image is to blame, SourceUnreadError when it is missing or its device
+        fails, OSError when `target` cannot be written (it must not exist yet). None leaves a part of it behind.
         """
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
@@ -95,7 +103,7 @@ class Converter:
         return Converted(answer["width"], answer["height"], answer["out_width"], answer["out_height"])
 
     def look(self, source: Path) -> Look:
-        """Brightness and sharpness of the image at `source`. Raises ConversionError."""
+        """Brightness and sharpness of the image at `source`. Raises ConversionError, SourceUnreadError."""
         answer = self._ask({"source": os.fsencode(source).hex()})
         return Look(answer["mean"], answer["brightest"], answer["sharpness"])
 
@@ -132,6 +140,8 @@ class Converter:
         answer: dict[str, Any] = json.loads(line)
         if "unwritable" in answer:  # a full disk is no fault of the image
             raise OSError(answer["unwritable"], os.strerror(answer["unwritable"]))
+        if "unread" in answer:
+            raise SourceUnreadError(_os_error(request["source"], *answer["unread"]))
         if "error" in answer:
             raise ConversionError(answer["error"])
         return answer
@@ -174,6 +184,16 @@ class Converter:
                 target=_pump, args=(self._child.stdout, self._answers), name="decoder-answers", daemon=True
             ).start()
         return self._child
+
+
+def _os_error(source: str, number: int | None, winerror: int | None) -> OSError:
+    """The child's error, made again. source: the path's bytes in hexadecimal."""
+    name = os.fsdecode(bytes.fromhex(source))
+    number = number or errno.EIO
+    error = OSError(number, os.strerror(number), name, winerror)
+    if winerror is not None and os.name != "nt":  # elsewhere the constructor drops it
+        error.winerror = winerror  # type: ignore[attr-defined,unused-ignore]
+    return error
 
 
 def _pump(stream: IO[bytes], answers: queue.SimpleQueue[bytes]) -> None:

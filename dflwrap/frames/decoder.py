@@ -3,8 +3,9 @@
 Run as `python -m dflwrap.frames.decoder`. One JSON request a line on stdin, one JSON answer a line on
 stdout; it ends when stdin ends. A request names `source`, `target` (the PNG to write) and `max_side`;
 the answer holds `width` and `height` (of the source), `out_width`, `out_height`, or `error`, or
-`unwritable` (an errno) where the image is fine and the target cannot be written. Without a `target` the
-answer holds `mean`, `brightest` and `sharpness`. With `pieces` it is compared with them, see `likeness`.
+`unwritable` (an errno) where the image is fine and the target cannot be written, or `unread` ([errno, winerror or
+null]) where the source is missing or its device fails. Without a `target` the answer holds `mean`, `brightest` and
+`sharpness`. With `pieces` it is compared with them, see `likeness`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from dflwrap.common.storage import is_device_error, is_missing
 from dflwrap.frames.judgement import scaled_size
 from dflwrap.frames.likeness import compare
 
@@ -39,6 +41,22 @@ def _bound_memory() -> None:
         pass
 
 
+class _UnreadError(Exception):
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _bytes_of(source: Path) -> bytes:
+    """All bytes; unlike `numpy.fromfile`, which makes a short array of a read error, it raises."""
+    try:
+        return source.read_bytes()
+    except OSError as error:
+        if is_missing(error) or is_device_error(error):
+            raise _UnreadError(error) from error
+        raise
+
+
 def convert(source: Path, target: Path, max_side: int) -> dict[str, Any]:
     """Write `source` as an 8-bit, 3-channel PNG; the orientation tag is not applied (DFL's way).
 
@@ -47,8 +65,7 @@ def convert(source: Path, target: Path, max_side: int) -> dict[str, Any]:
     import cv2
     import numpy as np
 
-    data = np.fromfile(source, dtype=np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    image = cv2.imdecode(np.frombuffer(_bytes_of(source), np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
         return {"error": "OpenCV cannot decode it"}
     height, width = image.shape[:2]
@@ -85,7 +102,7 @@ def look(source: Path) -> dict[str, Any]:
     import numpy as np
 
     gray = cv2.imdecode(
-        np.fromfile(source, dtype=np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+        np.frombuffer(_bytes_of(source), np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
     )
     if gray is None:
         return {"error": "OpenCV cannot decode it"}
@@ -113,6 +130,8 @@ def _answer(line: bytes) -> dict[str, Any]:
             Path(os.fsdecode(bytes.fromhex(request["target"]))),
             int(request["max_side"]),
         )
+    except _UnreadError as unread:
+        return {"unread": [unread.error.errno, getattr(unread.error, "winerror", None)]}
     except MemoryError:
         return {"error": "decoding it needs more memory than allowed"}
     except Exception as error:

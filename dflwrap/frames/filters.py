@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dflwrap.frames.conversion import ConversionError, Converter
+from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
 from dflwrap.frames.header import read_header
 
 FILTERED = "filtered"
@@ -45,7 +45,7 @@ def why_left_out(path: Path, filters: Filters, converter: Converter) -> str | No
         return None
     try:
         look = converter.look(path)
-    except ConversionError:
+    except (ConversionError, SourceUnreadError):
         return None
     if filters.skip_black and look.mean < BLACK_MEAN and look.brightest < BLACK_BRIGHTEST:
         return f"black: mean brightness {look.mean:.0f} of 255"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
+from dflwrap.common.storage import is_device_error, is_missing
 from dflwrap.common.text import display
 from dflwrap.frames.names import stem_and_suffix
 
@@ -36,12 +37,16 @@ CONVERTIBLE_SUFFIXES = frozenset(
 IMAGE_SUFFIXES = DFL_SUFFIXES | CONVERTIBLE_SUFFIXES
 
 
+UNREAD = -1
+
+
 @dataclass(frozen=True, slots=True)
 class FrameEntry:
     """One input image as the folder shows it."""
 
     name: str
     size: int
+    """Bytes; UNREAD where the device did not tell."""
     mtime_ns: int
     problem: str | None = None
     """Why it cannot be a readable image at all (a folder, a broken link, ...), or None."""
@@ -108,8 +113,10 @@ def _frame(entry: os.DirEntry[str]) -> FrameEntry:
     try:
         info = entry.stat()
     except OSError as error:
-        if entry.is_symlink():
+        if entry.is_symlink() and not is_device_error(error):
             return FrameEntry(entry.name, 0, 0, "a link whose target does not exist")
+        if is_missing(error) or is_device_error(error):
+            return FrameEntry(entry.name, UNREAD, 0)
         return FrameEntry(entry.name, 0, 0, f"cannot be looked at: {error.strerror}")
     problem = None
     if stat.S_ISDIR(info.st_mode):

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from dflwrap.common.storage import LONGEST_PATH, is_device_error, is_listed, is_missing
 from dflwrap.frames.header import HeaderFacts, read_header
-from dflwrap.frames.inventory import DFL_SUFFIXES, FrameEntry
+from dflwrap.frames.inventory import DFL_SUFFIXES, UNREAD, FrameEntry
 from dflwrap.frames.names import is_plain, stem_and_suffix
 
 SMALLEST_SIDE = 128
@@ -45,17 +46,39 @@ class Judgement:
     """For CONVERT: longest side in pixels, 0 = as it is."""
     longest_side: int = 0
     """Of the frame itself, pixels; 0 = its header does not tell."""
+    unread: bool = False
+    """Its device fails just now, or it has gone since it was listed: the frame is not to blame, and is judged by the
+    decoder when its batch is made."""
+
+
+def _not_handed_out(why: str | None) -> Judgement:
+    return Judgement(
+        Entry.REFUSE, f"cannot be opened: {why}", "disk-read-error", plain_name=False, unread=True
+    )
 
 
 def judge(folder: Path, entry: FrameEntry) -> Judgement:
-    """Judge one frame by its name, its directory entry and its header (no decoding)."""
+    """Judge one frame by its name, its directory entry and its header (no decoding).
+
+    See `Judgement.unread` for what is refused for no fault of the frame.
+    """
     if entry.problem:
         return Judgement(Entry.REFUSE, entry.problem, "imread-failed")
+    if entry.size == UNREAD:
+        return _not_handed_out("its device does not answer")
     if entry.size == 0:
         return Judgement(Entry.REFUSE, "the file is empty (0 bytes)", "zero-byte-image")
     try:
         facts = read_header(folder / entry.name)
     except OSError as error:
+        if (
+            is_missing(error)
+            and len(str(folder / entry.name)) > LONGEST_PATH
+            and is_listed(folder / entry.name)
+        ):
+            return Judgement(Entry.REFUSE, "its path is longer than the system allows", "path-too-long")
+        if is_missing(error) or is_device_error(error):
+            return _not_handed_out(error.strerror)
         return Judgement(Entry.REFUSE, f"cannot be opened: {error.strerror}", "imread-failed")
     return replace(_judge_facts(entry, facts), longest_side=max(facts.width or 0, facts.height or 0))
 

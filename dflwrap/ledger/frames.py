@@ -8,13 +8,15 @@ from typing import Any
 from dflwrap.common.text import display
 from dflwrap.frames.judgement import Entry
 from dflwrap.frames.names import encode
-from dflwrap.ledger.records import Counts, FrameRow, NewFrame, Outcome
+from dflwrap.ledger.records import REMOVED, Counts, FrameRow, NewFrame, Outcome
 from dflwrap.ledger.store import Store
 from dflwrap.ledger.values import maybe, name, raw_name, switch, text, whole
 
 _FRAME_COLUMNS = (
     "id, raw, name, stem, entry, plain, max_side, outcome, faces, attempt, cause, evidence, failures"
 )
+
+_REMOVED = f"(outcome IS 'not_attempted' AND cause IS '{REMOVED}')"
 
 
 class FrameTable(Store):
@@ -131,6 +133,30 @@ class FrameTable(Store):
                 values,
             )
 
+    def reopen_many(self, frames: Iterable[int]) -> None:
+        with self.transaction():
+            self.db.executemany(
+                "UPDATE frames SET outcome = NULL, attempt = NULL, cause = NULL, evidence = NULL"
+                " WHERE id = ? AND outcome != 'extracted'",
+                [(frame,) for frame in frames],
+            )
+
+    def remove(self, frames: Iterable[int]) -> None:
+        """Frames without a result that are no longer in the input folder leave the total."""
+        with self.transaction():
+            self.db.executemany(
+                "UPDATE frames SET outcome = 'not_attempted', cause = ?, evidence = 'removed before this run',"
+                " attempt = NULL WHERE id = ? AND coalesce(outcome, '') NOT IN ('extracted', 'no_face')",
+                [(REMOVED, frame) for frame in frames],
+            )
+
+    def not_attempted(self) -> list[FrameRow]:
+        """Without those that have left the total."""
+        return self.frames(f"outcome = 'not_attempted' AND NOT {_REMOVED}")
+
+    def removed(self) -> list[FrameRow]:
+        return self.frames(_REMOVED)
+
     def count_failure(self, frame: int, cause: str, evidence: str) -> None:
         """Remember that an attempt failed this frame; it stays open."""
         with self.transaction():
@@ -149,17 +175,21 @@ class FrameTable(Store):
             )
 
     def counts(self) -> Counts:
-        rows = self.read("SELECT outcome, count(*), coalesce(sum(faces), 0) FROM frames GROUP BY outcome")
+        rows = self.read(
+            f"SELECT CASE WHEN {_REMOVED} THEN 'removed' ELSE outcome END AS state, count(*),"  # noqa: S608
+            " coalesce(sum(faces), 0) FROM frames GROUP BY state"
+        )
         by: dict[str | None, int] = {outcome: number for outcome, number, _ in rows}
         of: Callable[[str | None], int] = lambda outcome: by.get(outcome, 0)  # noqa: E731
         return Counts(
-            total=sum(by.values()),
+            total=sum(by.values()) - of("removed"),
             extracted=of("extracted"),
             no_face=of("no_face"),
             quarantined=of("quarantined"),
             not_attempted=of("not_attempted"),
             open=of(None),
             faces=sum(faces for _, _, faces in rows),
+            removed=of("removed"),
         )
 
 

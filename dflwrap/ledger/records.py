@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from dflwrap.frames.judgement import Entry
 
+REMOVED = "removed"
+"""Cause of frames that have left the total: they are no part of what is asked any more. Not a rule's id."""
+
 
 class Outcome(StrEnum):
     """The one proven state in which every frame ends."""
@@ -117,9 +120,12 @@ class Counts:
     """Frames by outcome. `open` frames have none yet."""
 
     total: int
+    """Without the removed ones."""
     extracted: int
     no_face: int
     quarantined: int
     not_attempted: int
     open: int
     faces: int
+    removed: int = 0
+    """Taken out of the input folder by the user between two runs, before they had a result."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,8 +25,17 @@ class Store:
     def __init__(self, path: Path) -> None:
         """Open or create. Raises DflwrapError when the file is damaged or of a newer version."""
         self.path = path
+        self._connect()
+
+    def reconnect(self) -> None:
+        """After the disk was away: what is open may belong to a disk that is no more. Raises as the constructor."""
+        with suppress(sqlite3.Error):
+            self.db.close()
+        self._connect()
+
+    def _connect(self) -> None:
         try:
-            self.db = connect(path)
+            self.db = connect(self.path)
         except sqlite3.DatabaseError as error:
             raise self._told(error) from error
         try:

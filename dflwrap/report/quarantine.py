@@ -36,12 +36,9 @@ def lay_out(folder: Path, source: Path, frames: Iterable[FrameRow], ledger: Ledg
         name = row.file_name if is_plain(row.file_name) else number
         wanted.add(name)
         link = folder / name
-        if _stamp(link) is None and (source / row.file_name).is_file():
-            try:
+        with suppress(OSError):  # it cannot be linked, or the frames' disk is gone
+            if _stamp(link) is None and (source / row.file_name).is_file():
                 link_frame(source / row.file_name, link)
-            except OSError:
-                pass
-            else:
                 _note(ours, link)
         reason = (row.name, f"cause: {row.cause or 'unknown'}", f"evidence: {row.evidence or 'none'}")
         text = "".join(f"{display(line)}\n" for line in reason).encode("utf-8", errors="backslashreplace")

@@ -15,6 +15,7 @@ from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow
 
 SCHEMA_VERSION = 1
+RUNNING = "running"
 NOT_REACHED = "not-reached"
 """Cause of frames that an interrupted run did not come to."""
 
@@ -24,11 +25,15 @@ def build_report(
 ) -> dict[str, Any]:
     """The report as plain data.
 
-    state: "complete" | "quarantined" | "stopped" | "interrupted". `frames` adds up in every state: frames
-    that are still open count as not attempted, with the reason.
+    state: RUNNING (its figures are those of when it was written) | "complete" | "quarantined" | "stopped" |
+    "interrupted". `frames` adds up in every state: frames that are still open count as not attempted, with the reason.
     """
     counts = ledger.counts()
-    reason = {"stopped": "the run stopped before it", "interrupted": "the run was interrupted before it"}
+    reason = {
+        RUNNING: "the run had not reached it when this was written",
+        "stopped": "the run stopped before it",
+        "interrupted": "the run was interrupted before it",
+    }
     open_frames = ledger.open_frames()
     return {
         "schema_version": SCHEMA_VERSION,
@@ -47,13 +52,14 @@ def build_report(
             "no_face": counts.no_face,
             "quarantined": counts.quarantined,
             "not_attempted": counts.not_attempted + counts.open,
+            "removed": counts.removed,
         },
         "faces": counts.faces,
         "extracted_by": _extracted_by(ledger),
         "no_face": [row.name for row in ledger.frames("outcome = 'no_face'")],
         "quarantined": [_attention(row) for row in ledger.frames("outcome = 'quarantined'")],
         "not_attempted": [
-            *(_attention(row) for row in ledger.frames("outcome = 'not_attempted'")),
+            *(_attention(row) for row in ledger.not_attempted()),
             *(
                 {
                     "frame": row.name,
@@ -63,6 +69,7 @@ def build_report(
                 for row in open_frames
             ),
         ],
+        "removed": [row.name for row in ledger.removed()],
         "ignored": list(ignored),
         "second_look": ledger.get("second_look"),
         "attempts": [

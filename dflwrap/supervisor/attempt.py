@@ -13,6 +13,7 @@ from pathlib import Path
 from dflwrap.common.events import Event, EventKind, parse_event
 from dflwrap.common.plan import AttemptSpec
 from dflwrap.extractors.base import Extractor
+from dflwrap.faceset.promotion import cannot_write
 from dflwrap.supervisor.awake import AwakeClock
 from dflwrap.supervisor.blackbox import OutputWatcher
 from dflwrap.supervisor.control import Control
@@ -44,6 +45,8 @@ class EndedBy(StrEnum):
     """The user (or a signal) stopped the run."""
     DOUBT = "doubt"
     """A witness found faces where the extractor found none, or a plan for a GPU runs on the CPU."""
+    FOLDER_GONE = "folder gone"
+    """A folder of the run, or its disk, went away."""
     ALL_DONE = "all done"
     """Every frame had come back, but it did not end by itself."""
     NOT_STARTED = "not started"
@@ -79,7 +82,8 @@ class Watch:
     line: Callable[[Line], None]
     tree: Callable[[ProcessTree], None]
     doubted: Callable[[], bool] = lambda: False
-    """Asked about once a second: True ends the attempt."""
+    folder_gone: Callable[[], bool] = lambda: False
+    """Both are asked about once a second: True ends the attempt."""
 
 
 class Attempt:
@@ -124,12 +128,15 @@ class Attempt:
         )
 
     def run(self) -> AttemptResult:
-        """Run to the end."""
+        """Run to the end. Raises NeedsUserError where the attempt's folder cannot be written."""
         spec = self._spec
         folder = Path(spec.folder)
         plan_text = json.dumps(spec.to_dict(), indent=1, ensure_ascii=True)
-        (folder / "plan.json").write_text(plan_text, encoding="utf-8")
-        Path(spec.events_path).touch()
+        try:
+            (folder / "plan.json").write_text(plan_text, encoding="utf-8")
+            Path(spec.events_path).touch()
+        except OSError as error:
+            raise cannot_write(folder, error) from error
         began = time.monotonic()
         not_started, dead, status = None, None, None
         try:
@@ -155,13 +162,15 @@ class Attempt:
     def _start_and_see_through(self, folder: Path) -> tuple[EndedBy, Dead | None, int | None]:
         """Logs go into `folder`. Raises CannotStartError, at once or when the operating system says so."""
         tree = start_tree(self._extractor.launch(self._spec, black_box=self._black_box))
-        pumps = [
-            StreamPump(name, pipe, folder / f"{name}.log", self._lines)
-            for name, pipe in (("stdout", tree.stdout), ("stderr", tree.stderr))
-        ]
-        for pump in pumps:
-            pump.start()
+        pumps: list[StreamPump] = []
         try:
+            for name, pipe in (("stdout", tree.stdout), ("stderr", tree.stderr)):
+                try:
+                    pump = StreamPump(name, pipe, folder / f"{name}.log", self._lines)
+                except OSError as error:
+                    raise cannot_write(folder / f"{name}.log", error) from error
+                pump.start()
+                pumps.append(pump)
             ended_by, dead = self._supervise(tree, pumps)
         finally:
             tree.close()
@@ -185,6 +194,8 @@ class Attempt:
                 self._watch.tree(tree)
                 if self._watch.doubted():
                     return EndedBy.DOUBT, None
+                if self._watch.folder_gone():
+                    return EndedBy.FOLDER_GONE, None
                 if now - self._last_line > VITALS_EVERY:
                     for pump in pumps:
                         pump.quiet()

@@ -29,6 +29,7 @@ from dflwrap.supervisor.repairing import Repairer, repair_bound
 from dflwrap.supervisor.runfolder import RunFolder, clear_attempt
 from dflwrap.supervisor.serialising import verdict_to_dict
 from dflwrap.supervisor.starts import Starts
+from dflwrap.supervisor.storage import Storage
 from dflwrap.supervisor.streams import Line
 
 REDRAW = 0.2
@@ -59,6 +60,7 @@ class AttemptRunner:
     reporter: Reporter
     control: Control
     state: RunState
+    storage: Storage
     redrawn: float = 0.0
     starts: Starts = field(default_factory=Starts)
 
@@ -83,7 +85,10 @@ class AttemptRunner:
             remove_tree(folder)
             return None
         output = folder / "out"
-        output.mkdir()
+        try:
+            output.mkdir()
+        except OSError as error:
+            raise cannot_write(output, error) from error
         spec = replace(
             self.template,
             number=number,
@@ -112,6 +117,7 @@ class AttemptRunner:
             self._line,
             self.observer.watch,
             self.doubt.disagreed,
+            self.storage.away,
         )
         # With the timeout: who was given patience is not bounded by what went before it.
         condition = (name, plan.devices, black_box, plan.startup_timeout)
@@ -125,16 +131,18 @@ class AttemptRunner:
             earlier=self.starts.of(condition),
         )
         self.observer.begin(number)
+        result: AttemptResult | None = None
         ended_well = False
         try:
             with repairer:
                 result = attempt.run()
             self.starts.learn(condition, result.start_times)
+            self._excuse(collector, result, black_box=black_box)
             ended_well = True
         finally:
             self.observer.end()
             if not ended_well:
-                self._end(number, len(collector.gained), None, None)
+                self._end(number, len(collector.gained), result, None)
         if result.agent_failed is not None:
             why = display(result.agent_failed)
             self.note(number, f"attempt {number}: no events per frame ({why}): black-box mode")
@@ -172,13 +180,41 @@ class AttemptRunner:
                 folder / "in",
                 rows,
                 max_side=plan.max_side,
-                stopping=lambda: self.control.at_once,
+                stopping=lambda: self.control.at_once or self.storage.away(),
             )
         except OSError as error:
             raise cannot_write(folder / "in", error) from error
+        self._tell(self.storage.settle(batch.unread))
         for row, judgement in batch.refused:
             self.quarantine(row, judgement.cause, judgement.reason, None)
         return batch
+
+    def _excuse(self, collector: Collector, result: AttemptResult, *, black_box: bool) -> None:
+        """Frames that failed because they were not handed out are taken out of the attempt: it proves nothing of them.
+
+        Raises FolderGoneError where a folder, or its disk, is gone: then no failure of the attempt counts.
+        """
+        if result.ended_by is EndedBy.STOP:
+            return
+        if result.ended_by is EndedBy.FOLDER_GONE:
+            raise self.storage.why_away()
+        failures = collector.failures
+        unreadable = [f.frame for f in failures.values() if f.kind == "unreadable"]
+        others = [f.frame for f in failures.values() if f.kind != "unreadable"]
+        others += [collector.batch.frames[name] for name in collector.in_work.values()]
+        if black_box or result.agent_failed is not None:  # nothing tells which frames failed
+            others += [row for row in collector.batch.frames.values() if row.id not in failures]
+        others = [row for row in others if row.id not in collector.gained]
+        unread = self.storage.why_not_read(unreadable, whole=True)
+        unread += self.storage.why_not_read(others, whole=False)
+        unread = list({row.id: (row, error) for row, error in unread}.values())
+        self._tell(self.storage.settle(unread))
+        collector.leave_out({row.id for row, _ in unread})
+
+    def _tell(self, sentences: Sequence[str]) -> None:
+        for sentence in sentences:
+            self.ledger.decide(None, sentence)
+            self.reporter.notice(sentence)
 
     def _end(self, number: int, gained: int, result: AttemptResult | None, judged: Judged | None) -> None:
         verdict = judged.verdict if judged else None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dflwrap.common.errors import NeedsUserError
+from dflwrap.common.storage import LONGEST_PATH, is_device_error, is_listed, is_missing, read_error
+from dflwrap.common.text import display
 from dflwrap.frames.batch import batch_name, link_frame
-from dflwrap.frames.conversion import ConversionError, Converter
+from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
 from dflwrap.frames.judgement import Entry, Judgement, judge_size
 from dflwrap.ledger.records import FrameRow
 
@@ -23,6 +27,8 @@ class Batch:
     """Original pixels per pixel handed in; only for frames that were scaled."""
     refused: list[tuple[FrameRow, Judgement]] = field(default_factory=list)
     """Frames that turned out to be unreadable when they were prepared."""
+    unread: list[tuple[FrameRow, OSError]] = field(default_factory=list)
+    """Frames that the operating system did not hand out: missing, or on a device that fails. Not to blame."""
 
 
 def make_batch(
@@ -35,8 +41,9 @@ def make_batch(
 ) -> Batch:
     """Fill `folder` (new) with links to, or converted copies of, frames in `source`.
 
-    max_side: of the plan, pixels; a frame's own bound holds if it is smaller. Raises OSError when the
-    folder cannot be written; a frame that cannot be read ends in `refused`.
+    max_side: of the plan, pixels; a frame's own bound holds if it is smaller. stopping: asked before each frame. Raises
+    OSError when the folder cannot be written, NeedsUserError where its path is too long for any file in it; a
+    frame that cannot be read ends in `refused` or `unread`.
     """
     folder.mkdir()
     batch = Batch()
@@ -44,22 +51,32 @@ def make_batch(
         for row in rows:
             if stopping():
                 break
+            path = source / row.file_name
             convert = row.entry is Entry.CONVERT or max_side > 0
             name = batch_name(row.id, row.file_name, plain=row.plain, converted=convert)
             if not convert:
                 try:
-                    link_frame(source / row.file_name, folder / name)
-                except FileNotFoundError:
-                    batch.refused.append((row, Judgement(Entry.REFUSE, "the file is gone", "imread-failed")))
-                    continue
-                batch.frames[name] = row
+                    path.stat()  # a symbolic link can be made to what is not there
+                    batch.frames[_link(row, path, folder, name)] = row
+                except OSError as error:
+                    unreadable = read_error(path, whole=is_device_error(error))
+                    if unreadable is None:
+                        raise
+                    _not_read(batch, row, path, unreadable)
                 continue
             bound = min((side for side in (row.max_side, max_side) if side), default=0)
             try:
-                result = converter.convert(source / row.file_name, folder / name, bound)
+                result = converter.convert(path, folder / name, bound)
+            except SourceUnreadError as unread:
+                _not_read(batch, row, path, unread.error)
+                continue
             except ConversionError as error:
                 batch.refused.append((row, Judgement(Entry.REFUSE, str(error), "imread-failed")))
                 continue
+            except OSError as error:
+                if _too_long(error, folder / name):
+                    raise _no_room_for_names(folder) from error
+                raise
             too_small = judge_size(result.width, result.height)
             if too_small:
                 (folder / name).unlink()
@@ -69,3 +86,53 @@ def make_batch(
             if result.scale is not None:
                 batch.scales[name] = result.scale
     return batch
+
+
+def _not_read(batch: Batch, row: FrameRow, path: Path, error: OSError) -> None:
+    if is_missing(error) and len(str(path)) > LONGEST_PATH and is_listed(path):
+        reason = "its path is longer than the system allows"
+        batch.refused.append((row, Judgement(Entry.REFUSE, reason, "path-too-long")))
+    elif is_missing(error) or is_device_error(error):
+        batch.unread.append((row, error))
+    else:
+        reason = f"cannot be opened: {error.strerror}"
+        batch.refused.append((row, Judgement(Entry.REFUSE, reason, "imread-failed")))
+
+
+def _link(row: FrameRow, path: Path, folder: Path, name: str) -> str:
+    """Link the frame into the batch; the name it has got there: a short one where its own makes the path too long."""
+    short = batch_name(row.id, row.file_name, plain=False, converted=False)
+    try:
+        link_frame(path, folder / name)
+    except OSError as error:
+        if not _too_long(error, folder / name):
+            raise
+        if len(short) >= len(name):
+            raise _no_room_for_names(folder) from error
+    else:
+        return name
+    try:
+        link_frame(path, folder / short)
+    except OSError as error:
+        if _too_long(error, folder / short):
+            raise _no_room_for_names(folder) from error
+        raise
+    return short
+
+
+def _too_long(error: OSError, target: Path) -> bool:
+    """Windows says "not found" of a new file whose path is too long; its folder was there a moment ago."""
+    if error.errno == errno.ENAMETOOLONG or getattr(error, "winerror", None) == 206:
+        return True
+    return is_missing(error) and len(str(target)) > LONGEST_PATH and target.parent.is_dir()
+
+
+def _no_room_for_names(folder: Path) -> NeedsUserError:
+    return NeedsUserError(
+        "path-too-long",
+        f"The path of the run folder is too long to make files in it: {display(str(folder))}.",
+        (
+            "Give an --output-dir with a shorter path, such as D:\\w\\aligned.",
+            "Or allow long paths in Windows (LongPathsEnabled).",
+        ),
+    )

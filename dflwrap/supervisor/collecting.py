@@ -96,6 +96,13 @@ class Collector:
                 self._done(row, event, finished)
         self._promote(finished)
 
+    def leave_out(self, frames: set[int]) -> None:
+        """What became of these frames says nothing of the attempt."""
+        for name in [name for name, row in self.batch.frames.items() if row.id in frames]:
+            del self.batch.frames[name]
+        self.failures = {frame: failure for frame, failure in self.failures.items() if frame not in frames}
+        self.in_work = {worker: name for worker, name in self.in_work.items() if name in self.batch.frames}
+
     def _back(self, event: Event) -> None:
         if self.in_work.get(event.worker or "") == event.frame:
             del self.in_work[event.worker or ""]

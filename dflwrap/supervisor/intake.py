@@ -18,11 +18,12 @@ from dflwrap.faceset.promotion import set_aside
 from dflwrap.faceset.verify import verify_bytes
 from dflwrap.frames.conversion import Converter
 from dflwrap.frames.filters import FILTERED, why_left_out
-from dflwrap.frames.inventory import FrameEntry, Inventory, take_inventory
-from dflwrap.frames.judgement import Judgement, judge
+from dflwrap.frames.inventory import UNREAD, FrameEntry, Inventory, take_inventory
+from dflwrap.frames.judgement import Entry, Judgement, judge
 from dflwrap.frames.names import case_key, face_stem, stem_and_suffix
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FaceFacts, FrameRow, NewFrame, Outcome
+from dflwrap.supervisor.missing import account_for_missing
 from dflwrap.supervisor.request import OnConflict, RunRequest
 from dflwrap.supervisor.runfolder import RunFolder
 
@@ -46,7 +47,8 @@ def take_in(request: RunRequest, ledger: Ledger, folder: RunFolder) -> Intake:
     if not intake.inventory.frames and not ledger.counts().total:
         raise DflwrapError(_no_frames(request, intake.inventory))
     _enter(request, ledger, intake)
-    _account_for_missing(ledger, intake)
+    present = [entry.name for entry in intake.inventory.frames]
+    intake.notices += account_for_missing(request.input_dir, ledger, present)
     _filter(request, ledger, intake)
     _look_at_faceset(request, ledger, folder, intake)
     return intake
@@ -91,7 +93,10 @@ def _enter(request: RunRequest, ledger: Ledger, intake: Intake) -> None:
     for entry in intake.inventory.frames:
         row = known.get(entry.name)
         if row is not None:
-            if sizes[row.id] != (entry.size, entry.mtime_ns):
+            refused_and_removed = row.entry is Entry.REFUSE and row.outcome is Outcome.NOT_ATTEMPTED
+            if entry.size == UNREAD:
+                continue
+            if refused_and_removed or sizes[row.id] != (entry.size, entry.mtime_ns):
                 _changed(request, ledger, intake, row, entry)
             continue
         judgement = judge(request.input_dir, entry)
@@ -115,7 +120,7 @@ def _new_frame(entry: FrameEntry, stem: str, judgement: Judgement) -> NewFrame:
         stem,
         entry.size,
         entry.mtime_ns,
-        judgement.entry,
+        Entry.CONVERT if judgement.unread else judgement.entry,
         # An extractor skips the second frame of a stem: one with a stem of our own needs a name of ours.
         judgement.plain_name and stem == stem_and_suffix(entry.name)[0],
         judgement.max_side,
@@ -140,20 +145,6 @@ def _changed(request: RunRequest, ledger: Ledger, intake: Intake, row: FrameRow,
         intake.notices.append(f"{row.name}: the file has changed since it was looked at; its result is kept")
         return
     ledger.enter_anew(row.id, _new_frame(entry, row.stem, judge(request.input_dir, entry)))
-
-
-def _account_for_missing(ledger: Ledger, intake: Intake) -> None:
-    present = {entry.name for entry in intake.inventory.frames}
-    back = [r.id for r in ledger.frames("outcome = 'not_attempted'") if r.file_name in present]
-    for frame in back:
-        ledger.reopen("id = ? AND cause != ?", (frame, FILTERED))
-    gone = [row for row in ledger.open_frames() if row.file_name not in present]
-    ledger.settle_many(
-        (row.id, Outcome.NOT_ATTEMPTED, None, "input-dir-missing", "no longer in the input folder")
-        for row in gone
-    )
-    if gone:
-        intake.notices.append(f"{len(gone)} frame(s) are no longer in the input folder")
 
 
 def _filter(request: RunRequest, ledger: Ledger, intake: Intake) -> None:

@@ -31,6 +31,7 @@ from dflwrap.planning.policy import decide
 from dflwrap.planning.types import AttemptRecord, RunContext, TelemetrySummary
 from dflwrap.supervisor.attempt import EndedBy
 from dflwrap.supervisor.attempting import Attempted, AttemptRunner
+from dflwrap.supervisor.folder_wait import FolderWait
 from dflwrap.supervisor.judging import Judged
 from dflwrap.supervisor.pausing import DiskPause
 from dflwrap.supervisor.repairing import repair_bound
@@ -63,6 +64,7 @@ class Loop:
         plan: Plan,
         *,
         black_box: bool,
+        folder_wait: FolderWait,
     ) -> None:
         """context.extractor names the first extractor. black_box: asked for, never use per-frame events."""
         self._runner, self._extractors, self._learner = runner, extractors, learner
@@ -78,7 +80,7 @@ class Loop:
         """Those of them that failed so while the attempt went on with others."""
         self._repair_plan: Plan | None = None
         self._bisection: Bisection | None = None
-        self._pause = DiskPause()
+        self._pause, self._folder_wait = DiskPause(), folder_wait
         self._black_box: dict[str, bool] = {}
         self._reason = ""
         self._category = "unknown"
@@ -90,6 +92,14 @@ class Loop:
         self._extractor, self._plan, self._reason = self._extractors[extractor], plan, reason
 
     def run(self) -> Ended:
+        while True:
+            try:
+                return self._attempts()
+            except NeedsUserError as error:
+                if not self._folder_wait.back_again(error, self._runner):
+                    raise
+
+    def _attempts(self) -> Ended:
         while True:
             self._runner.refresh()
             rows = self._ledger.open_frames()

@@ -41,5 +41,8 @@ class RunRequest:
     """Run the extractor without per-frame events, from its outside alone."""
     second_look: SecondLook = SecondLook.AUTO
     may_wait: bool = False
+    """Wait for room on a full disk, and without limit for a folder that is gone."""
+    folder_timeout: float = 1800.0
+    """Seconds to wait for a folder that went away during the run."""
     startup_timeout: float = 1800.0
     frame_timeout: float = 300.0

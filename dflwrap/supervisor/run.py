@@ -23,11 +23,12 @@ from dflwrap.planning.learning import Learner
 from dflwrap.planning.store import PeakStore
 from dflwrap.planning.types import DeviceInfo, RunContext
 from dflwrap.report.quarantine import lay_out
-from dflwrap.report.summary import build_report, write_report
+from dflwrap.report.report_file import ReportFile
 from dflwrap.supervisor.attempting import AttemptRunner
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.doubt import Doubt
-from dflwrap.supervisor.intake import check_same_run, take_in
+from dflwrap.supervisor.folder_wait import FolderWait
+from dflwrap.supervisor.intake import Intake, check_same_run, take_in
 from dflwrap.supervisor.looks import LookBudget
 from dflwrap.supervisor.loop import Ended, Loop
 from dflwrap.supervisor.observing import Observer
@@ -35,6 +36,7 @@ from dflwrap.supervisor.progress import Reporter, RunState
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.runfolder import RunFolder
 from dflwrap.supervisor.second_look import SecondLook, SecondLookResult, look_again, why_nobody_can
+from dflwrap.supervisor.storage import REMOVED_NOW, Storage
 from dflwrap.telemetry.base import GpuReader, NoGpu
 from dflwrap.telemetry.gpu import open_gpu
 from dflwrap.telemetry.limits import usable_cores, usable_memory
@@ -90,6 +92,11 @@ def _owning(
         run = _Run(request, extractors, reporter, control, state, folder, ledger)
         try:
             return run.run()
+        except DflwrapError:
+            raise
+        except Exception as error:
+            run.failed(error)
+            raise
         finally:
             run.close()
     finally:
@@ -131,7 +138,7 @@ class _Run:
     ) -> None:
         self._request, self._extractors, self._reporter = request, extractors, reporter
         self._control, self._state, self._folder, self._ledger = control, state, folder, ledger
-        self._ignored: list[dict[str, str]] = []
+        self._report = ReportFile(folder.report, ledger)
         self._doubt: Doubt | None = None
         self._looks: LookBudget | None = None
         self._template: AttemptSpec | None = None
@@ -141,6 +148,7 @@ class _Run:
         if self._doubt is not None:
             self._doubt.close()
         self._gpu.close()
+        self._report.release()
 
     def _witness(self) -> Extractor | None:
         """The built-in extractor, where another one does the work."""
@@ -196,12 +204,16 @@ class _Run:
         check_same_run(self._request, self._ledger)
         promoter.repair()
         self._folder.clear_work(self._ledger)
-        intake = take_in(self._request, self._ledger, self._folder)
+        intake = self._intake()
         self._folder.keep()
-        self._ignored = [{"name": display(i.name), "reason": i.reason} for i in intake.inventory.ignored]
+        self._say_running()
+        self._report.reserve()
+        self._report.ignored = [
+            {"name": display(i.name), "reason": i.reason} for i in intake.inventory.ignored
+        ]
         for notice in intake.notices:
             self._reporter.notice(notice)
-        for item in self._ignored:
+        for item in self._report.ignored:
             self._reporter.notice(f"{item['name']}: not a frame: {item['reason']}")
         self._state.counts = self._ledger.counts()
         if not self._state.counts.open and not self._asked_to_look_again():
@@ -215,7 +227,33 @@ class _Run:
                 ended = self._second_look(loop)
             return self._end(ended)
         except NeedsUserError as error:
-            return self._end(Ended(stop=Stop(error.cause, str(error), error.steps)))
+            try:
+                return self._end(Ended(stop=Stop(error.cause, str(error), error.steps)))
+            except NeedsUserError:  # not even the ledger can be read: the first reason counts
+                raise error from None
+
+    def _intake(self) -> Intake:
+        resumed = self._ledger.counts().total > 0  # a first start may yet turn out to have done nothing
+        if resumed:
+            self._say_running()
+        try:
+            return take_in(self._request, self._ledger, self._folder)
+        except DflwrapError as error:
+            if resumed:
+                cause = error.cause if isinstance(error, NeedsUserError) else "usage"
+                self._report.stopped(cause, str(error))
+            raise
+
+    def _say_running(self) -> None:
+        try:
+            self._report.running()
+        except OSError as error:
+            raise cannot_write(self._folder.report, error) from error
+
+    def failed(self, error: Exception) -> None:
+        """dflwrap itself failed."""
+        if self._folder.kept:
+            self._report.stopped("fault", f"dflwrap itself failed: {type(error).__name__}: {error}")
 
     def _loop(self, promoter: Promoter) -> Loop:
         request, chosen = self._request, self._extractors[0]
@@ -276,6 +314,8 @@ class _Run:
         if nobody:
             self._ledger.decide(None, nobody)
             self._reporter.notice(nobody)
+        storage = Storage(request.input_dir, request.output_dir, self._folder.database, self._ledger)
+        storage.remember(self._ledger.frames("outcome IS NOT 'not_attempted'"))
         runner = AttemptRunner(
             request.input_dir,
             self._folder,
@@ -287,13 +327,23 @@ class _Run:
             self._reporter,
             self._control,
             self._state,
+            storage,
         )
         extractors = {extractor.info().name: extractor for extractor in self._extractors}
-        return Loop(runner, extractors, context, learner, first.plan, black_box=request.black_box)
+        wait = FolderWait(float("inf") if request.may_wait else request.folder_timeout)
+        return Loop(
+            runner,
+            extractors,
+            context,
+            learner,
+            first.plan,
+            black_box=request.black_box,
+            folder_wait=wait,
+        )
 
     def _lost(self) -> bool:
-        """Some frame was not attempted although the user did not ask for that."""
-        return bool(self._ledger.frames("outcome = 'not_attempted' AND cause != ?", (FILTERED,)))
+        """Some frame was not attempted although the user neither asked for that nor removed it."""
+        return any(row.cause not in (FILTERED, REMOVED_NOW) for row in self._ledger.not_attempted())
 
     def _end(self, ended: Ended, nothing_to_do: bool = False) -> RunResult:
         counts = self._ledger.counts()
@@ -312,21 +362,19 @@ class _Run:
                 "sentence": ended.stop.sentence,
                 "steps": list(ended.stop.steps),
             }
-        report = build_report(self._ledger, state=name, stop=stop, ignored=self._ignored)
+        report = self._report.build(name, stop)
         try:
+            self._report.write(report)
             lay_out(
                 self._folder.quarantine,
                 self._request.input_dir,
                 self._ledger.frames("outcome = 'quarantined'"),
                 self._ledger,
             )
-            write_report(self._folder.report, report)
         except (OSError, NeedsUserError) as error:
             if ended.stop is None:
                 told = cannot_write(self._folder.report, error) if isinstance(error, OSError) else error
-                return RunResult(
-                    ExitCode.NEEDS_USER, report, Stop(told.cause, str(told), told.steps), nothing_to_do
-                )
+                return self._end(Ended(stop=Stop(told.cause, str(told), told.steps)), nothing_to_do)
         self._state.counts = counts
         self._state.stage = "finished"
         self._reporter.changed(self._state)

@@ -127,6 +127,20 @@ class RunFolder:
             file.flush()
             os.fsync(file.fileno())
 
+    def lock_again(self) -> None:
+        """After the disk was away: the lock that is held may be one on a disk that is no more."""
+        self._lock.release()
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise NeedsUserError(
+                "file-in-use",
+                f"Another dflwrap has taken over this faceset: {display(str(self.path))}.",
+                ("Wait until it has finished.",),
+            ) from None
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+
     def unlock(self) -> None:
         self._lock.release()
         if self._cleared:

@@ -51,6 +51,7 @@ def test_the_report_adds_up_in_every_state(ledger: Ledger, state: str) -> None:
         "no_face": 1,
         "quarantined": 2,
         "not_attempted": 3,
+        "removed": 0,
     }
     assert report["faces"] == 2, "a debug picture is no face"
     assert report["extracted_by"] == {"builtin": ["0.png"]}
