@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from dflwrap.cli.printer import Printer
 from dflwrap.common.text import display
 from dflwrap.supervisor.progress import Reporter, RunState
 
@@ -22,14 +23,28 @@ PLAIN_EVERY = 10.0
 
 @contextmanager
 def make_reporter(state: RunState, stream: IO[str]) -> Iterator[Reporter]:
-    """The reporter that fits `stream`; the live display ends with the block."""
+    """The reporter that fits `stream`; the live display ends with the block. It prints in a thread of its own."""
     console = Console(file=stream, highlight=False)
     if not console.is_terminal or console.is_dumb_terminal:
-        yield PlainReporter(stream)
+        plain = PlainReporter(stream)
+        with _in_a_thread(plain):
+            yield plain
         return
     live = Live(console=console, refresh_per_second=4, transient=True, get_renderable=lambda: draw(state))
     with live:
-        yield LiveReporter(live)
+        reporter = LiveReporter(live)
+        with _in_a_thread(reporter):
+            yield reporter
+
+
+@contextmanager
+def _in_a_thread(reporter: PlainReporter | LiveReporter) -> Iterator[None]:
+    printer = Printer(reporter.write)
+    reporter.say = printer.say
+    try:
+        yield
+    finally:
+        printer.close()
 
 
 class PlainReporter:
@@ -37,6 +52,7 @@ class PlainReporter:
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
+        self.say: Callable[[str], None] = self.write
         self._last = 0.0
         self._said = ""
 
@@ -53,8 +69,11 @@ class PlainReporter:
             self._print(text)
 
     def _print(self, text: str) -> None:
+        self.say(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {display(text)}")
+
+    def write(self, line: str) -> None:
         try:
-            self._stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {display(text)}\n")
+            self._stream.write(f"{line}\n")
             self._stream.flush()
         except (OSError, ValueError):
             pass  # a closed terminal or pipe: the run goes on, the report has it all
@@ -65,10 +84,14 @@ class LiveReporter:
 
     def __init__(self, live: Live) -> None:
         self._live = live
+        self.say: Callable[[str], None] = self.write
 
     def notice(self, text: str) -> None:
+        self.say(f"{time.strftime('%H:%M:%S')} {display(text)}")
+
+    def write(self, line: str) -> None:
         try:
-            self._live.console.print(Text(f"{time.strftime('%H:%M:%S')} {display(text)}"))
+            self._live.console.print(Text(line))
         except OSError:
             pass
 

@@ -13,6 +13,7 @@ from dflwrap.cli.display import make_reporter
 from dflwrap.cli.summary import print_summary
 from dflwrap.common.errors import ExitCode
 from dflwrap.common.text import display
+from dflwrap.common.windows_console import without_quick_edit
 from dflwrap.extractors.choosing import choose_extractors
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.progress import RunState
@@ -33,7 +34,7 @@ def run_and_tell(
     stream = sys.stderr if as_json else sys.stdout  # with --json, stdout holds one object and nothing else
     result: RunResult | None = None
     try:
-        with make_reporter(state, stream) as reporter:
+        with without_quick_edit(), make_reporter(state, stream) as reporter:
             reporter.notice(f"extractor: {chosen[0].info().why}")
             result = run_extraction(request, chosen, reporter, control, state)
         print_summary(result, request, stream)
