@@ -26,8 +26,10 @@ def run_and_tell(
 ) -> int:
     """Run; the exit code."""
     chosen = choose_extractors(
-        kind, dfl_root=dfl_root, dfl_python=dfl_python, environ=os.environ, cwd=Path.cwd()
+        kind, dfl_root=dfl_root, dfl_python=dfl_python, environ=os.environ, cwd=_current_folder()
     )
+    if _current_folder() is None:
+        os.chdir(request.output_dir.anchor)  # extractors start in it, and many programs cannot start in none
     control = Control()
     state = RunState()
     _install_signals(control)
@@ -47,6 +49,14 @@ def run_and_tell(
             raise
         _nobody_reads()  # a closed pipe or terminal: the exit code still tells what became of the run
     return int(result.exit_code)
+
+
+def _current_folder() -> Path | None:
+    """None where it has been deleted."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
 
 
 def _nobody_reads() -> None:

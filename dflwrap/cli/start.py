@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from dflwrap.common.output import open_standard_streams
+
 INTERRUPTED = 4
 FAULT = 5
 """As in `dflwrap.common.errors.ExitCode`."""
@@ -12,6 +14,7 @@ FAULT = 5
 
 def run() -> None:
     """`dflwrap diagnose LOG` must answer within ten times the start of Python, and Typer alone takes seven."""
+    open_standard_streams()
     if sys.argv[1:2] == ["diagnose"]:
         from dflwrap.cli.diagnosing import quick
 

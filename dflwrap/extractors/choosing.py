@@ -20,7 +20,7 @@ def choose_extractors(
     dfl_root: Path | None,
     dfl_python: Path | None,
     environ: Mapping[str, str],
-    cwd: Path,
+    cwd: Path | None,
 ) -> tuple[Extractor, ...]:
     """The chosen extractor first, then the one that may take over.
 

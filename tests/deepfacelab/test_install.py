@@ -92,6 +92,30 @@ def test_the_linux_scripts_are_found(linux: Path, tmp_path: Path, where: str) ->
     assert found.layout == "linux-scripts"
 
 
+NAGADIT = 'conda activate deepfacelab\ncd ..\nexport DFL_PYTHON="python3.7"\nexport DFL_SRC="./DeepFaceLab"\n'
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the Linux scripts")
+def test_a_python_that_env_sh_names_as_a_command_is_found_on_path(linux: Path, tmp_path: Path) -> None:
+    (linux / "scripts" / "env.sh").write_text(NAGADIT)
+    python = make_python(tmp_path / "somewhere" / "bin" / "python3.7")
+    found = find_install(linux, None, {"PATH": f"/nowhere:{python.parent}"}, tmp_path)
+    assert found is not None and found.python == python
+    conda = make_python(tmp_path / "home" / "miniconda3" / "envs" / "deepfacelab" / "bin" / "python")
+    environ = {"PATH": str(python.parent), "HOME": str(tmp_path / "home")}
+    found = find_install(linux, None, environ, tmp_path)
+    assert found is not None and found.python == conda, (
+        "the environment that the script activates comes first"
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the Linux scripts")
+def test_dflwraps_own_python_is_not_taken_for_a_command(linux: Path, tmp_path: Path) -> None:
+    (linux / "scripts" / "env.sh").write_text(NAGADIT.replace("python3.7", "python"))
+    with pytest.raises(DflwrapError, match="--dfl-python"):
+        find_install(linux, None, {"PATH": str(Path(sys.prefix) / "bin")}, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
@@ -124,6 +148,12 @@ def test_what_lies_in_a_folder_open_to_all_is_not_started_unnamed(build: Path) -
     build.chmod(0o777)
     assert find_install(None, None, {}, build) is None
     assert find_install(build, None, {}, build) is not None
+
+
+def test_where_the_current_folder_is_gone_nothing_is_near(build: Path) -> None:
+    assert find_install(None, None, {}, None) is None
+    found = find_install(None, None, {"DFL_ROOT": str(build / "_internal" / "DeepFaceLab")}, None)
+    assert found is not None and found.layout == "windows-build"
 
 
 def test_a_checkout_nearby_without_its_python_is_not_taken(tmp_path: Path) -> None:

@@ -53,13 +53,14 @@ class _Found:
 
 
 def find_install(
-    dfl_root: Path | None, dfl_python: Path | None, environ: Mapping[str, str], cwd: Path
+    dfl_root: Path | None, dfl_python: Path | None, environ: Mapping[str, str], cwd: Path | None
 ) -> DflInstall | None:
     """The install to use, or None when none was named and none is near.
 
-    A named folder (`dfl_root`, else the variables DFL_SRC, DFL_ROOT, DFL_MAIN) comes before what lies near
-    `cwd`. Raises DflwrapError for a `dfl_root` or `dfl_python` that is not one, and for a named install
-    whose Python is not found; a variable that leads nowhere is passed over.
+    cwd: None where the current folder has been deleted. A named folder (`dfl_root`, else the variables
+    DFL_SRC, DFL_ROOT, DFL_MAIN) comes before what lies near `cwd`. Raises DflwrapError for a `dfl_root` or
+    `dfl_python` that is not one, and for a named install whose Python is not found; a variable that leads
+    nowhere is passed over.
     """
     if dfl_root is not None:
         root = dfl_root.expanduser()
@@ -70,7 +71,7 @@ def find_install(
     for name in VARIABLES:
         value = environ.get(name, "").strip().strip('"')
         if value:
-            root = cwd / Path(value).expanduser()
+            root = (cwd or Path()) / Path(value).expanduser()
             found = next(_under(root, environ), None)
             if found is not None:
                 return _complete(found, dfl_python, environ, f"the variable {name} names {root}")
@@ -86,18 +87,18 @@ def _not_dfl(option: str, root: Path) -> str:
     )
 
 
-def without_python(environ: Mapping[str, str], cwd: Path) -> Path | None:
+def without_python(environ: Mapping[str, str], cwd: Path | None) -> Path | None:
     """The folder of a DeepFaceLab near `cwd` that no Python was found for, where `find_install` found none."""
-    for folder in (cwd, *cwd.parents[:LEVELS_UP]):
+    for folder in _folders_near(cwd):
         if not _anyone_may_write(folder):
             for found in _under(folder, environ):
                 return found.main.parent
     return None
 
 
-def _near(cwd: Path, dfl_python: Path | None, environ: Mapping[str, str]) -> DflInstall | None:
+def _near(cwd: Path | None, dfl_python: Path | None, environ: Mapping[str, str]) -> DflInstall | None:
     lacking = False
-    for folder in (cwd, *cwd.parents[:LEVELS_UP]):
+    for folder in _folders_near(cwd):
         if _anyone_may_write(folder):
             continue
         for found in _under(folder, environ):
@@ -108,6 +109,10 @@ def _near(cwd: Path, dfl_python: Path | None, environ: Mapping[str, str]) -> Dfl
     if dfl_python is not None and not lacking:
         _interpreter(dfl_python)  # a wrong path is said even though there is nothing to run with it
     return None
+
+
+def _folders_near(cwd: Path | None) -> tuple[Path, ...]:
+    return () if cwd is None else (cwd, *cwd.parents[:LEVELS_UP])
 
 
 def _anyone_may_write(folder: Path) -> bool:
@@ -201,15 +206,30 @@ def _candidates(found: _Found, environ: Mapping[str, str]) -> Iterator[Path]:
     if found.layout == "windows-build":
         yield from sorted(folder.parent.glob("python-3*/python.exe"), reverse=True)
     values = read_env_sh(found.script, environ) if found.script else {}
+    commands = []
     for name in (values.get("DFL_PYTHON"), environ.get("DFL_PYTHON"), environ.get("PYTHON_EXECUTABLE")):
         if name and ("/" in name or "\\" in name):
             base = found.script.parent if found.script else folder
             yield base / Path(name).expanduser()
+        elif name:
+            commands.append(name)
     conda = values.get("CONDA_ENV") or environ.get("DFL_CONDA_ENV") or "deepfacelab"
     for base in _environments(folder, found.script, conda, environ):
         python = _in_environment(base)
         if python is not None:
             yield python
+    # After the environments: the Linux scripts activate theirs before they call "python3.7".
+    for command in commands:
+        on_path = shutil.which(command, path=_path_without_ours(environ))
+        if on_path is not None:
+            yield Path(on_path)
+
+
+def _path_without_ours(environ: Mapping[str, str]) -> str:
+    """PATH without the environment of dflwrap itself, which may be the active one."""
+    ours = {Path(sys.prefix).resolve() / name for name in ("bin", "Scripts", ".")}
+    folders = environ.get("PATH", "").split(os.pathsep)
+    return os.pathsep.join(folder for folder in folders if folder and Path(folder).resolve() not in ours)
 
 
 def _environments(
