@@ -1,0 +1,360 @@
+"""Is the faceset what it is said to be? The one function behind `dflwrap verify`, resuming, adopting and a run's end.
+
+Every face is whole, safe to load, of a known frame, and really shows it. Read-only: nothing is moved, written or
+unpickled, and pictures are decoded in child processes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from dflwrap.common.errors import DflwrapError
+from dflwrap.common.text import display
+from dflwrap.faceset.census import FACE_SUFFIXES, PAK, Identity, identity_of, take_census
+from dflwrap.faceset.errors import FaceFileError, HostileMetadataError
+from dflwrap.faceset.identity import FaceMatch, FaceMatcher, Match, Pair
+from dflwrap.faceset.jpeg import check_image_data, header_segments
+from dflwrap.faceset.metadata import FaceMetadata, metadata_in, read_metadata
+from dflwrap.faceset.review import Odd, review
+from dflwrap.faceset.sights import Sight, sight_of
+from dflwrap.faceset.verify import verify_face
+from dflwrap.frames.inventory import take_inventory
+from dflwrap.frames.names import case_key
+from dflwrap.ledger.ledger import Ledger
+from dflwrap.ledger.records import FaceRow, FrameRow
+
+
+class Kind(StrEnum):
+    """What is said of a file of the faceset that is not simply sound."""
+
+    TORN = "torn"
+    """Not whole: cut short, damaged, or its metadata is missing or incomplete."""
+    HOSTILE = "hostile"
+    """Its metadata would run code when DeepFaceLab loads it."""
+    NOT_ITS_FRAME = "not_its_frame"
+    """The frame that it names shows something else where the face should be."""
+    FOREIGN = "foreign"
+    """It names a frame that is not one of this clip."""
+    UNCHECKED = "unchecked"
+    """Whole, but it could not be held against its frame."""
+    OTHER = "other"
+    """A picture that is no face of DeepFaceLab's."""
+
+
+FAULTS = frozenset({Kind.TORN, Kind.HOSTILE, Kind.NOT_ITS_FRAME})
+"""What a sound faceset does not hold; the others are notes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    file: str
+    kind: Kind
+    reason: str
+    source: str = ""
+    """File name of the frame, as the face says; "" = unknown."""
+    correlation: float | None = None
+    """With its frame, where the two were compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A recorded face that no file of the faceset carries any more."""
+
+    file: str
+    """Its name when it was recorded."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a run remembers."""
+
+    frames: tuple[FrameRow, ...]
+    faces: tuple[FaceRow, ...]
+    image_size: int
+    """Side of a face in pixels, as asked for; 0 = not known."""
+
+
+def record_of(ledger: Ledger) -> Record:
+    options = ledger.get("options")
+    size = options.get("image_size") if isinstance(options, dict) else 0
+    return Record(tuple(ledger.frames()), tuple(ledger.faces()), size if isinstance(size, int) else 0)
+
+
+@dataclass(slots=True)
+class Audit:
+    """What was found. Names are file names in the faceset, and of frames."""
+
+    files: int = 0
+    """JPEGs in the faceset."""
+    examined: int = 0
+    """Of these read as a whole and, where they name a known frame, held against it: all, or the sample."""
+    compared: int = 0
+    """Of these compared with the frame's picture."""
+    frames_known: bool = False
+    """False: nothing is known of the frames, so that no face can be foreign or not its frame's."""
+    findings: list[Finding] = field(default_factory=list)
+    missing: list[Gone] = field(default_factory=list)
+    culled: list[Gone] = field(default_factory=list)
+    """The user has removed them: known from an earlier look, or they lie in DeepFaceLab's trash folder."""
+    crowded: dict[str, list[str]] = field(default_factory=dict)
+    """Frames with more than one face, where one was asked for."""
+    odd: list[Odd] = field(default_factory=list)
+    pak: bool = False
+    """There is a packed faceset beside the files; it was not looked into."""
+
+    def of(self, kind: Kind) -> list[Finding]:
+        return [finding for finding in self.findings if finding.kind is kind]
+
+    @property
+    def faulty(self) -> bool:
+        return bool(self.crowded) or any(finding.kind in FAULTS for finding in self.findings)
+
+
+def audit(
+    faceset: Path,
+    *,
+    frames: Path | None = None,
+    record: Record | None = None,
+    sample: int | None = None,
+    one_face_per_frame: bool = False,
+    matcher: FaceMatcher | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Audit:
+    """Look at every face of `faceset`.
+
+    frames: folder of the frames. record: what the run remembers; without one nothing is missing or culled.
+    sample: number of faces, evenly spread, that are read as a whole and held against their frames; of the
+    others the header is read. None = all. progress: called with (faces done, faces in all).
+    Raises DflwrapError when the faceset or the frames cannot be read, or the faceset is packed.
+    """
+    names, pak = _listing(faceset)
+    result = Audit(files=len(names), pak=pak)
+    known = _Known(frames, record)
+    result.frames_known = known.any
+    chosen = set(names if sample is None else _spread(names, sample))
+    result.examined = len(chosen)
+    work = _Work(faceset, known, result, progress or (lambda _done, _all: None))
+    for name in names:
+        work.enter(name, whole=name in chosen)
+    with ExitStack() as stack:
+        work.compare(matcher or stack.enter_context(FaceMatcher()), chosen)
+    if record is not None:
+        _hold_against_record(faceset, record, result)
+    if one_face_per_frame:
+        result.crowded = {source: files for source, files in work.by_frame.items() if len(files) > 1}
+    faulty = {finding.file for finding in result.findings if finding.kind in FAULTS}
+    sights = [sight for sight in work.sights if sight.file not in faulty]
+    result.odd = review(sights, known.names or sorted({sight.source for sight in sights}))
+    result.findings.sort(key=lambda finding: finding.file)
+    return result
+
+
+def _listing(faceset: Path) -> tuple[list[str], bool]:
+    try:
+        names = sorted(os.listdir(faceset))  # noqa: PTH208 - names only
+    except OSError as error:
+        raise DflwrapError(
+            f"The faceset cannot be read: {display(str(faceset))} ({error.strerror or error}). "
+            "Give the folder that holds the faces."
+        ) from None
+    faces = [name for name in names if Path(name).suffix.lower() in FACE_SUFFIXES]
+    if PAK in names and not faces:
+        raise DflwrapError(
+            f"The faceset is packed: {display(str(faceset / PAK))}. "
+            "Unpack it with DeepFaceLab's util --unpack-faceset first."
+        )
+    return faces, PAK in names
+
+
+def _spread(names: Sequence[str], count: int) -> list[str]:
+    if count >= len(names):
+        return list(names)
+    return [names[number * len(names) // count] for number in range(count)]
+
+
+class _Known:
+    """The frames of the clip, by name."""
+
+    def __init__(self, folder: Path | None, record: Record | None) -> None:
+        recorded = {row.file_name for row in record.frames} if record is not None else set()
+        there = {entry.name for entry in take_inventory(folder).frames} if folder is not None else set()
+        self.folder = folder
+        self.names = sorted(recorded | there)
+        self.any = folder is not None or record is not None
+        self._exact = recorded | there
+        self._folded = {case_key(name): name for name in self.names}
+        self._stems = {case_key(Path(name).stem) for name in self.names}
+
+    def name(self, source: str) -> str | None:
+        """As the clip has it: other systems fold case and compose accents."""
+        return source if source in self._exact else self._folded.get(case_key(source))
+
+    def stem_known(self, file: str) -> bool:
+        """A file named `<stem>_<index>`, of a frame's stem where frames are known."""
+        stem, _, index = Path(file).stem.rpartition("_")
+        if not stem or not index.isdecimal():
+            return False
+        return not self.any or case_key(stem) in self._stems
+
+
+class _Work:
+    """One pass over the faceset."""
+
+    def __init__(
+        self, faceset: Path, known: _Known, result: Audit, progress: Callable[[int, int], None]
+    ) -> None:
+        self._faceset, self._known, self._result, self._progress = faceset, known, result, progress
+        self._of: dict[str, list[str]] = {}
+        self._done = 0
+        self.sights: list[Sight] = []
+
+    @property
+    def by_frame(self) -> dict[str, list[str]]:
+        """Whole faces by the frame that they name, in order."""
+        faulty = {finding.file for finding in self._result.findings if finding.kind in FAULTS}
+        kept = ((source, [f for f in files if f not in faulty]) for source, files in sorted(self._of.items()))
+        return {source: files for source, files in kept if files}
+
+    def _find(self, file: str, kind: Kind, reason: str, source: str = "", like: float | None = None) -> None:
+        self._result.findings.append(Finding(file, kind, reason, source, like))
+
+    def enter(self, name: str, *, whole: bool) -> None:
+        """Read one file's metadata, and what it says about itself."""
+        path = self._faceset / name
+        if path.is_symlink() or not path.is_file():
+            self._find(name, Kind.OTHER, "a link or a folder, not a file")
+            return
+        try:
+            metadata = verify_face(path) if whole else read_metadata(path)
+        except FaceFileError as error:
+            self._broken(path, error)
+            return
+        except OSError as error:
+            self._find(name, Kind.UNCHECKED, f"the file cannot be read ({error.strerror or error})")
+            return
+        if metadata is None or not metadata.source_filename:
+            self._bare(name)
+            return
+        self._take(name, metadata)
+
+    def _take(self, name: str, metadata: FaceMetadata) -> None:
+        source = self._known.name(metadata.source_filename or "")
+        if source is None and self._known.any:
+            reason = "the frame that it names is not one of this clip"
+            self._find(name, Kind.FOREIGN, reason, metadata.source_filename or "")
+            return
+        source = source or metadata.source_filename or ""
+        self._of.setdefault(source, []).append(name)
+        sight = sight_of(name, metadata)
+        if sight is not None:
+            self.sights.append(sight)
+
+    def _broken(self, path: Path, error: FaceFileError) -> None:
+        if isinstance(error, HostileMetadataError) or isinstance(error.__cause__, HostileMetadataError):
+            self._find(path.name, Kind.HOSTILE, str(error))
+        elif isinstance(error.__cause__, OSError):
+            self._find(path.name, Kind.UNCHECKED, str(error))
+        elif _is_bare(path):
+            self._bare(path.name)
+        else:
+            self._find(path.name, Kind.TORN, str(error))
+
+    def _bare(self, name: str) -> None:
+        """A whole picture without metadata: half-written where a face should be, else the user's own."""
+        kind = Kind.TORN if self._known.stem_known(name) else Kind.OTHER
+        self._find(name, kind, "the face has no metadata")
+
+    def compare(self, matcher: FaceMatcher, chosen: set[str]) -> None:
+        """Hold the chosen faces against their frames."""
+        if self._known.folder is None:
+            return
+        pairs, names = [], []
+        for source, files in self._of.items():
+            wanted = tuple(file for file in files if file in chosen)
+            if wanted:
+                pairs.append(
+                    Pair(self._known.folder / source, tuple(self._faceset / file for file in wanted))
+                )
+                names.append(source)
+        total = sum(len(pair.faces) for pair in pairs)
+        for source, pair, found in zip(names, pairs, matcher.matches(pairs), strict=True):
+            for path, match in zip(pair.faces, found, strict=True):
+                self._judge(path.name, source, match)
+            self._done += len(found)
+            self._progress(self._done, total)
+
+    def _judge(self, name: str, source: str, match: FaceMatch) -> None:
+        self._result.compared += match.correlation is not None
+        if match.hostile:
+            self._find(name, Kind.HOSTILE, match.face_problem, source)
+        elif match.face_problem:
+            self._find(name, Kind.TORN, match.face_problem, source)
+        elif match.frame_problem:
+            self._find(name, Kind.UNCHECKED, f"its frame cannot be read: {match.frame_problem}", source)
+        elif match.match is Match.OTHER:
+            reason = "the frame shows something else where the face should be"
+            self._find(name, Kind.NOT_ITS_FRAME, reason, source, match.correlation)
+        elif match.match is Match.RESIZED:
+            reason = (
+                "the frame has another size than when the face was made: the face's coordinates do not fit it"
+            )
+            self._find(name, Kind.NOT_ITS_FRAME, reason, source, match.correlation)
+        elif match.match is Match.UNDECIDED:
+            self._find(name, Kind.UNCHECKED, "the face or its frame shows nothing to compare", source)
+
+
+def _is_bare(path: Path) -> bool:
+    """A whole JPEG without any metadata segment."""
+    try:
+        data = path.read_bytes()
+        segments = header_segments(data)
+        check_image_data(data, segments)
+        return metadata_in(data, segments) is None
+    except (FaceFileError, OSError):
+        return False
+
+
+def _hold_against_record(faceset: Path, record: Record, result: Audit) -> None:
+    sources = {row.id: row.file_name for row in record.frames}
+    try:
+        census = take_census(faceset, record.faces, sources, record.image_size)
+    except OSError as error:
+        raise DflwrapError(
+            f"The faceset cannot be read: {display(str(faceset))} ({error.strerror or error})."
+        ) from None
+    broken = {finding.file for finding in result.findings if finding.kind in (Kind.TORN, Kind.HOSTILE)}
+    trash = _identities(faceset.with_name(faceset.name + "_trash")) if census.missing else set()
+    for row in census.missing:
+        if row.name in broken:
+            continue
+        source = sources.get(row.frame, "")
+        rect = row.facts.rect if row.facts is not None else None
+        rounded = tuple(round(value, 2) for value in rect) if rect is not None else None
+        culled = row.missing or (source, rounded) in trash
+        (result.culled if culled else result.missing).append(Gone(row.name, source))
+
+
+def _identities(folder: Path) -> set[Identity]:
+    """Of the faces in a folder; empty where there is none."""
+    found = set()
+    for path in _faces_in(folder):
+        try:
+            metadata = read_metadata(path)
+        except (FaceFileError, OSError):
+            continue
+        if metadata is not None:
+            found.add(identity_of(metadata))
+    return found
+
+
+def _faces_in(folder: Path) -> Iterable[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.suffix.lower() in FACE_SUFFIXES and path.is_file()]
+    except OSError:
+        return ()

@@ -1,0 +1,50 @@
+"""Reading the ledger of a run, also one that is under way or of an earlier version, without touching it."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from dflwrap.common.errors import DflwrapError
+from dflwrap.common.text import display
+from dflwrap.ledger.ledger import Ledger
+from dflwrap.ledger.telling import damaged
+
+BUSY = 10.0
+"""Seconds to wait for a writer."""
+
+
+@contextmanager
+def copy_of(path: Path) -> Iterator[Ledger]:
+    """A copy of the ledger at `path`, brought up to date, that goes away with the block.
+
+    The file, its folder and a run that writes to it just now are left as they are. Raises DflwrapError
+    when it is damaged, of a newer version, or cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="dflwrap-ledger-") as folder:
+        copy = Path(folder) / path.name
+        try:
+            with closing(_opened(path)) as source, closing(sqlite3.connect(copy)) as target:
+                source.backup(target)
+        except sqlite3.OperationalError as error:
+            raise DflwrapError(
+                f"The run's ledger cannot be read: {display(str(path))} ({display(str(error))}). "
+                "Check its permissions; if a run is under way, try again later."
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise damaged(str(error), path) from error
+        ledger = Ledger(copy)
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    # Without a log beside it nobody is writing: then SQLite may skip its own files, which it would make there.
+    live = any(path.with_name(path.name + end).exists() for end in ("-wal", "-journal"))
+    mode = "mode=ro" if live else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=BUSY)
