@@ -22,7 +22,7 @@ from dflwrap.faceset.errors import BrokenMetadataError, HostileMetadataError
 MAX_PAYLOAD = 65_533
 """Bytes: what one JPEG segment can hold."""
 
-_ALLOWED_GLOBALS = {
+ALLOWED_GLOBALS = {
     **{
         (f"numpy{core}.{module}", name): name
         for core in (".core", "._core")
@@ -271,9 +271,7 @@ def _line_end(data: bytes, start: int) -> int:
 
 
 def _allowed_global(module: Any, name: Any) -> _Global:
-    known = (
-        _ALLOWED_GLOBALS.get((module, name)) if isinstance(module, str) and isinstance(name, str) else None
-    )
+    known = ALLOWED_GLOBALS.get((module, name)) if isinstance(module, str) and isinstance(name, str) else None
     if known is None:
         raise HostileMetadataError(
             f"the face metadata would call {str(module)[:60]}.{str(name)[:60]} when DeepFaceLab loads it"

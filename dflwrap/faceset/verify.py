@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dflwrap.common.retrying import is_held_open, retry_held_open
 from dflwrap.faceset.errors import FaceFileError, NotWholeError
+from dflwrap.faceset.hostile import check_harmless
 from dflwrap.faceset.jpeg import check_image_data, header_segments, image_size
 from dflwrap.faceset.metadata import FACE_TYPES, MAX_FILE_BYTES, FaceMetadata, Points, metadata_in
 
@@ -34,12 +35,15 @@ def verify_face(path: Path, expected_size: int | None = None) -> FaceMetadata:
 def verify_bytes(data: bytes, expected_size: int | None = None) -> FaceMetadata:
     """As `verify_face`, of a file in memory."""
     try:
-        segments = header_segments(data)
-        check_image_data(data, segments)
-        width, height = image_size(data, segments)
-        metadata = metadata_in(data, segments)
-    except NotWholeError:
-        raise
+        try:
+            segments = header_segments(data)
+            check_image_data(data, segments)
+            width, height = image_size(data, segments)
+            metadata = metadata_in(data, segments)
+        except FaceFileError:
+            check_harmless(data)  # whatever else is wrong with it, this is what has to be told
+            raise
+        check_harmless(data, metadata.origin if metadata is not None else None)
     except FaceFileError as error:
         raise NotWholeError(str(error)) from error
     if metadata is None:
