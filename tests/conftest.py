@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,27 @@ LONG = ("chaos", "supervisor", "cli", "builtin", "deepfacelab")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long ones first: started last, they would keep one worker busy while the others have nothing left."""
     items.sort(key=lambda item: item.path.parent.name not in LONG)
+    on_windows = sys.platform == "win32"
+    for item in items:
+        if on_windows and item.get_closest_marker("posix"):
+            item.add_marker(pytest.mark.skip(reason="needs POSIX"))
+        if not on_windows and item.get_closest_marker("windows"):
+            item.add_marker(pytest.mark.skip(reason="can only be shown on Windows"))
+
+
+PRIVILEGE_NOT_HELD = 1314
+"""Windows' error for a symbolic link that this user may not make."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A test that needs a symbolic link is skipped, loudly, where the user may not make one."""
+    try:
+        return (yield)
+    except OSError as error:
+        if getattr(error, "winerror", None) != PRIVILEGE_NOT_HELD:
+            raise
+        pytest.skip("NOT PROVEN HERE: needs the right to make symbolic links (Windows: developer mode)")
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,9 @@ class Finished:
 
 def environment(more: dict[str, str] | None = None) -> dict[str, str]:
     """Of a dflwrap that a test starts."""
-    return {**os.environ, "DFLWRAP_DEBUG": "", "XDG_CACHE_HOME": _cache(), **(more or {})}
+    # Where platformdirs looks on Linux, and on Windows (there the folder comes from the system, not from a variable).
+    cache = {"XDG_CACHE_HOME": _cache(), "WIN_PD_OVERRIDE_LOCAL_APPDATA": _cache()}
+    return {**os.environ, "DFLWRAP_DEBUG": "", **cache, **(more or {})}
 
 
 def dflwrap(*arguments: str | Path, env: dict[str, str] | None = None, timeout: float = 900) -> Finished:

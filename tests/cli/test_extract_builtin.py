@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import sqlite3
@@ -130,7 +129,7 @@ def many(source: Path, folder: Path, copies: int = 4) -> Path:
     return folder
 
 
-@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.posix
 def test_a_kill_9_halfway_leaves_no_process_and_the_same_command_ends_with_the_same_faceset(
     clean_frames: Path, tmp_path: Path
 ) -> None:
@@ -155,17 +154,17 @@ def test_a_kill_9_halfway_leaves_no_process_and_the_same_command_ends_with_the_s
         verify_face(output / name, 128)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.posix
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_ends_the_run_with_code_4_and_it_can_be_resumed(
-    clean_frames: Path, tmp_path: Path, number: signal.Signals
+    clean_frames: Path, tmp_path: Path, number: str
 ) -> None:
     source = many(clean_frames, tmp_path / "frames")
     output = tmp_path / "aligned"
     process = start(source, output)
     wait_for_faces(output, 5, process)
     family = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(number)
+    process.send_signal(getattr(signal, number))
     _, stderr = process.communicate(timeout=200)
     assert process.returncode == 4, stderr.decode()
     assert all_gone(family, 5)

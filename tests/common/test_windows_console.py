@@ -65,7 +65,7 @@ def test_elsewhere_nothing_is_asked() -> None:
         pass
 
 
-@pytest.mark.skipif(sys.platform != "win32", reason="a console of Windows, where there is one")
+@pytest.mark.windows
 def test_a_real_console_is_as_before() -> None:
     with without_quick_edit():
         pass

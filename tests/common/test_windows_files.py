@@ -19,7 +19,7 @@ from dflwrap.common.windows_files import delete_name, move_file
 from dflwrap.faceset import moving
 from dflwrap.faceset.moving import move_without_overwriting
 
-windows = pytest.mark.skipif(os.name != "nt", reason="files of Windows")
+windows = pytest.mark.windows
 stand_in = pytest.mark.skipif(os.name == "nt", reason="a stand-in for what is real here")
 
 ALREADY_EXISTS, NOT_SAME_DEVICE, SHARING_VIOLATION, ACCESS_DENIED = 183, 17, 32, 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -103,7 +102,7 @@ def test_crash_dialogs_are_off_and_what_was_set_stays() -> None:
     assert modes[-1] == 0x8007
 
 
-@pytest.mark.skipif(os.name != "nt", reason="a real Job Object exists on Windows only")
+@pytest.mark.windows
 def test_a_process_in_a_bounded_job_is_refused_more_memory() -> None:
     script = (
         "from dflwrap.common.windows_job import Job, memory_bound\n"

@@ -119,7 +119,7 @@ def test_errno_13_is_held_open_on_windows_only(monkeypatch: pytest.MonkeyPatch) 
     assert not is_held_open(FileNotFoundError(errno.ENOENT, "gone"))
 
 
-@pytest.mark.skipif(os.name != "nt", reason="share modes exist on Windows only")
+@pytest.mark.windows
 def test_a_face_held_without_sharing_is_promoted_once_it_is_let_go(tmp_path: Path) -> None:
     import ctypes
     import threading

@@ -221,10 +221,14 @@ def test_the_environment_is_handed_over_exactly(tmp_path: Path) -> None:
         env["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
     if sys.platform == "linux":
         env["RAW"] = os.fsdecode(b"\xff\xfe")
-    env["LONG"] = "x" * 100_000
+    env["LONG"] = "x" * (30_000 if sys.platform == "win32" else 100_000)  # Windows: 32,767 characters at most
     status, out, err = run(Launch((sys.executable, "-S", "-c", dump), env))
     assert (status, err) == (0, b"")
-    assert dict(json.loads(out)) == env
+    got = dict(json.loads(out))
+    if sys.platform == "win32":
+        got.pop("__PYVENV_LAUNCHER__", None)  # a virtual environment's launcher tells its Python who it is
+        env = {key.upper(): value for key, value in env.items()}  # as `os.environ` shows them there
+    assert got == env
 
 
 def test_a_large_environment_does_not_block_the_start() -> None:

@@ -19,7 +19,7 @@ from dflwrap.supervisor import tree as trees
 from dflwrap.supervisor import tree_windows
 
 stand_in = pytest.mark.skipif(sys.platform == "win32", reason="stand-ins for what is real here")
-windows = pytest.mark.skipif(sys.platform != "win32", reason="the tree of Windows")
+windows = pytest.mark.windows
 
 SLEEPS = (sys.executable, "-S", "-c", "import time; time.sleep(60)")
 

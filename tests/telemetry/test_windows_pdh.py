@@ -58,7 +58,7 @@ def test_elsewhere_the_counter_says_that_it_cannot() -> None:
         PdhCounter()
 
 
-@pytest.mark.skipif(sys.platform != "win32", reason="needs Windows")
+@pytest.mark.windows
 def test_on_windows_the_counter_opens_and_reads() -> None:
     counter = PdhCounter()
     assert all(value >= 0 for value in counter.read().values())
