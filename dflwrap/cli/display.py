@@ -131,7 +131,7 @@ def progress_text(state: RunState) -> str:
 
 
 def _pace(state: RunState) -> str:
-    rate, left = state.rate(), state.seconds_left()
+    rate, left = state.pace.rate(), state.seconds_left()
     if rate is None or left is None:
         return ""
     speed = f"{rate:.1f} frames/s" if rate >= 1 else f"{1 / rate:.1f} s/frame"

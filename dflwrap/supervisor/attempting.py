@@ -31,6 +31,7 @@ from dflwrap.supervisor.serialising import verdict_to_dict
 from dflwrap.supervisor.starts import Starts
 from dflwrap.supervisor.storage import Storage
 from dflwrap.supervisor.streams import Line
+from dflwrap.supervisor.tree import ProcessTree
 
 REDRAW = 0.2
 """Seconds between two looks at the totals for the display."""
@@ -115,7 +116,7 @@ class AttemptRunner:
         watch = Watch(
             lambda events: self._take(collector, repairer, events),
             self._line,
-            self.observer.watch,
+            self._look,
             self.doubt.disagreed,
             self.storage.away,
         )
@@ -249,12 +250,14 @@ class AttemptRunner:
             elif event.kind in (EventKind.FRAME_DONE, EventKind.FRAME_FAILED) and event.frame:
                 repairer.settled(event.frame)
         if gained:
-            self.state.settled_here += gained
+            self.state.pace.gained(gained)
             self.observer.steady()
-            if self.state.extracting_since is None:
-                self.state.extracting_since = time.monotonic()
         if time.monotonic() - self.redrawn > REDRAW:
             self.refresh()
+
+    def _look(self, tree: ProcessTree) -> None:
+        self.state.pace.look()
+        self.observer.watch(tree)
 
     def _prepare_anew(self, attempt: int, repairer: Repairer, name: str) -> None:
         row = repairer.ask(name)

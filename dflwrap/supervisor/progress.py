@@ -3,25 +3,58 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from dflwrap.common.plan import Plan
 from dflwrap.ledger.records import Counts
+from dflwrap.supervisor.awake import AwakeClock
 
+LEAST_SECONDS, LEAST_FRAMES = 10.0, 3
+"""What a rate is measured over at least. The first frames tend to be reported together, long after they were done."""
 _BAR = re.compile(r"\s*\d{1,3}%\|")
+
+
+class Pace:
+    """How fast frames come back while attempts run. Neither the computer's sleep counts, nor waiting between attempts.
+
+    Only the supervisor's thread moves it; the display reads it.
+    """
+
+    def __init__(self, clock: AwakeClock | None = None) -> None:
+        self._clock = clock or AwakeClock()
+        self._now = self._clock.now()
+        self._since: float | None = None
+        self._first = self._frames = 0
+
+    def look(self) -> None:
+        """To be called once a second or more often while an attempt runs."""
+        self._now = self._clock.now()
+
+    def gained(self, frames: int) -> None:
+        """So many frames have got their outcome from an extractor."""
+        self.look()
+        self._frames += frames
+        if self._since is None:
+            self._since, self._first = self._now, self._frames
+
+    @property
+    def seconds(self) -> float:
+        """Of extracting, from the first frame of this start on."""
+        return 0.0 if self._since is None else self._now - self._since
+
+    def rate(self) -> float | None:
+        """Frames per second of this start, or None while that would mean nothing."""
+        seconds, frames = self.seconds, self._frames - self._first
+        return frames / seconds if seconds >= LEAST_SECONDS and frames >= LEAST_FRAMES else None
 
 
 @dataclass(slots=True)
 class RunState:
     stage: str = "preparing"
     counts: Counts = field(default_factory=lambda: Counts(0, 0, 0, 0, 0, 0, 0))
-    settled_here: int = 0
-    """Frames that got their outcome from an extractor since this start of dflwrap."""
-    extracting_since: float | None = None
-    """`time.monotonic()` when the first frame of this start was finished."""
+    pace: Pace = field(default_factory=Pace)
     attempt: int = 0
     plan: Plan | None = None
     extractor: str = ""
@@ -38,16 +71,9 @@ class RunState:
     def done(self) -> int:
         return self.counts.total - self.counts.open
 
-    def rate(self) -> float | None:
-        """Frames per second of this start, or None while it is not known."""
-        if self.extracting_since is None or self.settled_here < 2:
-            return None
-        elapsed = time.monotonic() - self.extracting_since
-        return (self.settled_here - 1) / elapsed if elapsed > 0 else None
-
     def seconds_left(self) -> float | None:
-        rate = self.rate()
-        return self.counts.open / rate if rate else None
+        rate = self.pace.rate()
+        return self.counts.open / rate if rate and self.counts.open else None
 
 
 class Reporter(Protocol):

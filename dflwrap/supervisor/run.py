@@ -175,7 +175,7 @@ class _Run:
             self._request.input_dir,
             self._folder.scratch(self._ledger),
             self._control,
-            self._state.extracting_since,
+            self._state.pace.seconds,
             self._looks,
         )
         if result is None:

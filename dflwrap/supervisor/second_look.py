@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -49,18 +48,20 @@ def look_again(
     source: Path,
     folder: Path,
     control: Control,
-    extracting_since: float | None,
+    extracted_for: float,
     budget: LookBudget,
 ) -> SecondLookResult | None:
-    """Look, or None where there is nothing to do. Only frames that another extractor called empty."""
+    """Look, or None where there is nothing to do. Only frames that another extractor called empty.
+
+    extracted_for: seconds of this start.
+    """
     rows = ledger.frames(
         "outcome = 'no_face' AND attempt IN (SELECT number FROM attempts WHERE extractor != ?)",
         (witness.info().name,),
     )
     if not rows or mode is SecondLook.OFF:
         return None
-    elapsed = 0.0 if extracting_since is None else time.monotonic() - extracting_since
-    if mode is SecondLook.AUTO and elapsed < WORTH_IT:
+    if mode is SecondLook.AUTO and extracted_for < WORTH_IT:
         return None
     if mode is not SecondLook.ALL:
         if not budget.left:

@@ -15,7 +15,8 @@ from dflwrap.cli import display as module
 from dflwrap.cli.display import LiveReporter, PlainReporter, draw, make_reporter, progress_text
 from dflwrap.common.plan import Plan
 from dflwrap.ledger.records import Counts
-from dflwrap.supervisor.progress import RunState
+from dflwrap.supervisor.awake import AwakeClock
+from dflwrap.supervisor.progress import Pace, RunState
 
 HOSTILE = [
     "\x1b[2J\x1b[Hcleared",
@@ -74,15 +75,56 @@ def test_the_live_display_shows_the_totals_and_the_plan() -> None:
     ).replace("1 workers", "?")
 
 
-def test_speed_and_remaining_time_are_those_of_this_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 5000.0
-    monkeypatch.setattr("dflwrap.supervisor.progress.time.monotonic", lambda: now)
-    busy = state(settled_here=21, extracting_since=now - 10)  # 20 more in 10 s; 10 are open
-    assert "2.0 frames/s, 0 min 05 s left" in plain(drawn(busy))
-    slow = state(settled_here=3, extracting_since=now - 5000)
-    assert "2500.0 s/frame, 6 h 56 min left" in progress_text(slow)
-    assert "left" not in progress_text(state(settled_here=1, extracting_since=now - 5))
+class PlayedClock:
+    """Time as the supervisor sees it: it looks once a second, or sleeps in between."""
+
+    def __init__(self) -> None:
+        self.seconds = 5000.0
+        self.pace = Pace(AwakeClock(lambda: self.seconds))
+
+    def works(self, seconds: int) -> PlayedClock:
+        for _ in range(seconds):
+            self.seconds += 1
+            self.pace.look()
+        return self
+
+    def sleeps(self, hours: int) -> PlayedClock:
+        self.seconds += hours * 3600
+        self.pace.look()
+        return self
+
+    def gains(self, frames: int) -> PlayedClock:
+        self.pace.gained(frames)
+        return self
+
+
+def test_speed_and_remaining_time_are_those_of_this_start() -> None:
+    busy = PlayedClock().gains(1).works(10).gains(20)  # 10 are open
+    assert "2.0 frames/s, 0 min 05 s left" in plain(drawn(state(pace=busy.pace)))
+    slow = PlayedClock().gains(1).works(3000).gains(1).works(3000).gains(2)
+    assert "2000.0 s/frame, 5 h 33 min left" in progress_text(state(pace=slow.pace))
+
+
+def test_there_is_no_speed_before_it_means_something() -> None:
+    """A first look that finds 300 frames done, a tenth of a second later the next: that was 16120.7 frames/s."""
+    start = PlayedClock()
+    for _ in range(9):
+        start.gains(300).works(1)
+        assert "/s" not in progress_text(state(pace=start.pace)) and "left" not in progress_text(
+            state(pace=start.pace)
+        )
+    assert "left" not in progress_text(state(pace=PlayedClock().gains(1).works(60).gains(2).pace)), (
+        "two frames"
+    )
     assert "left" not in progress_text(state())
+    done = state(pace=start.works(10).pace, counts=Counts(40, 31, 5, 3, 1, 0, 27))
+    assert "left" not in progress_text(done), "nothing is left"
+
+
+def test_the_computers_sleep_does_not_count() -> None:
+    night = PlayedClock().gains(1).works(10).gains(10).sleeps(8).works(8).gains(10)
+    assert "1.0 frames/s, 0 min 10 s left" in progress_text(state(pace=night.pace))
+    assert night.pace.seconds == 20, "8 hours are as one pause"
 
 
 def test_an_empty_run_can_be_drawn() -> None:
