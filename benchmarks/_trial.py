@@ -171,7 +171,7 @@ class Trial:
         for undo in reversed(self.undo):
             undo()
         shutil.rmtree(self.scratch / "script.json.fired", ignore_errors=True)
-        done = self.launch({}, "--retry-quarantined").finish(BOUNDS[self.case.target.name])
+        done = self.launch({}, "--redo", "quarantined").finish(BOUNDS[self.case.target.name])
         told = left_behind(self.marker)
         told += torn_faces(self.output)
         if not self.case.output_goes:

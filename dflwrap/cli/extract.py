@@ -111,19 +111,30 @@ def extract(
             rich_help_panel=_FRAMES,
         ),
     ] = BLURRY_BELOW,
-    retry_quarantined: Annotated[
+    redo: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Extract frames anew: all, missing (their faces were removed), no-face, quarantined, changed "
+            "(edited since), or a pattern of frame names. May be given several times.",
+            rich_help_panel=_FRAMES,
+        ),
+    ] = None,
+    even_edited: Annotated[
         bool,
         typer.Option(
-            "--retry-quarantined", help="Try quarantined frames once more.", rich_help_panel=_FRAMES
+            "--even-edited",
+            help="With --redo: also frames whose faces you have worked on (moved to set_aside).",
+            rich_help_panel=_FRAMES,
         ),
     ] = False,
     on_conflict: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="When names in the faceset are taken: stop, or set-aside into the run folder.",
+            help="When the faceset is of another clip, or has other faces: stop, set-aside (into the run "
+            "folder), or add (under other names). At a terminal you are asked.  [stop]",
             rich_help_panel=_RUN,
         ),
-    ] = "stop",
+    ] = None,
     second_look: Annotated[
         str,
         typer.Option(
@@ -197,11 +208,12 @@ def extract(
         filters=Filters(
             min_side, skip_black, arguments.finite("--blurry-below", blurry_below) if skip_blurry else 0.0
         ),
-        on_conflict=OnConflict(arguments.one_of("--on-conflict", on_conflict, tuple(OnConflict))),
+        on_conflict=OnConflict(arguments.one_of("--on-conflict", on_conflict or "stop", tuple(OnConflict))),
         on_gpu_failure=OnGpuFailure(
             arguments.one_of("--on-gpu-failure", on_gpu_failure, tuple(OnGpuFailure))
         ),
-        retry_quarantined=retry_quarantined,
+        redo=tuple(redo or ()),
+        even_edited=even_edited,
         black_box=no_agent,
         second_look=SecondLook(arguments.one_of("--second-look", second_look, tuple(SecondLook))),
         may_wait=wait_for_disk,
@@ -210,4 +222,6 @@ def extract(
         startup_timeout=arguments.finite("--startup-timeout", startup_timeout),
     )
     kind = arguments.one_of("--extractor", extractor, ("auto", "dfl", "builtin"))
-    raise typer.Exit(run_and_tell(request, kind, dfl_root, dfl_python, as_json=json_output))
+    raise typer.Exit(
+        run_and_tell(request, kind, dfl_root, dfl_python, as_json=json_output, may_ask=on_conflict is None)
+    )

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dflwrap import __version__
-from dflwrap.cli import diagnose, extract, rules, verify
+from dflwrap.cli import diagnose, extract, handover, rules, verify
 from dflwrap.common.errors import DamagedLedgerError, DflwrapError, ExitCode, NeedsUserError
 from dflwrap.common.output import prepare_output
 from dflwrap.common.text import display
@@ -48,6 +48,7 @@ def _root(
 
 extract.register(app)
 diagnose.register(app)
+handover.register(app)
 rules.register(app)
 verify.register(app)
 

@@ -6,25 +6,37 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
+from dflwrap.cli.asking import ask_conflict, somebody_there
 from dflwrap.cli.display import make_reporter
 from dflwrap.cli.summary import print_summary
 from dflwrap.common.errors import ExitCode
 from dflwrap.common.text import display
 from dflwrap.common.windows_console import without_quick_edit
+from dflwrap.extractors.base import Extractor
 from dflwrap.extractors.choosing import choose_extractors
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.progress import RunState
-from dflwrap.supervisor.request import RunRequest
+from dflwrap.supervisor.reconcile.conflict import ConflictError
+from dflwrap.supervisor.request import OnConflict, RunRequest
 from dflwrap.supervisor.run import RunResult, run_extraction
 
 
 def run_and_tell(
-    request: RunRequest, kind: str, dfl_root: Path | None, dfl_python: Path | None, *, as_json: bool
+    request: RunRequest,
+    kind: str,
+    dfl_root: Path | None,
+    dfl_python: Path | None,
+    *,
+    as_json: bool,
+    may_ask: bool,
 ) -> int:
-    """Run; the exit code."""
+    """Run; the exit code. may_ask: a person at the terminal is asked what becomes of an earlier faceset."""
     chosen = choose_extractors(
         kind, dfl_root=dfl_root, dfl_python=dfl_python, environ=os.environ, cwd=_current_folder()
     )
@@ -36,9 +48,15 @@ def run_and_tell(
     stream = sys.stderr if as_json else sys.stdout  # with --json, stdout holds one object and nothing else
     result: RunResult | None = None
     try:
-        with without_quick_edit(), make_reporter(state, stream) as reporter:
-            reporter.notice(f"extractor: {chosen[0].info().why}")
-            result = run_extraction(request, chosen, reporter, control, state)
+        try:
+            result = _run(request, chosen, control, state, stream)
+        except ConflictError as conflict:
+            if not may_ask or not somebody_there(stream):
+                raise
+            choice = ask_conflict(conflict, stream, lambda: control.stopping)
+            if choice is OnConflict.STOP:
+                raise
+            result = _run(replace(request, on_conflict=choice), chosen, control, state, stream)
         print_summary(result, request, stream)
         if as_json:
             sys.stdout.write(json.dumps(result.report, ensure_ascii=True) + "\n")
@@ -57,6 +75,14 @@ def _current_folder() -> Path | None:
         return Path.cwd()
     except OSError:
         return None
+
+
+def _run(
+    request: RunRequest, chosen: Sequence[Extractor], control: Control, state: RunState, stream: IO[str]
+) -> RunResult:
+    with without_quick_edit(), make_reporter(state, stream) as reporter:
+        reporter.notice(f"extractor: {chosen[0].info().why}")
+        return run_extraction(request, chosen, reporter, control, state)
 
 
 def _nobody_reads() -> None:

@@ -127,23 +127,24 @@ def _is_this(
         info = entry.stat(follow_symlinks=False)
         facts = row.facts
         if facts is not None and (info.st_size, info.st_mtime_ns) == (facts.size, facts.mtime_ns):
-            census.present.append(row)
+            (census.changed if row.edited else census.present).append(replace(row, missing=False))
             return True
         path = faceset / entry.name
         metadata = read_metadata(path)
         if metadata is None:
             return False
-        now = replace(row, facts=face_facts(path, metadata))
+        now = replace(row, facts=face_facts(path, metadata), missing=False)
     except (FaceFileError, OSError):
         return False
     if metadata.source_filename != sources.get(row.frame):
         return False
     if facts is None or (now.facts is not None and now.facts.digest == facts.digest):
-        census.present.append(now)  # of the first version, or copied with a new time
+        # Of the first version, or copied with a new time.
+        (census.changed if row.edited else census.present).append(now)
         return True
     if _rounded(facts.rect) != _rounded(metadata.source_rect):
         return False
-    census.changed.append(now)
+    census.changed.append(replace(now, edited=True))
     return True
 
 

@@ -22,6 +22,7 @@ from dflwrap.faceset.facts import face_facts
 from dflwrap.faceset.metadata import FaceMetadata, rewrite, scale_source
 from dflwrap.faceset.moving import flush_folder, flush_to_disk, is_same, move_without_overwriting
 from dflwrap.faceset.verify import verify_face
+from dflwrap.frames.fingerprint import fingerprint
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FaceFacts, FrameRow, Move
 from dflwrap.ledger.values import DEBUG_PREFIX
@@ -50,8 +51,13 @@ class Refused:
 class Promoter:
     """Promotes faces for one run. Single-threaded, as the ledger is."""
 
-    def __init__(self, ledger: Ledger, run_folder: Path, faceset: Path, image_size: int) -> None:
+    def __init__(
+        self, ledger: Ledger, run_folder: Path, faceset: Path, image_size: int, source: Path | None = None
+    ) -> None:
+        """source: folder of the frames, whose fingerprints are taken when they come back (they are in the cache)."""
         self._ledger = ledger
+        self._source = source
+        self._as_entered: dict[int, tuple[int, int]] = {}
         self._run_folder = run_folder
         self._faceset = faceset
         self._debug = faceset.with_name(faceset.name + "_debug")
@@ -83,8 +89,25 @@ class Promoter:
             return refused
         self._ledger.journal(moves)
         self._make(moves)
-        self._ledger.settle_promoted(frames, attempt)
+        came_back = [item.frame for item in finished if item.frame.id in set(frames)]
+        self._ledger.settle_promoted(frames, attempt, self._fingerprints(came_back))
         return refused
+
+    def _fingerprints(self, rows: Sequence[FrameRow]) -> dict[int, str]:
+        """Of the frames whose files are still as they were entered: of the others it would be another content's."""
+        if self._source is None:
+            return {}
+        self._as_entered = self._as_entered or self._ledger.sizes()
+        found = {}
+        for row in rows:
+            path = self._source / row.file_name
+            try:
+                info = path.stat()
+                if (info.st_size, info.st_mtime_ns) == self._as_entered.get(row.id):
+                    found[row.id] = fingerprint(path)
+            except OSError:
+                continue
+        return found
 
     def _ready(self, item: FinishedFrame, output: Path) -> list[tuple[Path, str, FaceFacts]]:
         """Verified files with the names they get; rewritten in place where the metadata must change."""
@@ -123,8 +146,10 @@ class Promoter:
         stem = os.path.splitext(item.batch_name)[0]  # noqa: PTH122
         path = output.with_name(output.name + "_debug") / f"{stem}.jpg"
         target = f"{item.frame.stem}.jpg"
-        if not path.is_file() or os.path.lexists(self._debug / target):
+        if not path.is_file():
             return []
+        if os.path.lexists(self._debug / target):  # of an earlier result: the new one wins
+            set_aside(self._debug / target, self._run_folder)
         return [self._move(path, DEBUG_PREFIX + target, item.frame.id, attempt)]
 
     def target_path(self, target: str) -> Path:

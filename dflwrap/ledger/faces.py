@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dflwrap.ledger.records import FaceFacts, FaceRow, Move, Outcome
@@ -29,8 +29,11 @@ class FaceTable(Store):
             "SELECT source, target, frame, attempt, size, mtime_ns, digest, rect FROM moves ORDER BY frame, target",
         )
 
-    def settle_promoted(self, frames: Sequence[int], attempt: int) -> None:
+    def settle_promoted(
+        self, frames: Sequence[int], attempt: int, fingerprints: Mapping[int, str] | None = None
+    ) -> None:
         """All journalled moves of these frames are made: they are extracted, or `no_face` without any."""
+        known = fingerprints or {}
         with self.transaction():
             for frame in frames:
                 faces = self.db.execute(
@@ -41,9 +44,9 @@ class FaceTable(Store):
                 self.db.executemany(f"INSERT {_FACE_VALUES}", faces)
                 outcome = Outcome.EXTRACTED if faces else Outcome.NO_FACE
                 self.db.execute(
-                    "UPDATE frames SET outcome = ?, faces = ?, attempt = ?, cause = NULL, evidence = NULL"
-                    " WHERE id = ?",
-                    (outcome.value, len(faces), attempt, frame),
+                    "UPDATE frames SET outcome = ?, faces = ?, attempt = ?, cause = NULL, evidence = NULL,"
+                    " fingerprint = coalesce(?, fingerprint) WHERE id = ?",
+                    (outcome.value, len(faces), attempt, known.get(frame), frame),
                 )
                 self.db.execute("DELETE FROM moves WHERE frame = ?", (frame,))
 
@@ -58,7 +61,8 @@ class FaceTable(Store):
     def faces(self) -> list[FaceRow]:
         return self.rows(
             _face,
-            "SELECT name, frame, adopted, missing, size, mtime_ns, digest, rect FROM faces ORDER BY frame, name",
+            "SELECT name, frame, adopted, missing, edited, size, mtime_ns, digest, rect FROM faces"
+            " ORDER BY frame, name",
         )
 
     def face_is(self, now: Iterable[tuple[str, FaceRow]]) -> None:
@@ -75,9 +79,9 @@ class FaceTable(Store):
             )
             for number, (_, face) in enumerate(rows):
                 self.db.execute(
-                    "UPDATE faces SET name = ?, missing = ?, size = ?, mtime_ns = ?, digest = ?, rect = ?"
+                    "UPDATE faces SET name = ?, missing = ?, edited = ?, size = ?, mtime_ns = ?, digest = ?, rect = ?"
                     " WHERE name = ?",
-                    (face.name, int(face.missing), *_columns(face.facts), f"/{number}"),
+                    (face.name, int(face.missing), int(face.edited), *_columns(face.facts), f"/{number}"),
                 )
             self.db.executemany(
                 "UPDATE frames SET faces = (SELECT count(*) FROM faces WHERE frame = frames.id AND NOT missing)"
@@ -85,14 +89,14 @@ class FaceTable(Store):
                 [(frame,) for frame in {face.frame for _, face in rows}],
             )
 
-    def open_again(self, frames: Iterable[int]) -> None:
+    def take_back(self, frames: Iterable[int]) -> None:
         """Also extracted frames: their faces are no longer theirs (the caller has set the files aside)."""
         ids = [(frame,) for frame in frames]
         with self.transaction():
             self.db.executemany("DELETE FROM faces WHERE frame = ?", ids)
             self.db.executemany(
                 "UPDATE frames SET outcome = NULL, faces = 0, attempt = NULL, cause = NULL, evidence = NULL,"
-                " failures = 0 WHERE id = ?",
+                " failures = 0, edited = 0, fingerprint = NULL WHERE id = ?",
                 ids,
             )
 
@@ -142,8 +146,10 @@ def _rect(value: Any) -> tuple[float, ...] | None:
     return tuple(float(n) for n in numbers) or None
 
 
-def _face(name_: Any, frame: Any, adopted: Any, missing: Any, *facts: Any) -> FaceRow:
-    return FaceRow(name(name_), whole(frame), _facts(*facts), switch(adopted), switch(missing))
+def _face(name_: Any, frame: Any, adopted: Any, missing: Any, edited: Any, *facts: Any) -> FaceRow:
+    return FaceRow(
+        name(name_), whole(frame), _facts(*facts), switch(adopted), switch(missing), switch(edited)
+    )
 
 
 def _move(source_: Any, target_: Any, frame: Any, attempt: Any, *facts: Any) -> Move:

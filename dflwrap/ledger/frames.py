@@ -60,13 +60,21 @@ class FrameTable(Store):
             self.rows(_fingerprint, "SELECT id, fingerprint FROM frames WHERE fingerprint IS NOT NULL")
         )
 
-    def add_fingerprints(self, frames: Iterable[tuple[int, str]]) -> None:
-        """(frame, fingerprint); one that is known stays: it belongs to the frame's result."""
+    def prefix_open_stems(self, prefix: str) -> None:
+        """Faces of frames without an outcome get names that begin with `prefix`; no extractor uses such names."""
         with self.transaction():
-            self.db.executemany(
-                "UPDATE frames SET fingerprint = coalesce(fingerprint, ?) WHERE id = ?",
-                [(fingerprint, frame) for frame, fingerprint in frames],
+            self.db.execute(
+                "UPDATE frames SET stem = ? || stem, plain = 0 WHERE outcome IS NULL AND substr(stem, 1, ?) != ?",
+                (prefix, len(prefix), prefix),
             )
+
+    def edited(self) -> set[int]:
+        """Frames whose content is not the one that their result is from."""
+        return set(self.rows(whole, "SELECT id FROM frames WHERE edited"))
+
+    def mark_edited(self, frames: Iterable[int]) -> None:
+        with self.transaction():
+            self.db.executemany("UPDATE frames SET edited = 1 WHERE id = ?", [(frame,) for frame in frames])
 
     def content_is(self, frames: Iterable[tuple[int, int, int, str | None]]) -> None:
         """(frame, size, mtime_ns, fingerprint): the file's content as it is now, its result kept."""
@@ -82,7 +90,7 @@ class FrameTable(Store):
             self.db.execute(
                 "UPDATE frames SET size = ?, mtime_ns = ?, entry = ?, plain = ?, max_side = ?,"
                 " entry_reason = ?, longest_side = ?, outcome = ?, cause = ?, evidence = ?, attempt = NULL,"
-                " failures = 0, fingerprint = NULL WHERE id = ?",
+                " failures = 0, fingerprint = NULL, edited = 0 WHERE id = ?",
                 (
                     new.size,
                     new.mtime_ns,
@@ -95,6 +103,10 @@ class FrameTable(Store):
                     frame,
                 ),
             )
+
+    def longest_sides(self) -> dict[int, int]:
+        """Longest side of each frame, pixels; 0 where it is not known."""
+        return dict(self.rows(lambda i, side: (whole(i), whole(side)), "SELECT id, longest_side FROM frames"))
 
     def longest_side(self) -> int:
         """Longest side among the open frames, pixels; 0 when none is known."""

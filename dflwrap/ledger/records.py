@@ -83,6 +83,8 @@ class FaceRow:
     adopted: bool
     missing: bool = False
     """It was not in the folder at the last look."""
+    edited: bool = False
+    """Its bytes are no longer those that were recorded first: the user's work is in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,12 +65,14 @@ MIGRATIONS = (
     # To version 2: what a frame and a face are known by, whatever their files are called.
     """
     ALTER TABLE frames ADD COLUMN fingerprint TEXT;  -- of the content when it was first handed out
+    ALTER TABLE frames ADD COLUMN edited INTEGER NOT NULL DEFAULT 0;  -- other content since, the result kept
     ALTER TABLE faces ADD COLUMN size INTEGER;       -- bytes; this and what follows NULL = not recorded
     ALTER TABLE faces ADD COLUMN mtime_ns INTEGER;
     ALTER TABLE faces ADD COLUMN digest BLOB;        -- of the whole file
     ALTER TABLE faces ADD COLUMN rect TEXT;          -- JSON, its source_rect
     ALTER TABLE faces ADD COLUMN adopted INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE faces ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;  -- the user has taken it out of the faceset
+    ALTER TABLE faces ADD COLUMN edited INTEGER NOT NULL DEFAULT 0;   -- its bytes are no longer those recorded first
     ALTER TABLE moves ADD COLUMN size INTEGER;
     ALTER TABLE moves ADD COLUMN mtime_ns INTEGER;
     ALTER TABLE moves ADD COLUMN digest BLOB;

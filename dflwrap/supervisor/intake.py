@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
-from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.text import display
-from dflwrap.faceset.errors import FaceFileError, TornFaceError
-from dflwrap.faceset.facts import face_facts
-from dflwrap.faceset.jpeg import check_image_data, header_segments, image_size
-from dflwrap.faceset.metadata import FaceMetadata, metadata_in
-from dflwrap.faceset.promotion import set_aside
-from dflwrap.faceset.verify import verify_bytes
 from dflwrap.frames.conversion import Converter
 from dflwrap.frames.filters import FILTERED, why_left_out
-from dflwrap.frames.inventory import UNREAD, FrameEntry, Inventory, take_inventory
+from dflwrap.frames.inventory import UNREAD, FrameEntry, Inventory
 from dflwrap.frames.judgement import Entry, Judgement, judge
 from dflwrap.frames.names import case_key, face_stem, stem_and_suffix
 from dflwrap.ledger.ledger import Ledger
-from dflwrap.ledger.records import FaceFacts, FrameRow, NewFrame, Outcome
+from dflwrap.ledger.records import FrameRow, NewFrame, Outcome
 from dflwrap.supervisor.missing import account_for_missing
-from dflwrap.supervisor.request import OnConflict, RunRequest
-from dflwrap.supervisor.runfolder import RunFolder
-
-_FACE_NAME = re.compile(r"(.+)_(\d+)\.jpe?g", re.IGNORECASE | re.DOTALL)
+from dflwrap.supervisor.reconcile.adoption import adopt
+from dflwrap.supervisor.reconcile.clip import ClipJudge
+from dflwrap.supervisor.reconcile.faces import record_census
+from dflwrap.supervisor.reconcile.frames import settle_differing
+from dflwrap.supervisor.reconcile.redo import redo_asked
+from dflwrap.supervisor.reconcile.start import PREFIX, Begun
+from dflwrap.supervisor.request import RunRequest
 
 
 @dataclass(slots=True)
@@ -38,19 +32,34 @@ class Intake:
     notices: list[str] = field(default_factory=list)
 
 
-def take_in(request: RunRequest, ledger: Ledger, folder: RunFolder) -> Intake:
-    """Enter new frames, quarantine what cannot be extracted, adopt existing faces, refuse conflicts.
+def take_in(
+    request: RunRequest, begun: Begun, inventory: Inventory, run_folder: Path, judge_clip: ClipJudge
+) -> Intake:
+    """Enter new frames, quarantine what cannot be extracted, adopt existing faces, open what is to be redone.
 
-    Raises DflwrapError when a needed name is taken.
+    Raises DflwrapError when there is no frame at all, or the user must choose what becomes of existing faces.
     """
-    intake = Intake(take_inventory(request.input_dir))
-    if not intake.inventory.frames and not ledger.counts().total:
-        raise DflwrapError(_no_frames(request, intake.inventory))
+    ledger = begun.ledger
+    if not inventory.frames and not ledger.counts().total:
+        raise DflwrapError(_no_frames(request, inventory))
+    intake = Intake(inventory, list(begun.notices))
+    intake.notices += record_census(ledger, begun.census)
+    if begun.clip is not None:
+        intake.notices += settle_differing(
+            request,
+            ledger,
+            run_folder,
+            begun.clip,
+            judge_clip,
+            lambda row, entry: _anew(request, ledger, row, entry),
+        )
     _enter(request, ledger, intake)
-    present = [entry.name for entry in intake.inventory.frames]
+    present = [entry.name for entry in inventory.frames]
     intake.notices += account_for_missing(request.input_dir, ledger, present)
     _filter(request, ledger, intake)
-    _look_at_faceset(request, ledger, folder, intake)
+    intake.notices += adopt(request, ledger, run_folder, begun.census, judge_clip)
+    if request.redo:
+        intake.notices += redo_asked(request, ledger, run_folder)
     return intake
 
 
@@ -62,47 +71,23 @@ def _no_frames(request: RunRequest, inventory: Inventory) -> str:
     return text + " Give the folder that holds the frames themselves with --input-dir."
 
 
-def check_same_run(request: RunRequest, ledger: Ledger) -> None:
-    """Raises DflwrapError when the request contradicts the run that it goes on with."""
-    asked = request.options.to_dict()
-    begun = ledger.get_table("options")
-    if begun is None:
-        ledger.put("options", asked)
-        ledger.put("input_dir", str(request.input_dir))
-        ledger.put("output_dir", str(request.output_dir))
-        return
-    # The look of the faces must be one; debug pictures may come and go.
-    differing = [
-        f"{key.replace('_', ' ')} {begun.get(key)} (asked now: {asked[key]})"
-        for key in ("detector", "face_type", "max_faces_from_image", "image_size", "jpeg_quality")
-        if begun.get(key) != asked[key]
-    ]
-    if differing:
-        raise DflwrapError(
-            f"This faceset was begun with {', '.join(differing)}. Give the same options to go on, "
-            "or another --output-dir for a new faceset."
-        )
-
-
 def _enter(request: RunRequest, ledger: Ledger, intake: Intake) -> None:
-    """New frames into the ledger; files that changed since they failed are open again."""
+    """New frames into the ledger; refused ones that were away are judged anew."""
     known = {row.file_name: row for row in ledger.frames()}
-    sizes = ledger.sizes()
     stems = {case_key(row.stem) for row in known.values()}
+    prefix = ledger.get(PREFIX)
+    prefix = prefix if isinstance(prefix, str) else ""
     new: list[NewFrame] = []
     for entry in intake.inventory.frames:
         row = known.get(entry.name)
         if row is not None:
-            refused_and_removed = row.entry is Entry.REFUSE and row.outcome is Outcome.NOT_ATTEMPTED
-            if entry.size == UNREAD:
-                continue
-            if refused_and_removed or sizes[row.id] != (entry.size, entry.mtime_ns):
-                _changed(request, ledger, intake, row, entry)
+            if row.entry is Entry.REFUSE and row.outcome is Outcome.NOT_ATTEMPTED and entry.size != UNREAD:
+                _anew(request, ledger, row, entry)
             continue
         judgement = judge(request.input_dir, entry)
-        stem = _unique_stem(entry.name, stems)
+        stem = _unique_stem(entry.name, stems, prefix)
         stems.add(case_key(stem))
-        if stem != stem_and_suffix(entry.name)[0]:
+        if stem != prefix + stem_and_suffix(entry.name)[0]:
             intake.notices.append(
                 f"{display(entry.name)}: another frame has the same stem, or no file can be named after it; "
                 f"its faces are named {display(stem)}_N.jpg"
@@ -110,8 +95,6 @@ def _enter(request: RunRequest, ledger: Ledger, intake: Intake) -> None:
         new.append(_new_frame(entry, stem, judgement))
     if new:
         ledger.add_frames(new)
-    if request.retry_quarantined:
-        ledger.reopen("outcome = 'quarantined' AND entry != 'refuse'")
 
 
 def _new_frame(entry: FrameEntry, stem: str, judgement: Judgement) -> NewFrame:
@@ -130,9 +113,9 @@ def _new_frame(entry: FrameEntry, stem: str, judgement: Judgement) -> NewFrame:
     )
 
 
-def _unique_stem(name: str, taken: set[str]) -> str:
+def _unique_stem(name: str, taken: set[str], prefix: str) -> str:
     stem, suffix = stem_and_suffix(name)
-    stem = face_stem(stem)
+    stem = face_stem(prefix + stem)
     candidate, number = stem, 1
     while case_key(candidate) in taken:
         candidate = f"{stem}_{suffix.lstrip('.')}" + (f"-{number}" if number > 1 else "")
@@ -140,10 +123,7 @@ def _unique_stem(name: str, taken: set[str]) -> str:
     return candidate
 
 
-def _changed(request: RunRequest, ledger: Ledger, intake: Intake, row: FrameRow, entry: FrameEntry) -> None:
-    if row.outcome in (Outcome.EXTRACTED, Outcome.NO_FACE):
-        intake.notices.append(f"{row.name}: the file has changed since it was looked at; its result is kept")
-        return
+def _anew(request: RunRequest, ledger: Ledger, row: FrameRow, entry: FrameEntry) -> None:
     ledger.enter_anew(row.id, _new_frame(entry, row.stem, judge(request.input_dir, entry)))
 
 
@@ -160,101 +140,3 @@ def _filter(request: RunRequest, ledger: Ledger, intake: Intake) -> None:
                 ledger.settle(row.id, Outcome.NOT_ATTEMPTED, cause=FILTERED, evidence=reason)
                 left_out += 1
     intake.notices.append(f"{left_out} frame(s) left out, as asked")
-
-
-# -- the faceset as it is -----------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Unknown:
-    """Files of the faceset folder that this run did not put there."""
-
-    whole: list[tuple[str, FaceMetadata]] = field(default_factory=list)
-    torn: list[str] = field(default_factory=list)
-    other: list[str] = field(default_factory=list)
-
-
-def _look_at_faceset(request: RunRequest, ledger: Ledger, folder: RunFolder, intake: Intake) -> None:
-    output = request.output_dir
-    try:
-        names = sorted(p.name for p in output.iterdir())
-    except OSError as error:
-        raise DflwrapError(
-            f"The output folder cannot be used: {display(str(output))} ({error.strerror}). "
-            "Check its permissions, or give another --output-dir."
-        ) from None
-    ours = ledger.face_names()
-    unknown = _sort_out(output, [name for name in names if name not in ours], request.options.image_size)
-    frames = ledger.frames()
-    by_name = {row.file_name: row for row in frames}
-    by_stem = {case_key(row.stem): row for row in frames}
-    half = {case_key(stem) for stem in map(_stem_of_face, unknown.torn) if stem is not None}
-    aside = [name for name in unknown.torn if case_key(_stem_of_face(name) or "") in by_stem]
-    adopted: list[tuple[int, str, FaceFacts]] = []
-    for name, metadata in unknown.whole:
-        row = by_name.get(metadata.source_filename or "")
-        if row is None or row.outcome in (Outcome.NOT_ATTEMPTED,):
-            unknown.other.append(name)
-        elif case_key(row.stem) in half:
-            aside.append(name)  # a frame that stock DFL was writing when it died: extracted anew
-        else:
-            adopted.append((row.id, name, face_facts(output / name, metadata)))
-    if adopted:
-        ledger.adopt(adopted)
-        count = len({frame for frame, *_ in adopted})
-        intake.notices.append(f"{len(adopted)} faces of {count} frames were in the faceset already: kept")
-    open_stems = {case_key(row.stem) for row in ledger.open_frames()}
-    conflicts = [n for n in unknown.other if case_key(_stem_of_face(n) or "") in open_stems]
-    if conflicts and request.on_conflict is OnConflict.STOP:
-        raise DflwrapError(_conflict_text(output, conflicts))
-    for name in aside + conflicts:
-        kept = set_aside(output / name, folder.path)
-        why = "half-written" if name in aside else "its name is needed"
-        intake.notices.append(f"{display(name)}: {why}; moved to {display(str(kept))}")
-
-
-def _stem_of_face(name: str) -> str | None:
-    match = _FACE_NAME.fullmatch(name)
-    return match[1] if match else None
-
-
-def _sort_out(output: Path, names: Iterable[str], size: int) -> _Unknown:
-    result = _Unknown()
-    for name in names:
-        path = output / name
-        if _stem_of_face(name) is None or not path.is_file():
-            if _stem_of_face(name) is not None:
-                result.other.append(name)
-            continue
-        try:
-            data = retry_held_open(path.read_bytes)
-        except OSError:
-            result.other.append(name)
-            continue
-        try:
-            result.whole.append((name, verify_bytes(data)))
-        except FaceFileError:
-            (result.torn if _is_torn(data, size) else result.other).append(name)
-    return result
-
-
-def _is_torn(data: bytes, size: int) -> bool:
-    """What a killed extractor leaves: cut short, empty, or the bare JPEG before its metadata came."""
-    try:
-        segments = header_segments(data)
-        check_image_data(data, segments)
-        return metadata_in(data, segments) is None and image_size(data, segments) == (size, size)
-    except TornFaceError:
-        return True
-    except FaceFileError:
-        return False
-
-
-def _conflict_text(output: Path, conflicts: list[str]) -> str:
-    shown = ", ".join(display(name) for name in conflicts[:3])
-    more = f" and {len(conflicts) - 3} more" if len(conflicts) > 3 else ""
-    return (
-        f"Names that the new faces need are taken in {display(str(output))}: {shown}{more}. "
-        "Nothing was started. Move these files away, choose another --output-dir, "
-        "or start with --on-conflict set-aside (they are moved into the run folder)."
-    )

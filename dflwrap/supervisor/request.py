@@ -13,10 +13,14 @@ from dflwrap.supervisor.second_look import SecondLook
 
 
 class OnConflict(StrEnum):
-    """What to do with files in the faceset folder whose names are needed."""
+    """What to do with what is in the faceset folder and is of something else."""
 
     STOP = "stop"
+    """Change nothing, and tell the choices."""
     SET_ASIDE = "set-aside"
+    """The earlier run and its faces, and files whose names are needed, are moved into the run folder."""
+    ADD = "add"
+    """The earlier faces stay; the new ones get names of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,10 @@ class RunRequest:
     """Frames that the user wants left out."""
     on_conflict: OnConflict = OnConflict.STOP
     on_gpu_failure: OnGpuFailure = OnGpuFailure.CPU
-    retry_quarantined: bool = False
+    redo: tuple[str, ...] = ()
+    """Words of `reconcile.redo.Redo`, and patterns of frame names, to be extracted anew."""
+    even_edited: bool = False
+    """A redo also takes frames whose faces the user has worked on."""
     black_box: bool = False
     """Run the extractor without per-frame events, from its outside alone."""
     second_look: SecondLook = SecondLook.AUTO

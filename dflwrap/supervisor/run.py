@@ -13,10 +13,10 @@ from dflwrap.common.plan import AttemptSpec, Plan
 from dflwrap.common.text import display
 from dflwrap.common.trees import is_inside, is_same_folder
 from dflwrap.extractors.base import Extractor
-from dflwrap.faceset.promotion import Promoter, cannot_write
+from dflwrap.faceset.identity import FaceMatcher
+from dflwrap.faceset.promotion import Promoter, cannot_write, set_aside
 from dflwrap.frames.filters import FILTERED
-from dflwrap.frames.inventory import check_folder
-from dflwrap.ledger.ledger import Ledger
+from dflwrap.frames.inventory import Inventory, check_folder, take_inventory
 from dflwrap.planning.decision import Stop
 from dflwrap.planning.fit import cpu_plan
 from dflwrap.planning.learning import Learner
@@ -28,11 +28,13 @@ from dflwrap.supervisor.attempting import AttemptRunner
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.doubt import Doubt
 from dflwrap.supervisor.folder_wait import FolderWait
-from dflwrap.supervisor.intake import Intake, check_same_run, take_in
+from dflwrap.supervisor.intake import Intake, take_in
 from dflwrap.supervisor.looks import LookBudget
 from dflwrap.supervisor.loop import Ended, Loop
 from dflwrap.supervisor.observing import Observer
 from dflwrap.supervisor.progress import Reporter, RunState
+from dflwrap.supervisor.reconcile.end import folder_id, look_at_end, open_lost
+from dflwrap.supervisor.reconcile.start import Begun, begin
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.runfolder import RunFolder
 from dflwrap.supervisor.second_look import SecondLook, SecondLookResult, look_again, why_nobody_can
@@ -87,9 +89,15 @@ def _owning(
     state: RunState,
     folder: RunFolder,
 ) -> RunResult:
-    ledger = Ledger(folder.database)
     try:
-        run = _Run(request, extractors, reporter, control, state, folder, ledger)
+        folder.make_output()
+    except OSError as error:
+        raise cannot_write(request.output_dir, error) from error
+    inventory = take_inventory(request.input_dir)
+    with FaceMatcher() as matcher:
+        begun = begin(request, folder, inventory, matcher.judge)
+    try:
+        run = _Run(request, extractors, reporter, control, state, folder, begun, inventory)
         try:
             return run.run()
         except DflwrapError:
@@ -100,7 +108,7 @@ def _owning(
         finally:
             run.close()
     finally:
-        ledger.close()
+        begun.ledger.close()
 
 
 def _check_folders(request: RunRequest) -> None:
@@ -134,8 +142,12 @@ class _Run:
         control: Control,
         state: RunState,
         folder: RunFolder,
-        ledger: Ledger,
+        begun: Begun,
+        inventory: Inventory,
     ) -> None:
+        ledger = begun.ledger
+        self._begun, self._inventory = begun, inventory
+        self._began_in = folder_id(request.output_dir)
         self._request, self._extractors, self._reporter = request, extractors, reporter
         self._control, self._state, self._folder, self._ledger = control, state, folder, ledger
         self._report = ReportFile(folder.report, ledger)
@@ -195,14 +207,12 @@ class _Run:
 
     def run(self) -> RunResult:
         promoter = Promoter(
-            self._ledger, self._folder.path, self._request.output_dir, self._request.options.image_size
+            self._ledger,
+            self._folder.path,
+            self._request.output_dir,
+            self._request.options.image_size,
+            self._request.input_dir,
         )
-        try:
-            self._folder.make_output()
-        except OSError as error:
-            raise cannot_write(self._request.output_dir, error) from error
-        check_same_run(self._request, self._ledger)
-        promoter.repair()
         self._folder.clear_work(self._ledger)
         intake = self._intake()
         self._folder.keep()
@@ -225,6 +235,8 @@ class _Run:
             ended = loop.run()
             if ended == Ended():
                 ended = self._second_look(loop)
+            if ended == Ended():
+                ended = self._hold_against_disk(loop)
             return self._end(ended)
         except NeedsUserError as error:
             try:
@@ -237,7 +249,8 @@ class _Run:
         if resumed:
             self._say_running()
         try:
-            return take_in(self._request, self._ledger, self._folder)
+            with FaceMatcher() as matcher:
+                return take_in(self._request, self._begun, self._inventory, self._folder.path, matcher.judge)
         except DflwrapError as error:
             if resumed:
                 cause = error.cause if isinstance(error, NeedsUserError) else "usage"
@@ -254,6 +267,35 @@ class _Run:
         """dflwrap itself failed."""
         if self._folder.kept:
             self._report.stopped("fault", f"dflwrap itself failed: {type(error).__name__}: {error}")
+
+    def _hold_against_disk(self, loop: Loop) -> Ended:
+        """What is reported lies on the disk: lost faces are made once more, then the user must help."""
+        output, size = self._request.output_dir, self._request.options.image_size
+        now = look_at_end(self._ledger, output, size, self._began_in)
+        if now.lost and now.frames:
+            self._say(f"{now.lost}: their frames are extracted once more")
+            open_lost(self._ledger, output, now.frames, lambda path: set_aside(path, self._folder.path))
+            self._began_in = folder_id(output)
+            ended = loop.run()
+            if ended != Ended():
+                return ended
+            now = look_at_end(self._ledger, output, size, self._began_in)
+        if now.lost:
+            if now.frames:
+                open_lost(self._ledger, output, now.frames, lambda path: set_aside(path, self._folder.path))
+            steps = (
+                "Do not move or empty the faceset while dflwrap works on it; look for a program that does.",
+                "Run the same command again to resume.",
+            )
+            return Ended(stop=Stop("output-dir-missing", f"{now.lost[0].upper()}{now.lost[1:]}.", steps))
+        for notice in now.notices:
+            self._say(notice)
+        return Ended()
+
+    def _say(self, sentence: str) -> None:
+        """Journal it, and tell the user."""
+        self._ledger.decide(None, sentence)
+        self._reporter.notice(sentence)
 
     def _loop(self, promoter: Promoter) -> Loop:
         request, chosen = self._request, self._extractors[0]

@@ -23,6 +23,7 @@ from dflwrap.faceset.promotion import cannot_write
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.schema import is_ledger
 
+SUFFIX = "_dflwrap"
 MARK = "dflwrap.json"
 FORMAT = "dflwrap run folder"
 _MOST_MARK = 65536
@@ -46,7 +47,7 @@ class RunFolder:
                 "Give a folder of its own with --output-dir."
             )
         self._output = output_dir
-        self.path = output_dir.with_name(output_dir.name + "_dflwrap")
+        self.path = output_dir.with_name(output_dir.name + SUFFIX)
         self.database = self.path / _DATABASE
         self.attempts = self.path / "attempts"
         self.quarantine = self.path / "quarantine"
@@ -149,6 +150,11 @@ class RunFolder:
                 remove_if_empty(self._made)
             except OSError:
                 pass  # someone else has begun in it
+
+    @property
+    def permanent(self) -> frozenset[str]:
+        """Names in it that belong to the folder, not to one run."""
+        return frozenset({MARK, _LOCK})
 
     # -- a call that did nothing ---------------------------------------------------------------
 

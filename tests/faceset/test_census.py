@@ -116,6 +116,8 @@ def test_the_same_face_with_other_bytes_is_the_users_work(faceset: Path) -> None
     os.utime(faceset / "a_0.jpg", ns=(1, 1))
     census = look(faceset, rows)
     assert [row.name for row in census.changed] == ["b_0.jpg"]
+    again = take_census(faceset, [*census.present, *census.changed], SOURCES, SIZE)
+    assert [row.name for row in again.changed] == ["b_0.jpg"], "it stays the user's work"
     touched = next(row for row in census.present if row.name == "a_0.jpg")
     assert touched.facts is not None and touched.facts.mtime_ns == 1
 

@@ -14,11 +14,14 @@ from support import contents
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.plan import ExtractOptions
+from dflwrap.faceset.identity import FaceMatcher
 from dflwrap.faceset.metadata import FaceMetadata, write_metadata
+from dflwrap.frames.inventory import take_inventory
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import Outcome
 from dflwrap.supervisor.batching import make_batch
-from dflwrap.supervisor.intake import Intake, check_same_run, take_in
+from dflwrap.supervisor.intake import Intake, take_in
+from dflwrap.supervisor.reconcile.start import begin
 from dflwrap.supervisor.request import OnConflict, RunRequest
 from dflwrap.supervisor.runfolder import RunFolder
 
@@ -26,15 +29,23 @@ SIZE = 64
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only here may a name be any bytes")
 
 
+def pixels(seed: int, side: int) -> np.ndarray:
+    coarse = np.random.default_rng(seed).integers(0, 255, (6, 6, 3), dtype=np.uint8)
+    return cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
+
+
 def picture(seed: int = 0, side: int = 160) -> bytes:
-    image = np.random.default_rng(seed).integers(0, 255, (side, side, 3), dtype=np.uint8)
-    return cv2.imencode(".png", image)[1].tobytes()
+    return cv2.imencode(".png", pixels(seed, side))[1].tobytes()
 
 
-def face(source: str) -> bytes:
-    image = np.random.default_rng(1).integers(0, 255, (SIZE, SIZE, 3), dtype=np.uint8)
-    points = tuple((float(i), float(i)) for i in range(68))
-    whole = FaceMetadata("whole_face", points, source, (0, 0, 9, 9), points, ((1.0, 0, 0), (0, 1.0, 0)))
+def face(source: str, seed: int = 0) -> bytes:
+    """The whole of `picture(seed)` as one face."""
+    scale = SIZE / 160
+    points = tuple((float(i % 60), float(i // 2)) for i in range(68))
+    in_frame = tuple((x / scale, y / scale) for x, y in points)
+    matrix = ((scale, 0.0, 0.0), (0.0, scale, 0.0))
+    whole = FaceMetadata("whole_face", points, source, (0, 0, 160, 160), in_frame, matrix)
+    image = cv2.resize(pixels(seed, 160), (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     return write_metadata(cv2.imencode(".jpg", image)[1].tobytes(), whole)
 
 
@@ -54,8 +65,13 @@ class Run:
 
     def take(self, **changes: object) -> Intake:
         request = replace(self.request, **changes)  # type: ignore[arg-type]
-        check_same_run(request, self.ledger)
-        return take_in(request, self.ledger, self.folder)
+        inventory = take_inventory(request.input_dir)
+        with FaceMatcher() as matcher:
+            begun = begin(request, self.folder, inventory, matcher.judge)
+            try:
+                return take_in(request, begun, inventory, self.folder.path, matcher.judge)
+            finally:
+                begun.ledger.close()
 
     def outcomes(self) -> dict[str, Outcome | None]:
         return {row.file_name: row.outcome for row in self.ledger.frames()}
@@ -122,15 +138,15 @@ def test_hostile_names_go_all_the_way_into_a_batch(run: Run) -> None:
     assert contents(run.frames) == before, "a frame of the user's was written to"
 
 
-def test_a_changed_file_is_looked_at_again_only_if_it_had_no_result(run: Run) -> None:
+def test_a_file_that_became_another_picture_is_looked_at_again(run: Run) -> None:
     run.add("a.png", "b.png")
     run.add("c.png", content=b"")
     run.take()
     run.ledger.settle(run.ledger.frames("name = 'a.png'")[0].id, Outcome.NO_FACE, attempt=1)
     run.add("a.png", "c.png", content=picture(9))
     intake = run.take()
-    assert run.outcomes() == {"a.png": Outcome.NO_FACE, "b.png": None, "c.png": None}
-    assert any("a.png" in notice and "kept" in notice for notice in intake.notices)
+    assert run.outcomes() == {"a.png": None, "b.png": None, "c.png": None}
+    assert any("replaced by another picture" in notice for notice in intake.notices)
 
 
 def test_frames_that_go_and_come_back_are_accounted_for(run: Run) -> None:
@@ -147,7 +163,7 @@ def test_frames_that_go_and_come_back_are_accounted_for(run: Run) -> None:
 def test_faces_that_are_there_are_adopted_whatever_their_names(run: Run) -> None:
     run.add("a.png", "b.png", "c.png")
     (run.faceset / "a_0.jpg").write_bytes(face("a.png"))
-    (run.faceset / "00007_3.jpg").write_bytes(face("b.png"))
+    (run.faceset / "00007_3.jpg").write_bytes(face("b.png", 1))
     (run.faceset / "strange_0.jpg").write_bytes(face("elsewhere.png"))
     before = contents(run.faceset)
     run.take()
@@ -180,14 +196,6 @@ def test_needed_names_stop_the_run_or_are_set_aside(run: Run) -> None:
     run.take(on_conflict=OnConflict.SET_ASIDE)
     assert contents(run.faceset) == {"notes.txt": b"mine"}
     assert contents(run.folder.path / "set_aside") == {"a_0.jpg": face("stranger.png")}
-
-
-def test_other_options_than_the_faceset_was_begun_with_are_refused(run: Run) -> None:
-    run.add("a.png")
-    run.take()
-    with pytest.raises(DflwrapError, match="image size 64"):
-        run.take(options=ExtractOptions(image_size=256))
-    run.take(options=ExtractOptions(image_size=SIZE, output_debug=True))
 
 
 def test_a_folder_without_a_frame_says_what_it_holds(run: Run) -> None:

@@ -1,0 +1,79 @@
+"""Asking the person at the terminal, with a bound: nobody there means the documented default."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import IO
+
+from dflwrap.supervisor.reconcile.conflict import ConflictError
+from dflwrap.supervisor.request import OnConflict
+
+ANSWER_BOUND = 60.0
+"""Seconds that a question waits for its answer."""
+_SLICE = 0.2
+"""Seconds: so that Ctrl-C is heard (Windows wakes no longer wait for it)."""
+
+
+def somebody_there(stream: IO[str]) -> bool:
+    """A person can read `stream` and type an answer."""
+    try:
+        return stream.isatty() and sys.stdin is not None and sys.stdin.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def ask_conflict(
+    conflict: ConflictError, stream: IO[str], stopping: Callable[[], bool], bound: float = ANSWER_BOUND
+) -> OnConflict:
+    """Show the conflict and its choices; the answer, or STOP without one in `bound` seconds."""
+    letters = {"s": OnConflict.SET_ASIDE, "q": OnConflict.STOP}
+    lines = [
+        f"{conflict.sentence}.",
+        "  s  set the earlier run and its faces aside (moved into the run folder, nothing is lost), and begin anew",
+    ]
+    if conflict.may_add:
+        letters["a"] = OnConflict.ADD
+        lines.append("  a  add: the earlier faces stay, the new ones get names of their own beside them")
+    lines.append("  q  stop, and change nothing")
+    keys = "/".join(letters)
+    stream.write("\n".join(lines) + f"\nYour choice [{keys}], within {bound:.0f} s: ")
+    stream.flush()
+    deadline = time.monotonic() + bound
+    answers = _lines_of_stdin()
+    while not stopping():
+        try:
+            answer = answers.get(timeout=_SLICE)
+        except queue.Empty:
+            if time.monotonic() > deadline:
+                stream.write("\nNo answer: nothing was changed.\n")
+                return OnConflict.STOP
+            continue
+        if answer is None:
+            break
+        if answer in letters:
+            return letters[answer]
+        stream.write(f"Please type one of {keys} and press Enter: ")
+        stream.flush()
+    return OnConflict.STOP
+
+
+def _lines_of_stdin() -> queue.SimpleQueue[str | None]:
+    """Lines typed, in lower case; None at the end. Read by a thread from the descriptor itself: a reader that is
+    left blocked in `sys.stdin` would hold its lock at the end of the interpreter."""
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        try:
+            while data := os.read(0, 4096):
+                lines.put(data.decode("utf-8", "replace").strip().lower())
+        except OSError:
+            pass
+        lines.put(None)
+
+    threading.Thread(target=read, name="answers", daemon=True).start()
+    return lines

@@ -1,0 +1,107 @@
+"""Which clip the input folder holds: the one that this run's faces were made from, edited or not, or another.
+
+DeepFaceLab numbers the frames of every clip 00001.png onwards, so names tell nothing. Frames whose size and time
+are as recorded are the same; of those that differ the content decides: its fingerprint, else whether the faces
+that were made of it still show it under their matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dflwrap.faceset.identity import Match, Pair
+from dflwrap.frames.fingerprint import fingerprint
+from dflwrap.frames.inventory import UNREAD, FrameEntry
+from dflwrap.ledger.ledger import Ledger
+from dflwrap.ledger.records import FaceRow, FrameRow
+from dflwrap.planning.yields import spread
+
+SAMPLE = 64
+"""Frames, evenly spread, on which it is decided which clip this is."""
+
+
+ClipJudge = Callable[[Sequence[Pair]], list[Match]]
+"""`FaceMatcher.judge`: for each pair what its faces together say of its frame."""
+
+
+@dataclass(slots=True)
+class ClipNow:
+    """The known frames that are in the input folder, by what has become of them."""
+
+    unchanged: list[FrameRow] = field(default_factory=list)
+    touched: list[tuple[FrameRow, FrameEntry, str]] = field(default_factory=list)
+    """The same content with a new time: (frame, its file now, fingerprint)."""
+    differing: list[tuple[FrameRow, FrameEntry, str]] = field(default_factory=list)
+    """Other content."""
+    additional: int = 0
+    """Files that the run does not know."""
+    same: int = 0
+    """Frames of the sample whose content is as recorded."""
+    votes: dict[Match, int] = field(default_factory=dict)
+    """Of the sample's frames with other content: SAME is the same picture, edited."""
+
+    @property
+    def nothing_known_is_there(self) -> bool:
+        return not (self.unchanged or self.touched or self.differing)
+
+    @property
+    def another(self) -> Match | None:
+        """OTHER or RESIZED where more than half of the sample is so; None where it is this run's clip."""
+        foreign, resized = self.votes.get(Match.OTHER, 0), self.votes.get(Match.RESIZED, 0)
+        if foreign + resized <= self.same + self.votes.get(Match.SAME, 0):
+            return None
+        return Match.OTHER if foreign >= resized else Match.RESIZED
+
+
+def look_at_clip(
+    source: Path, frames: Iterable[FrameEntry], ledger: Ledger, faces: dict[int, list[Path]], judge: ClipJudge
+) -> ClipNow:
+    """Compare the folder's frames with the recorded ones. Reads only frames whose size or time differ.
+
+    faces: of each frame, as they lie on the disk.
+    """
+    clip = ClipNow()
+    known = {row.file_name: row for row in ledger.frames()}
+    sizes, prints = ledger.sizes(), ledger.fingerprints()
+    for entry in frames:
+        row = known.get(entry.name)
+        if row is None:
+            clip.additional += 1
+            continue
+        if entry.size == UNREAD or entry.problem or sizes[row.id] == (entry.size, entry.mtime_ns):
+            clip.unchanged.append(row)
+            continue
+        try:
+            now = fingerprint(source / entry.name)
+        except OSError:  # its disk is to blame, and is asked about when the frame is handed out
+            clip.unchanged.append(row)
+        else:
+            same = prints.get(row.id) == now
+            (clip.touched if same else clip.differing).append((row, entry, now))
+    _vote(source, clip, faces, ledger.longest_sides(), judge)
+    return clip
+
+
+def _vote(
+    source: Path, clip: ClipNow, faces: dict[int, list[Path]], sides: dict[int, int], judge: ClipJudge
+) -> None:
+    """Of frames that can tell anything: those that are as they were, and those whose faces can be held against them."""
+    same = [(row, None) for row in (*clip.unchanged, *(row for row, *_ in clip.touched))]
+    differ = [(row, source / entry.name) for row, entry, _ in clip.differing if faces.get(row.id)]
+    able: list[tuple[FrameRow, Path | None]] = sorted((*same, *differ), key=lambda item: item[0].file_name)
+    sample = spread(able, SAMPLE)
+    pairs = [Pair(path, tuple(faces[row.id]), sides[row.id]) for row, path in sample if path is not None]
+    clip.same = len(sample) - len(pairs)
+    for kind in judge(pairs) if pairs else ():
+        clip.votes[kind] = clip.votes.get(kind, 0) + 1
+
+
+def by_frame(rows: Iterable[FaceRow], faceset: Path) -> dict[int, list[Path]]:
+    """Paths of the faces that are there, by frame."""
+    result: dict[int, list[Path]] = {}
+    for row in rows:
+        if not row.missing:
+            result.setdefault(row.frame, []).append(faceset / row.name)
+    return result

@@ -1,0 +1,51 @@
+"""Entering into the ledger what the census of the faceset folder found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dflwrap.faceset.census import Census
+from dflwrap.ledger.ledger import Ledger
+
+
+def record_census(ledger: Ledger, census: Census) -> list[str]:
+    """Bring the ledger's faces to what lies on the disk. What the user should hear of it.
+
+    A face that the user removed keeps its record, as missing: its frame is not extracted anew by itself.
+    """
+    before = {row.name: row for row in ledger.faces()}
+    now = {row.name: row for row in (*census.present, *census.changed)}
+    now |= {row.name: replace(row, name=name, missing=False) for row, name in census.renamed}
+    taken = {row.name for row in now.values()}
+    for row in census.missing:
+        now[row.name] = replace(row, name=_free(row.name, taken), missing=True)
+    ledger.face_is((name, row) for name, row in now.items() if row != before[name])
+    gone = sum(not before[row.name].missing for row in census.missing)
+    back = sum(before[name].missing and not row.missing for name, row in now.items())
+    notices = []
+    if gone:
+        notices.append(
+            f"{_faces(gone)} of this run {'is' if gone == 1 else 'are'} no longer in the faceset: taken as removed "
+            "by you, and not made again. (--redo missing makes them again.)"
+        )
+    if back:
+        notices.append(f"{_faces(back)} that had been removed {'is' if back == 1 else 'are'} back")
+    if census.renamed:
+        notices.append(
+            f"{_faces(len(census.renamed))} found under other names (sorted or renamed): kept as they are"
+        )
+    return notices
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """A name under which a missing face can stay recorded, though another face has taken its own."""
+    candidate, number = name, 0
+    while candidate in taken:
+        number += 1
+        candidate = f"{name}.missing{number}"
+    taken.add(candidate)
+    return candidate
+
+
+def _faces(count: int) -> str:
+    return "1 face" if count == 1 else f"{count:,} faces"
