@@ -13,12 +13,15 @@ import pytest
 
 
 @contextmanager
-def small_disk(path: Path, size: str = "1m") -> Iterator[Path]:
-    """A file system of `size` at `path` (made here). Skips the test, loudly, where none can be mounted."""
+def small_disk(path: Path, size: str = "1m", inodes: int = 0) -> Iterator[Path]:
+    """A file system of `size`, for `inodes` files (0 = many), at `path` (made here).
+
+    Skips the test, loudly, where none can be mounted.
+    """
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("NOT PROVEN HERE: a full disk (mounting one needs root on Linux)")
     path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(path)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},nr_inodes={inodes or 100_000}", "none", str(path)]
     done = subprocess.run(mount, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"NOT PROVEN HERE: a full disk (mount: {done.stderr.strip()})")

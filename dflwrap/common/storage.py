@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from pathlib import Path
+
+from dflwrap.common.errors import NeedsUserError
 
 _NAMES = (
     *("EIO", "ENXIO", "ENODEV", "ESTALE", "ENOTCONN", "ETIMEDOUT", "EHOSTDOWN", "EHOSTUNREACH"),
@@ -56,14 +59,45 @@ def is_listed(path: Path) -> bool:
         return False
 
 
+MANY_FILES = 10_000
+"""An attempt makes a link, a face or two and a debug picture for each frame."""
+LITTLE = 1 << 20
+"""Free bytes: with less, the disk is simply full (XFS makes inodes as long as there is room, and counts none then)."""
+INODE_STEPS = (
+    "Delete files that are not needed on that disk, many small ones above all (df -i shows what is left).",
+    "Or choose an --output-dir on another disk.",
+)
+
+
+def disk_full(where: Path, what: str) -> NeedsUserError:
+    """For a write that found no room on the disk of `where`. what: the sentence's end, like ": /data/aligned"."""
+    if out_of_inodes(where):
+        sentence = f"The disk is out of inodes: it has room, but for no further file{what}."
+        return NeedsUserError("disk-full", sentence, INODE_STEPS)
+    steps = ("Make room on that disk.", "Run the same command again to resume.")
+    return NeedsUserError("disk-full", f"The disk is full{what}.", steps)
+
+
 def out_of_inodes(folder: Path) -> bool:
     """Whether the disk of `folder` (or of where it would be) has room, but for no further file. POSIX only."""
-    if not hasattr(os, "statvfs"):
-        return False
+    found = _files(folder)
+    return found is not None and found[0] == 0 and found[2] > LITTLE
+
+
+def short_of_inodes(folder: Path) -> bool:
+    """Whether less than a tenth of the files that the disk can hold, and less than MANY_FILES, can still be made."""
+    found = _files(folder)
+    return found is not None and found[0] < min(MANY_FILES, found[1] // 10)
+
+
+def _files(folder: Path) -> tuple[int, int, int] | None:
+    """How many files can still be made there, and in all, and the free bytes; None where nothing bounds them."""
+    if sys.platform == "win32":
+        return None
     for candidate in (folder, *folder.parents):
         try:
             found = os.statvfs(candidate)
         except OSError:
             continue
-        return found.f_files > 0 and found.f_favail == 0 and found.f_bavail > 0
-    return False
+        return (found.f_favail, found.f_files, found.f_bavail * found.f_frsize) if found.f_files else None
+    return None

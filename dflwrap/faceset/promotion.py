@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.retrying import retry_held_open
+from dflwrap.common.storage import disk_full
 from dflwrap.common.text import display
 from dflwrap.common.trees import is_link
 from dflwrap.faceset.errors import FaceFileError, NotWholeError
@@ -244,8 +245,7 @@ def cannot_write(target: Path, error: OSError) -> NeedsUserError:
     shown = display(str(target))
     steps: tuple[str, ...]
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        steps = ("Make room on that disk.", "Start the same command again: it goes on where it stopped.")
-        return NeedsUserError("disk-full", f"The disk is full: {shown}.", steps)
+        return disk_full(target.parent, f": {shown}")
     if isinstance(error, FileExistsError):
         steps = ("Move that file away, or start again with --on-conflict set-aside.",)
         return NeedsUserError("file-in-use", f"A file of that name appeared during the run: {shown}.", steps)

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from dflwrap.common.errors import DamagedLedgerError, DflwrapError, NeedsUserError
+from dflwrap.common.storage import disk_full, out_of_inodes
 from dflwrap.common.text import display
 
 MIN_ROOM = 256 * 1024
@@ -17,12 +18,8 @@ def told(error: sqlite3.Error, path: Path) -> DflwrapError:
     """path: the ledger's file."""
     text = " ".join(str(error).split())
     unclear = "disk I/O" in text or "unable to open" in text
-    if "is full" in text or (unclear and not _room(path)):
-        return NeedsUserError(
-            "disk-full",
-            f"The ledger cannot be written: {text} ({display(str(path))}).",
-            ("Make room on that disk.", "Start the same command again: it goes on where it stopped."),
-        )
+    if "is full" in text or (unclear and (not _room(path) or out_of_inodes(path.parent))):
+        return disk_full(path.parent, f": the ledger cannot be written ({display(str(path))})")
     if "readonly" in text or unclear:
         return NeedsUserError(
             "output-not-writable",

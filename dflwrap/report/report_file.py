@@ -45,14 +45,20 @@ class ReportFile:
         return build_report(self._ledger, state=state, stop=stop, ignored=self.ignored)
 
     def write(self, report: dict[str, Any]) -> None:
-        """Put it onto the disk, into the reserve where that is full. Raises OSError."""
-        try:
-            write_report(self._path, report)
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-            self.release()
-            write_report(self._path, report)
+        """Put it onto the disk; where that is full, into the reserve, or in place of the one before. Raises OSError."""
+        for make_room in (self.release, self._unlink):
+            try:
+                write_report(self._path, report)
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                make_room()
+            else:
+                return
+        write_report(self._path, report)
+
+    def _unlink(self) -> None:
+        self._path.unlink(missing_ok=True)
 
     def reserve(self) -> None:
         """Keep room for a report over the run's frames; where there is none, none is kept."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dflwrap.common.memory import MemoryFacts
+from dflwrap.common.storage import INODE_STEPS, out_of_inodes
 from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verdict
 from dflwrap.diagnosis import Facts, diagnose_text, load_catalogue
 from dflwrap.planning.fingerprint import fingerprint
@@ -66,6 +67,9 @@ def judge_attempt(
         own = _own_cause(result, collector)
     if own is not None or verdict.primary is None:
         verdict = Verdict(Health.FAILURE, own, facts=verdict.facts)
+    if verdict.primary is not None and verdict.primary.id == "disk-full" and out_of_inodes(folder):
+        title = "The disk is out of inodes: it has room, but for no further file"
+        verdict = replace(verdict, primary=replace(verdict.primary, title=title, steps=INODE_STEPS))
     suspects = [failure.frame.name for failure in collector.failures.values()]
     in_work = [collector.batch.frames[name] for name in collector.in_work.values()]
     if not suspects:

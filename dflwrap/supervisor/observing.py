@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dflwrap.common.memory import MemoryFacts
+from dflwrap.common.storage import short_of_inodes
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.planning.decision import DiskCondition, VramCondition, Wait
 from dflwrap.planning.fit import GpuRoom
@@ -119,7 +120,7 @@ class Observer:
                 folder = self._folders.get(disk.role)
                 total = total_space(folder) if folder else None
                 waited = wait_for_disk(
-                    lambda: free_space(folder) if folder else None,
+                    lambda: _free_for_files(folder) if folder else None,
                     min(disk.free, total // 10) if total else disk.free,
                     bound=step.bound,
                     first=step.first,
@@ -130,3 +131,8 @@ class Observer:
 
     def _free_vram(self, device: int) -> int | None:
         return next((s.free for s in self._gpu.sample() if s.index == device), None)
+
+
+def _free_for_files(folder: Path) -> int | None:
+    """Free bytes, none of them where the disk takes few further files."""
+    return 0 if short_of_inodes(folder) else free_space(folder)

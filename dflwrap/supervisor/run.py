@@ -216,8 +216,8 @@ class _Run:
         self._folder.clear_work(self._ledger)
         intake = self._intake()
         self._folder.keep()
-        self._say_running()
         self._report.reserve()
+        self._say_running()
         self._report.ignored = [
             {"name": display(i.name), "reason": i.reason} for i in intake.inventory.ignored
         ]
