@@ -18,6 +18,7 @@ from dflwrap.cli.summary import print_summary
 from dflwrap.common.errors import ExitCode
 from dflwrap.common.text import display
 from dflwrap.common.windows_console import without_quick_edit
+from dflwrap.common.windows_job import without_dialogs
 from dflwrap.extractors.base import Extractor
 from dflwrap.extractors.choosing import choose_extractors
 from dflwrap.supervisor.control import Control
@@ -42,6 +43,8 @@ def run_and_tell(
     )
     if _current_folder() is None:
         os.chdir(request.output_dir.anchor)  # extractors start in it, and many programs cannot start in none
+    if sys.platform == "win32":
+        without_dialogs()  # inherited by everything that this run starts
     control = Control()
     state = RunState()
     _install_signals(control)

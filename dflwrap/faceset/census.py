@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from dflwrap.common.retrying import retry_held_open
 from dflwrap.faceset.errors import FaceFileError, HostileMetadataError, TornFaceError
 from dflwrap.faceset.facts import face_facts
 from dflwrap.faceset.jpeg import check_image_data, header_segments, image_size
@@ -188,7 +189,7 @@ def _stranger(path: Path, size: int) -> Stranger:
     if path.is_symlink() or not path.is_file():
         return Stranger(path.name, StrangerKind.OTHER, problem="a link or a folder, not a file")
     try:
-        data = path.read_bytes()
+        data = retry_held_open(path.read_bytes)
     except OSError as error:
         return Stranger(path.name, StrangerKind.OTHER, problem=f"cannot be read: {error.strerror or error}")
     try:

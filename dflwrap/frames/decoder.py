@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.storage import is_device_error, is_missing
 from dflwrap.frames.judgement import scaled_size
 from dflwrap.frames.likeness import compare
@@ -50,7 +51,7 @@ class _UnreadError(Exception):
 def _bytes_of(source: Path) -> bytes:
     """All bytes; unlike `numpy.fromfile`, which makes a short array of a read error, it raises."""
     try:
-        return source.read_bytes()
+        return retry_held_open(source.read_bytes, bound=3.0)
     except OSError as error:
         if is_missing(error) or is_device_error(error):
             raise _UnreadError(error) from error

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.text import display
 from dflwrap.faceset.audit import Audit, Finding, Gone, Kind
 
@@ -89,7 +90,7 @@ def write_review(path: Path, audit: Audit, faceset: Path) -> bool:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         part.write_text("\n".join(review_lines(audit, faceset)) + "\n", encoding="utf-8")
-        part.replace(path)
+        retry_held_open(lambda: part.replace(path))
     finally:
         part.unlink(missing_ok=True)
     return True

@@ -16,6 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from dflwrap import __version__
+from dflwrap.common.durable import sync
 from dflwrap.common.errors import DflwrapError, NeedsUserError
 from dflwrap.common.text import display
 from dflwrap.common.trees import is_link, make_folders, remove_if_empty, remove_tree
@@ -126,7 +127,7 @@ class RunFolder:
         with (self.path / MARK).open("wb") as file:
             file.write(json.dumps(content).encode() + b"\n")
             file.flush()
-            os.fsync(file.fileno())
+            sync(file.fileno())
 
     def lock_again(self) -> None:
         """After the disk was away: the lock that is held may be one on a disk that is no more."""

@@ -13,12 +13,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from test_promotion import Bench, assert_complete
+from test_promotion import Bench, assert_complete, face
 
 from dflwrap.common import retrying
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.retrying import is_held_open
 from dflwrap.extractors.builtin.facefile import write_whole
+from dflwrap.extractors.builtin.images import read_frame
+from dflwrap.faceset.census import StrangerKind, take_census
 from dflwrap.faceset.metadata import read_metadata
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.report.summary import write_report
@@ -99,6 +101,20 @@ def test_the_builtin_extractor_waits_for_the_scanner(tmp_path: Path, monkeypatch
         write_whole(tmp_path / "a_0.jpg", b"face")
     assert {name for name, _ in scanner.refused} >= {"write_bytes", "replace"}
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a_0.jpg", b"face")]
+
+
+def test_a_frame_and_a_face_of_the_users_that_are_held_are_read_a_moment_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x_0.jpg").write_bytes(face("x.png"))
+    with monkeypatch.context() as patch:
+        scanner = Scanner(patch, str(tmp_path), through_the_c_runtime)
+        assert read_frame(tmp_path / "x_0.jpg").shape == (64, 64, 3)
+        assert scanner.refused
+    with monkeypatch.context() as patch:
+        Scanner(patch, str(tmp_path), through_the_c_runtime)
+        (stranger,) = take_census(tmp_path, [], {}, 64).strangers
+    assert stranger.kind is StrangerKind.WHOLE
 
 
 def test_the_report_waits_for_the_scanner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

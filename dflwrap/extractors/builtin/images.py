@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from dflwrap.common.retrying import retry_held_open
 from dflwrap.extractors.builtin.detector import Frame
 from dflwrap.faceset.errors import TornFaceError
 from dflwrap.faceset.jpeg import IncompleteJpegError, check_image_data, header_segments
@@ -29,7 +30,7 @@ def read_frame(path: Path) -> Frame:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise UnreadableFrameError("not a file")
-        data = path.read_bytes()
+        data = retry_held_open(path.read_bytes, bound=3.0)
     except OSError as error:
         raise UnreadableFrameError(f"cannot be read ({error.strerror or error})") from error
     if not data:

@@ -1,4 +1,7 @@
-"""Variables out of a launcher's `env.sh` or `setenv.bat`, read as text: neither is ever executed."""
+"""Variables out of a launcher's `env.sh`, read as text: it is never executed.
+
+The `setenv.bat` of a Windows build is not read: what it sets follows from where it lies (`command`, `install`).
+"""
 
 from __future__ import annotations
 
