@@ -10,7 +10,7 @@ from typing import Any
 from dflwrap import __version__
 from dflwrap.common.durable import sync
 from dflwrap.common.retrying import retry_held_open
-from dflwrap.common.text import safe_json
+from dflwrap.common.text import display, safe_json
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow
 
@@ -55,6 +55,7 @@ def build_report(
             "removed": counts.removed,
         },
         "faces": counts.faces,
+        "faces_missing": [display(face.name) for face in ledger.faces() if face.missing],
         "extracted_by": _extracted_by(ledger),
         "no_face": [row.name for row in ledger.frames("outcome = 'no_face'")],
         "quarantined": [_attention(row) for row in ledger.frames("outcome = 'quarantined'")],
