@@ -108,7 +108,7 @@ def double_case(target: Target, stage: str, fault: str, settings: dict[str, Any]
 # -- from outside ----------------------------------------------------------------------------------
 
 
-def _extractor(trial: Trial) -> tuple[psutil.Process | None, list[psutil.Process]]:
+def extractor_processes(trial: Trial) -> tuple[psutil.Process | None, list[psutil.Process]]:
     """The extractor's main process and its workers, of a running dflwrap."""
     assert trial.running
     try:
@@ -131,7 +131,7 @@ def _extractor(trial: Trial) -> tuple[psutil.Process | None, list[psutil.Process
 def signal_worker(number: int) -> Callable[[Trial], None]:
     def act(trial: Trial) -> None:
         if trial.wait_for_faces(2):
-            for process in _extractor(trial)[1][:1]:
+            for process in extractor_processes(trial)[1][:1]:
                 process.send_signal(number)
                 trial.provoked = True
 
@@ -140,7 +140,7 @@ def signal_worker(number: int) -> Callable[[Trial], None]:
 
 def signal_host(number: int) -> Callable[[Trial], None]:
     def act(trial: Trial) -> None:
-        host = _extractor(trial)[0] if trial.wait_for_faces(2) else None
+        host = extractor_processes(trial)[0] if trial.wait_for_faces(2) else None
         if host is not None:
             host.send_signal(number)
             trial.provoked = True

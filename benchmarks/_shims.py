@@ -30,7 +30,7 @@ if _faults is None:
 
 def _hit(stage, frame=None):
     output = os.path.join(os.path.dirname(os.environ.get("DFLWRAP_EVENTS") or "."), "out")
-    _faults.hit(stage, frame=frame, output=output, frame_path="")
+    return _faults.hit(stage, frame=frame, output=output, frame_path="")
 """
 
 _MAIN = """\
@@ -93,7 +93,10 @@ def _worker(module):
     def _extract(self, name, written):
         _hit("steady" if seen else "first_frame", frame=name)
         seen.append(name)
-        _hit(name, frame=name)
+        if "unreadable" in _hit(name, frame=name):
+            from dflwrap.extractors.builtin.images import UnreadableFrameError
+
+            raise UnreadableFrameError("commanded to be unreadable")
         return extract(self, name, written)
 
     handler.__init__, handler._extract = __init__, _extract

@@ -75,6 +75,8 @@ class Case:
     frame_seconds: float = 0.0
     frames: int = FRAMES
     workers: int = 2
+    no_response: int = 20
+    """Seconds after which the double, as DeepFaceLab, gives up a silent worker by itself."""
 
 
 @dataclass
@@ -140,7 +142,8 @@ class Trial:
 
     def launch(self, script: dict[str, Any], *more: str) -> Running:
         gpus = 0 if self.case.devices == ("--cpu-only",) else 1
-        options = {"frame_seconds": self.case.frame_seconds, "no_response": 20, "gpus": gpus}
+        options = {"frame_seconds": self.case.frame_seconds, "gpus": gpus}
+        options["no_response"] = self.case.no_response
         self._script.write_text(json.dumps({**script, "options": options}))
         command = extract_command(
             self.case.target,

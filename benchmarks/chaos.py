@@ -1,4 +1,4 @@
-"""Faults of every kind at every stage, and kills of dflwrap itself; then: is anything lost?
+"""Faults of every kind at every stage, in every frame, and kills of dflwrap itself; then: is anything lost?
 
     python -m benchmarks.chaos [--quick] [--kills 200] [--seed S] [--jobs N] [--targets double,built-in,real]
                                [--only PATTERN ...] [--sample N] [--no-matrix] [--diagonal] [--record FILE]
@@ -33,6 +33,7 @@ from pathlib import Path
 
 from benchmarks._clock import build as build_clock
 from benchmarks._common import Target, builtin, double, end_with_me, real_dfl
+from benchmarks._every_frame import every_frame_cases
 from benchmarks._kills import KILLS_A_RUN, Killed, kill_and_resume
 from benchmarks._matrix import double_cases, hooked_cases, outside_cases
 from benchmarks._shims import hooked_builtin, hooked_real
@@ -77,9 +78,10 @@ def cases_of(chosen: Sequence[Target], scratch: Path, *, mount: bool) -> list[Ca
     cases: list[Case] = []
     for target in chosen:
         if target.name == "double":
-            cases += double_cases(target)
+            cases += [*double_cases(target), *every_frame_cases(target)]
         elif target.name == "built-in":
-            cases += hooked_cases(hooked_builtin(target, scratch / "built-in"))
+            hooked = hooked_builtin(target, scratch / "built-in")
+            cases += [*hooked_cases(hooked), *every_frame_cases(hooked)]
         else:
             cases += hooked_cases(hooked_real(target, scratch / "DeepFaceLab", f"{POISON}.png"))
         cases += outside_cases(target, may_mount=mount, clock=clock)
