@@ -84,7 +84,7 @@ def every_frame_cases(target: Target) -> Iterator[Case]:
                     chosen,
                     f"every frame, {way}",
                     f"{fault}, {disturbed}",
-                    {"*.png": [{"fault": "slow", "seconds": 0.1}, settings]},
+                    {"*.*": [{"fault": "slow", "seconds": 0.1}, settings]},
                     outside=act,
                     allowed=allowed,
                     frames=FRAMES,

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import IO
 
 from dflwrap.cli.asking import ask_conflict, somebody_there
 from dflwrap.cli.display import make_reporter
+from dflwrap.cli.signals import heard
 from dflwrap.cli.summary import print_summary
 from dflwrap.common.errors import ExitCode
 from dflwrap.common.text import display
@@ -38,6 +37,21 @@ def run_and_tell(
     may_ask: bool,
 ) -> int:
     """Run; the exit code. may_ask: a person at the terminal is asked what becomes of an earlier faceset."""
+    control = Control()
+    with heard(control):
+        return _heard(request, kind, dfl_root, dfl_python, control, as_json=as_json, may_ask=may_ask)
+
+
+def _heard(
+    request: RunRequest,
+    kind: str,
+    dfl_root: Path | None,
+    dfl_python: Path | None,
+    control: Control,
+    *,
+    as_json: bool,
+    may_ask: bool,
+) -> int:
     chosen = choose_extractors(
         kind, dfl_root=dfl_root, dfl_python=dfl_python, environ=os.environ, cwd=_current_folder()
     )
@@ -45,9 +59,7 @@ def run_and_tell(
         os.chdir(request.output_dir.anchor)  # extractors start in it, and many programs cannot start in none
     if sys.platform == "win32":
         without_dialogs()  # inherited by everything that this run starts
-    control = Control()
     state = RunState()
-    _install_signals(control)
     stream = sys.stderr if as_json else sys.stdout  # with --json, stdout holds one object and nothing else
     result: RunResult | None = None
     try:
@@ -84,6 +96,7 @@ def _run(
     request: RunRequest, chosen: Sequence[Extractor], control: Control, state: RunState, stream: IO[str]
 ) -> RunResult:
     with without_quick_edit(), make_reporter(state, stream) as reporter:
+        control.answer = reporter.notice
         reporter.notice(f"extractor: {chosen[0].info().why}")
         return run_extraction(request, chosen, reporter, control, state)
 
@@ -93,18 +106,6 @@ def _nobody_reads() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):
         os.dup2(nowhere, descriptor)
-
-
-def _install_signals(control: Control) -> None:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        control.request_stop()
-
-    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-    for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
-        try:
-            signal.signal(number, stop)
-        except (OSError, ValueError):
-            continue
 
 
 def _last_words(result: RunResult) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
+from dflwrap.cli.signals import INTERRUPTED, end_before_the_start
 from dflwrap.common.output import open_standard_streams
 
-INTERRUPTED = 4
 FAULT = 5
 """As in `dflwrap.common.errors.ExitCode`."""
 
@@ -16,9 +16,9 @@ def run() -> None:
     """`dflwrap diagnose LOG` must answer within ten times the start of Python, and Typer alone takes seven."""
     open_standard_streams()
     if sys.argv[1:2] == ["diagnose"]:
-        from dflwrap.cli.diagnosing import quick
-
         try:
+            from dflwrap.cli.diagnosing import quick
+
             code = quick(sys.argv[2:])
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
@@ -35,6 +35,7 @@ def run() -> None:
             sys.exit(FAULT)
         if code is not None:
             sys.exit(code)
+    end_before_the_start()
     from dflwrap.cli.main import run as full
 
     full()

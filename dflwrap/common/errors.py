@@ -28,6 +28,15 @@ class DflwrapError(Exception):
     exit_code = ExitCode.USAGE
 
 
+class StoppedError(DflwrapError):
+    """The user stopped the run amid something that is done again by the next start."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__("Interrupted; the same command goes on where it stopped.")
+
+
 class DamagedLedgerError(DflwrapError):
     """The ledger cannot be read, or holds what no dflwrap writes. Told before anything starts."""
 

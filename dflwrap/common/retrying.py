@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 from collections.abc import Callable
 from typing import TypeVar
 
 import tenacity
+
+from dflwrap.common.waits import Flag, StopFlag, wait_until
 
 T = TypeVar("T")
 
@@ -19,9 +20,7 @@ HELD_OPEN_WINERRORS = frozenset({5, 32, 33})
 """Access denied (a scanner, or a delete that is pending), sharing violation, lock violation."""
 
 
-def retry_held_open(
-    function: Callable[[], T], *, bound: float = 10.0, stop: threading.Event | None = None
-) -> T:
+def retry_held_open(function: Callable[[], T], *, bound: float = 10.0, stop: StopFlag | None = None) -> T:
     """Call until it does not fail because another process holds the file (scanner, indexer, cloud sync).
 
     Raises what `function` raised last when `bound` seconds are over, and everything else at once.
@@ -34,17 +33,36 @@ def retrying(
     bound: float,
     first: float,
     longest: float,
-    stop: threading.Event | None,
+    stop: StopFlag | None,
 ) -> tenacity.Retrying:
     """For errors that are `transient`: waits of `first` seconds, doubling up to `longest`."""
-    event = stop if stop is not None else threading.Event()
+    event = stop if stop is not None else Flag()
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(transient),
         wait=tenacity.wait_exponential(multiplier=first, max=longest),
-        stop=tenacity.stop_after_delay(bound) | tenacity.stop_when_event_set(event),
-        sleep=tenacity.sleep_using_event(event),
+        stop=tenacity.stop_after_delay(bound) | stop_when_set(event),
+        sleep=sleeper(event),
         reraise=True,
     )
+
+
+def stop_when_set(event: StopFlag) -> tenacity.stop.stop_base:
+    """As tenacity's `stop_when_event_set`, for flags of ours too."""
+
+    class WhenSet(tenacity.stop.stop_base):
+        def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
+            return event.is_set()
+
+    return WhenSet()
+
+
+def sleeper(event: StopFlag) -> Callable[[float], None]:
+    """Sleeps in slices, until `event` is set."""
+
+    def sleep(seconds: float) -> None:
+        wait_until(event.is_set, seconds)
+
+    return sleep
 
 
 def is_held_open(error: BaseException) -> bool:

@@ -10,12 +10,13 @@ Not covered: whether a face really shows its frame (`identity`), and what follow
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
 from dflwrap.common.retrying import retry_held_open
+from dflwrap.common.waits import heeding, never
 from dflwrap.faceset.errors import FaceFileError, HostileMetadataError, TornFaceError
 from dflwrap.faceset.facts import face_facts
 from dflwrap.faceset.jpeg import check_image_data, header_segments, image_size
@@ -91,28 +92,32 @@ def _rounded(rect: tuple[float, ...] | None) -> tuple[float, ...] | None:
 
 
 def take_census(
-    faceset: Path, recorded: Iterable[FaceRow], sources: Mapping[int, str], image_size_asked: int
+    faceset: Path,
+    recorded: Iterable[FaceRow],
+    sources: Mapping[int, str],
+    image_size_asked: int,
+    stopping: Callable[[], bool] = never,
 ) -> Census:
     """Look at `faceset`. sources: file name of the frame with each id.
 
     image_size_asked: side of a face in pixels, for telling a half-written face from a stranger's picture.
-    Raises OSError when the folder cannot be listed.
+    Raises OSError when the folder cannot be listed, StoppedError when `stopping` says so.
     """
     census = Census()
     with os.scandir(faceset) as listing:
         entries = {entry.name: entry for entry in listing}
     census.pak = PAK in entries
     pending: list[FaceRow] = []
-    for row in recorded:
+    for row in heeding(stopping, recorded):
         entry = entries.get(row.name)
         if entry is None or not _is_this(row, entry, faceset, sources, census):
             pending.append(row)
         else:
             del entries[row.name]
     names = sorted(name for name in entries if Path(name).suffix.lower() in FACE_SUFFIXES)
-    headers = {name: _header(faceset / name) for name in names} if pending else {}
+    headers = {name: _header(faceset / name) for name in heeding(stopping, names)} if pending else {}
     claimed = _find_renamed(pending, headers, sources, census)
-    for name in names:
+    for name in heeding(stopping, names):
         if name not in claimed:
             census.strangers.append(_stranger(faceset / name, image_size_asked))
     return census

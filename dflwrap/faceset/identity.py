@@ -15,7 +15,7 @@ told apart by this, clips are.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from dflwrap.common.waits import never
 from dflwrap.faceset.errors import FaceFileError, HostileMetadataError
 from dflwrap.faceset.metadata import MAX_FILE_BYTES, FaceMetadata, Points, read_metadata
 from dflwrap.frames.conversion import ConversionError, Converter
@@ -88,10 +89,10 @@ class FaceMatcher:
     Read-only. At most `workers` children run, which start on first use and end with `close`.
     """
 
-    def __init__(self, workers: int | None = None) -> None:
-        """workers: decoders at work; None = one a CPU, four at most."""
+    def __init__(self, workers: int | None = None, stopping: Callable[[], bool] = never) -> None:
+        """workers: decoders at work; None = one a CPU, four at most. stopping: True ends `matches` by StoppedError."""
         self._workers = workers or min(_MOST_WORKERS, os.cpu_count() or 1)
-        self._free = [Converter() for _ in range(self._workers)]
+        self._free = [Converter(stopping) for _ in range(self._workers)]
 
     def __enter__(self) -> Self:
         return self

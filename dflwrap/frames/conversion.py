@@ -9,16 +9,22 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from dflwrap.common.errors import StoppedError
+from dflwrap.common.waits import never, take, wait_until
 from dflwrap.frames.likeness import Likeness, Piece
 
 TIMEOUT = 120.0
 """Seconds for one image; 20000x20000 takes about 30."""
+
+END_BOUND = 5.0
+"""Seconds for a killed child to be gone; one whose disk does not answer cannot be killed, and is left behind."""
 
 _OWN_GROUP: dict[str, Any] = (
     {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined,unused-ignore]
@@ -70,7 +76,9 @@ class Look:
 class Converter:
     """Converts images one at a time in a child process that starts on first use."""
 
-    def __init__(self) -> None:
+    def __init__(self, stopping: Callable[[], bool] = never) -> None:
+        """stopping: asked while an image is waited for; True ends its child, and raises StoppedError."""
+        self._stopping = stopping
         self._child: subprocess.Popen[bytes] | None = None
         self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
@@ -86,7 +94,8 @@ class Converter:
         """Write `source` to `target` as PNG, with a longest side of `max_side` pixels where `scaled_size` can.
 
         Raises ConversionError when the image is to blame, SourceUnreadError when it is missing or its device
-        fails, OSError when `target` cannot be written (it must not exist yet). None leaves a part of it behind.
+        fails, OSError when `target` cannot be written (it must not exist yet), StoppedError. None leaves a part of
+        it behind.
         """
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
@@ -103,7 +112,7 @@ class Converter:
         return Converted(answer["width"], answer["height"], answer["out_width"], answer["out_height"])
 
     def look(self, source: Path) -> Look:
-        """Brightness and sharpness of the image at `source`. Raises ConversionError, SourceUnreadError."""
+        """Brightness and sharpness of the image at `source`. Raises as `convert`, but for its target."""
         answer = self._ask({"source": os.fsencode(source).hex()})
         return Look(answer["mean"], answer["brightest"], answer["sharpness"])
 
@@ -124,17 +133,20 @@ class Converter:
         ]
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self._stopping():
+            raise StoppedError
         child = self._started()
         assert child.stdin is not None
+        data = json.dumps(request).encode("ascii") + b"\n"
+        # In a thread: a child that hangs before it reads would hold a long request up for ever.
+        threading.Thread(target=_write, args=(child.stdin, data), name="decoder-request", daemon=True).start()
         try:
-            child.stdin.write(json.dumps(request).encode("ascii") + b"\n")
-            child.stdin.flush()
-            line = self._answers.get(timeout=TIMEOUT)
+            line = take(self._answers, TIMEOUT, self._stopping)
         except queue.Empty:
             self.close()
+            if self._stopping():
+                raise StoppedError from None
             raise ConversionError(f"decoding it took more than {TIMEOUT:.0f} s") from None
-        except OSError:
-            line = b""
         if not line:
             raise ConversionError(f"the decoder died of it (exit status {self._status_of(child)})")
         answer: dict[str, Any] = json.loads(line)
@@ -147,24 +159,19 @@ class Converter:
         return answer
 
     def _status_of(self, child: subprocess.Popen[bytes]) -> int | None:
-        try:
-            return child.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            self.close()
+        wait_until(lambda: child.poll() is not None, END_BOUND)
+        self.close()
+        return child.returncode
 
     def close(self) -> None:
         child, self._child = self._child, None
         if child is None:
             return
         child.kill()
-        child.wait()
-        if child.stdin:
-            try:
+        wait_until(lambda: child.poll() is not None, END_BOUND)
+        if child.stdin and child.returncode is not None:
+            with suppress(OSError):
                 child.stdin.close()
-            except OSError:
-                pass
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._child is None or self._child.poll() is not None:
@@ -194,6 +201,13 @@ def _os_error(source: str, number: int | None, winerror: int | None) -> OSError:
     if winerror is not None and os.name != "nt":  # elsewhere the constructor drops it
         error.winerror = winerror  # type: ignore[attr-defined,unused-ignore]
     return error
+
+
+def _write(stream: IO[bytes], data: bytes) -> None:
+    """What cannot be written is told by the end of the answers."""
+    with suppress(OSError, ValueError):
+        stream.write(data)
+        stream.flush()
 
 
 def _pump(stream: IO[bytes], answers: queue.SimpleQueue[bytes]) -> None:

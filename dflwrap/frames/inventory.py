@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.storage import is_device_error, is_missing
 from dflwrap.common.text import display
+from dflwrap.common.waits import heeding, never
 from dflwrap.frames.names import stem_and_suffix
 
 DFL_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
@@ -86,10 +88,10 @@ def _cannot_list(folder: Path, error: OSError) -> DflwrapError:
     )
 
 
-def take_inventory(folder: Path) -> Inventory:
+def take_inventory(folder: Path, stopping: Callable[[], bool] = never) -> Inventory:
     """List `folder` (not its sub-folders), sorted by name as DFL sorts.
 
-    Raises DflwrapError when the folder is missing, is not a folder or cannot be listed.
+    Raises DflwrapError when the folder is missing, is not a folder or cannot be listed; StoppedError.
     """
     try:
         with os.scandir(folder) as listing:
@@ -98,7 +100,7 @@ def take_inventory(folder: Path) -> Inventory:
         raise _cannot_list(folder, error) from None
     frames: list[FrameEntry] = []
     ignored: list[Ignored] = []
-    for entry in entries:
+    for entry in heeding(stopping, entries):
         suffix = stem_and_suffix(entry.name)[1]
         if suffix in IMAGE_SUFFIXES:
             frames.append(_frame(entry))

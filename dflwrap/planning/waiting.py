@@ -6,7 +6,6 @@ and what to do afterwards is the policy's matter.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from typing import TypeVar
 
 import tenacity
 
-from dflwrap.common.retrying import retrying
+from dflwrap.common.retrying import retrying, sleeper, stop_when_set
+from dflwrap.common.waits import Flag, StopFlag
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ def wait_for_vram(
     bound: float,
     first: float = 1.0,
     longest: float = 15.0,
-    stop: threading.Event | None = None,
+    stop: StopFlag | None = None,
     note: Callable[[int | None, float], None] | None = None,
 ) -> Waited:
     """Until `read_free()` gives at least `needed` bytes; looks after `first` s, doubling up to `longest`.
@@ -54,7 +54,7 @@ def wait_for_disk(
     bound: float,
     first: float = 5.0,
     longest: float = 60.0,
-    stop: threading.Event | None = None,
+    stop: StopFlag | None = None,
     note: Callable[[int | None, float], None] | None = None,
 ) -> Waited:
     """As `wait_for_vram`, for the free bytes of a folder."""
@@ -66,7 +66,7 @@ def retry_startup(
     transient: Callable[[BaseException], bool],
     *,
     bound: float = 5.0,
-    stop: threading.Event | None = None,
+    stop: StopFlag | None = None,
 ) -> T:
     """Call until it does not fail with a `transient` error: a driver that is still starting or resetting.
 
@@ -81,10 +81,10 @@ def _until(
     bound: float,
     first: float,
     longest: float,
-    stop: threading.Event | None,
+    stop: StopFlag | None,
     note: Callable[[int | None, float], None] | None,
 ) -> Waited:
-    event = stop if stop is not None else threading.Event()
+    event = stop if stop is not None else Flag()
     start = time.monotonic()
 
     def look() -> int | None:
@@ -99,8 +99,8 @@ def _until(
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_result(short_of_it),
         wait=_within(bound, start, tenacity.wait_exponential(multiplier=first, max=longest)),
-        stop=tenacity.stop_after_delay(bound) | tenacity.stop_when_event_set(event),
-        sleep=tenacity.sleep_using_event(event),
+        stop=tenacity.stop_after_delay(bound) | stop_when_set(event),
+        sleep=sleeper(event),
         retry_error_callback=_last_reading,
     )
     last = retrying(look)

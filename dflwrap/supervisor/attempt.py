@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dflwrap.common.events import Event, EventKind, parse_event
 from dflwrap.common.plan import AttemptSpec
+from dflwrap.common.waits import join
 from dflwrap.extractors.base import Extractor
 from dflwrap.faceset.promotion import cannot_write
 from dflwrap.supervisor.awake import AwakeClock
@@ -32,6 +33,8 @@ PROMPT_BOUND = 10.0
 """Seconds that an extractor may stand at a prompt which the null device cannot answer."""
 GENTLE_BOUND = 60.0
 """Seconds for the frames in flight after a gentle stop: a frame takes 2 s on a slow CPU."""
+PUMP_BOUND = 10.0
+"""Seconds for the rest of the output once the processes are gone; what an unkillable one holds open is left."""
 MAX_ALL_DONE = 20.0
 """Seconds that an extractor may take to end after every frame has come back; DFL needs 1 to 2 s."""
 
@@ -175,7 +178,7 @@ class Attempt:
         finally:
             tree.close()
             for pump in pumps:
-                pump.join(10.0)
+                join(pump, PUMP_BOUND)
         return ended_by, dead, tree.poll()
 
     def _supervise(self, tree: ProcessTree, pumps: Sequence[StreamPump]) -> tuple[EndedBy, Dead | None]:
@@ -222,7 +225,9 @@ class Attempt:
                 self._agent_failed = str(event.data.get("error", ""))[:2000]
                 self._watcher = OutputWatcher(Path(self._spec.output_dir), self._spec.frames)
         deadline = time.monotonic() + LOOK_BOUND
-        while not self._lines.empty() and (everything or time.monotonic() < deadline):
+        for _ in range(self._lines.qsize()):  # no more: who outlives the end may write on
+            if not everything and time.monotonic() > deadline:
+                break
             events += self._read_line(self._lines.get_nowait())
         if self._watcher:
             events += self._watcher.poll()

@@ -181,7 +181,7 @@ class AttemptRunner:
                 folder / "in",
                 rows,
                 max_side=plan.max_side,
-                stopping=lambda: self.control.at_once or self.storage.away(),
+                stopping=lambda: self.control.stopping or self.storage.away(),
             )
         except OSError as error:
             raise cannot_write(folder / "in", error) from error

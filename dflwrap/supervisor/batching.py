@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dflwrap.common.errors import NeedsUserError
+from dflwrap.common.errors import NeedsUserError, StoppedError
 from dflwrap.common.storage import LONGEST_PATH, is_device_error, is_listed, is_missing, read_error
 from dflwrap.common.text import display
+from dflwrap.common.waits import never
 from dflwrap.frames.batch import batch_name, link_frame
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
 from dflwrap.frames.judgement import Entry, Judgement, judge_size
@@ -37,7 +38,7 @@ def make_batch(
     rows: Sequence[FrameRow],
     *,
     max_side: int = 0,
-    stopping: Callable[[], bool] = lambda: False,
+    stopping: Callable[[], bool] = never,
 ) -> Batch:
     """Fill `folder` (new) with links to, or converted copies of, frames in `source`.
 
@@ -47,7 +48,7 @@ def make_batch(
     """
     folder.mkdir()
     batch = Batch()
-    with Converter() as converter:
+    with Converter(stopping) as converter:
         for row in rows:
             if stopping():
                 break
@@ -70,6 +71,8 @@ def make_batch(
             except SourceUnreadError as unread:
                 _not_read(batch, row, path, unread.error)
                 continue
+            except StoppedError:
+                break
             except ConversionError as error:
                 batch.refused.append((row, Judgement(Entry.REFUSE, str(error), "imread-failed")))
                 continue

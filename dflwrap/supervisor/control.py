@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
+
+from dflwrap.common.waits import Flag
+
+FINISHING = "Stopping: finishing the frames at work; again to end now."
+ENDING = "Ending now."
 
 
 class Control:
-    """Set by signal handlers, read by the loop. The first request is gentle, the second is not."""
+    """Set by signal handlers, read by the loop. The first request is gentle, the second is not.
+
+    Takes no lock: a handler runs amid whatever the main thread does, which may be waiting here.
+    """
 
     def __init__(self) -> None:
-        self._gentle = threading.Event()
-        self._now = threading.Event()
+        self._gentle = Flag()
+        self._now = Flag()
+        self.answer: Callable[[str], None] = lambda text: None
+        """Says to the user what a request means; called amid the handler, so it must neither wait nor lock."""
 
     def request_stop(self) -> None:
-        if self._gentle.is_set():
+        if not self._gentle.is_set():
+            self._gentle.set()
+            self.answer(FINISHING)
+        elif not self._now.is_set():
             self._now.set()
-        self._gentle.set()
+            self.answer(ENDING)
 
     @property
     def stopping(self) -> bool:
@@ -26,8 +39,8 @@ class Control:
         return self._now.is_set()
 
     @property
-    def stop_event(self) -> threading.Event:
-        """Set once a stop was requested: for waits that take an event."""
+    def stop_event(self) -> Flag:
+        """Set once a stop was requested: for waits that take one."""
         return self._gentle
 
     def pause(self, seconds: float) -> bool:

@@ -22,6 +22,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import psutil
 
@@ -29,6 +30,21 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 SWEEP_BOUND = 5.0
 """Seconds spent on killing descendants; a process in an uninterruptible wait cannot be killed."""
+TRACKER_BOUND = 2.0
+"""Seconds for Python's resource tracker, once the others are gone: it unlinks their semaphores, or /dev/shm fills with
+sem.mp-* files, and ends by itself when nobody holds its pipe any more (0.1 s)."""
+_TRACKERS = (
+    "from multiprocessing.resource_tracker import main",
+    "from multiprocessing.semaphore_tracker import main",  # its name before Python 3.8
+)
+
+
+def is_tracker(process: psutil.Process) -> bool:
+    """Whether it is the process in which Python's multiprocessing keeps book of semaphores."""
+    try:
+        return any(word.startswith(_TRACKERS) for word in process.cmdline())
+    except (psutil.Error, OSError):
+        return False
 
 
 def session_members(leader: int) -> list[psutil.Process]:
@@ -53,30 +69,46 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
-def _before_exec() -> None:
+def _before_exec(ours: list[signal.Signals]) -> None:
     # What is ignored stays ignored over exec; the extractor gets its signals as if started by hand.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    for number in ours:
+        signal.signal(number, signal.SIG_DFL)
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def kill_descendants() -> None:
-    """SIGKILL every descendant of this process, and its session, until none is left, within SWEEP_BOUND."""
+    """SIGKILL every descendant of this process, and its session, until none is left, within SWEEP_BOUND.
+
+    Trackers get TRACKER_BOUND to end by themselves.
+    """
     me = psutil.Process()
     deadline = time.monotonic() + SWEEP_BOUND
-    while time.monotonic() < deadline:
-        alive = []
-        for child in {*me.children(recursive=True), *session_members(me.pid)}:
-            try:
-                if child.status() != psutil.STATUS_ZOMBIE:
-                    alive.append(child)
-                    child.kill()
-            except psutil.Error:
-                continue
+    only_trackers_since: float | None = None
+    while (now := time.monotonic()) < deadline:
+        alive = [
+            child for child in {*me.children(recursive=True), *session_members(me.pid)} if not _is_gone(child)
+        ]
         _reap()
         if not alive:
             return
-        psutil.wait_procs(alive, timeout=0.2)
+        victims = [child for child in alive if not is_tracker(child)]
+        if victims:
+            only_trackers_since = None
+        else:
+            only_trackers_since = only_trackers_since or now
+            if now - only_trackers_since > TRACKER_BOUND:
+                victims = alive
+        for child in victims:
+            with suppress(psutil.Error):
+                child.kill()
+        psutil.wait_procs(alive, timeout=0.2 if victims else 0.05)
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return True
 
 
 def _reap() -> None:
@@ -116,8 +148,10 @@ def main() -> int:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     # The control pipe is what counts; SIGTERM is for whoever finds this process by hand.
     signal.signal(signal.SIGTERM, _on_terminate)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # What was ignored when dflwrap was started (nohup, a job in the background) is the extractor's to ignore too.
+    ours = [n for n in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    for number in ours:
+        signal.signal(number, signal.SIG_IGN)
     try:
         child = subprocess.Popen(
             argv,
@@ -126,7 +160,7 @@ def main() -> int:
             cwd=launch["cwd"],
             process_group=0,
             # Safe here: this process has one thread.
-            preexec_fn=_before_exec,
+            preexec_fn=lambda: _before_exec(ours),
             restore_signals=True,
         )
     except (OSError, ValueError, subprocess.SubprocessError) as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
+from dflwrap.common.waits import heeding, never
 from dflwrap.frames.conversion import Converter
 from dflwrap.frames.filters import FILTERED, why_left_out
 from dflwrap.frames.inventory import UNREAD, FrameEntry, Inventory
@@ -33,11 +35,17 @@ class Intake:
 
 
 def take_in(
-    request: RunRequest, begun: Begun, inventory: Inventory, run_folder: Path, judge_clip: ClipJudge
+    request: RunRequest,
+    begun: Begun,
+    inventory: Inventory,
+    run_folder: Path,
+    judge_clip: ClipJudge,
+    stopping: Callable[[], bool] = never,
 ) -> Intake:
     """Enter new frames, quarantine what cannot be extracted, adopt existing faces, open what is to be redone.
 
-    Raises DflwrapError when there is no frame at all, or the user must choose what becomes of existing faces.
+    Raises DflwrapError when there is no frame at all, or the user must choose what becomes of existing faces,
+    StoppedError when `stopping` says so: the next start does what was not done.
     """
     ledger = begun.ledger
     if not inventory.frames and not ledger.counts().total:
@@ -53,10 +61,10 @@ def take_in(
             judge_clip,
             lambda row, entry: _anew(request, ledger, row, entry),
         )
-    _enter(request, ledger, intake)
+    _enter(request, ledger, intake, stopping)
     present = [entry.name for entry in inventory.frames]
     intake.notices += account_for_missing(request.input_dir, ledger, present)
-    _filter(request, ledger, intake)
+    _filter(request, ledger, intake, stopping)
     intake.notices += adopt(request, ledger, run_folder, begun.census, judge_clip)
     if request.redo:
         intake.notices += redo_asked(request, ledger, run_folder)
@@ -71,14 +79,14 @@ def _no_frames(request: RunRequest, inventory: Inventory) -> str:
     return text + " Give the folder that holds the frames themselves with --input-dir."
 
 
-def _enter(request: RunRequest, ledger: Ledger, intake: Intake) -> None:
+def _enter(request: RunRequest, ledger: Ledger, intake: Intake, stopping: Callable[[], bool]) -> None:
     """New frames into the ledger; refused ones that were away are judged anew."""
     known = {row.file_name: row for row in ledger.frames()}
     stems = {case_key(row.stem) for row in known.values()}
     prefix = ledger.get(PREFIX)
     prefix = prefix if isinstance(prefix, str) else ""
     new: list[NewFrame] = []
-    for entry in intake.inventory.frames:
+    for entry in heeding(stopping, intake.inventory.frames):
         row = known.get(entry.name)
         if row is not None:
             if row.entry is Entry.REFUSE and row.outcome is Outcome.NOT_ATTEMPTED and entry.size != UNREAD:
@@ -127,14 +135,14 @@ def _anew(request: RunRequest, ledger: Ledger, row: FrameRow, entry: FrameEntry)
     ledger.enter_anew(row.id, _new_frame(entry, row.stem, judge(request.input_dir, entry)))
 
 
-def _filter(request: RunRequest, ledger: Ledger, intake: Intake) -> None:
+def _filter(request: RunRequest, ledger: Ledger, intake: Intake, stopping: Callable[[], bool]) -> None:
     """Leave out what the user asked to leave out; frames left out before under other filters are open again."""
     ledger.reopen("outcome = 'not_attempted' AND cause = ?", (FILTERED,))
     if not request.filters.any:
         return
     left_out = 0
-    with Converter() as converter:
-        for row in ledger.open_frames():
+    with Converter(stopping) as converter:
+        for row in heeding(stopping, ledger.open_frames()):
             reason = why_left_out(request.input_dir / row.file_name, request.filters, converter)
             if reason is not None:
                 ledger.settle(row.id, Outcome.NOT_ATTEMPTED, cause=FILTERED, evidence=reason)

@@ -87,8 +87,8 @@ class Observer:
     def _write(self) -> None:
         self._next_write = time.monotonic() + WRITE_EVERY
         samples = []
-        while not self._samples.empty():
-            samples.append(self._samples.get())
+        for _ in range(self._samples.qsize()):
+            samples.append(self._samples.get_nowait())
         if samples:
             self._ledger.add_samples(self._attempt, [(s.time, s.to_dict()) for s in samples])
 

@@ -12,6 +12,7 @@ from typing import Self
 
 from dflwrap.common.plan import REPAIR_BOUND
 from dflwrap.common.retrying import retry_held_open
+from dflwrap.common.waits import join
 from dflwrap.frames.conversion import ConversionError, Converter
 from dflwrap.frames.judgement import REPAIR_SIDE, judge_size
 from dflwrap.ledger.records import FrameRow
@@ -57,7 +58,7 @@ class Repairer:
         deadline = time.monotonic() + END_BOUND
         while self._thread.is_alive() and time.monotonic() < deadline:
             self._converter.close()  # ends a conversion under way; one may just be beginning
-            self._thread.join(0.1)
+            join(self._thread, 0.1)
 
     def ask(self, name: str) -> FrameRow | None:
         """Begin with the copy of a frame of the batch. None if it has been asked for, or is not one of them."""

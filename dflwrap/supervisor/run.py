@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dflwrap.common.errors import DamagedLedgerError, DflwrapError, ExitCode, NeedsUserError
+from dflwrap.common.errors import DamagedLedgerError, DflwrapError, ExitCode, NeedsUserError, StoppedError
 from dflwrap.common.plan import AttemptSpec, Plan
 from dflwrap.common.text import display
 from dflwrap.common.trees import is_inside, is_same_folder
@@ -93,9 +93,9 @@ def _owning(
         folder.make_output()
     except OSError as error:
         raise cannot_write(request.output_dir, error) from error
-    inventory = take_inventory(request.input_dir)
-    with FaceMatcher() as matcher:
-        begun = begin(request, folder, inventory, matcher.judge)
+    inventory = take_inventory(request.input_dir, lambda: control.stopping)
+    with FaceMatcher(stopping=lambda: control.stopping) as matcher:
+        begun = begin(request, folder, inventory, matcher.judge, lambda: control.stopping)
     try:
         run = _Run(request, extractors, reporter, control, state, folder, begun, inventory)
         try:
@@ -214,7 +214,11 @@ class _Run:
             self._request.input_dir,
         )
         self._folder.clear_work(self._ledger)
-        intake = self._intake()
+        try:
+            intake = self._intake()
+        except StoppedError:
+            self._folder.keep()
+            return self._end(Ended(interrupted=True))
         self._folder.keep()
         self._report.reserve()
         self._say_running()
@@ -249,8 +253,17 @@ class _Run:
         if resumed:
             self._say_running()
         try:
-            with FaceMatcher() as matcher:
-                return take_in(self._request, self._begun, self._inventory, self._folder.path, matcher.judge)
+            with FaceMatcher(stopping=lambda: self._control.stopping) as matcher:
+                return take_in(
+                    self._request,
+                    self._begun,
+                    self._inventory,
+                    self._folder.path,
+                    matcher.judge,
+                    lambda: self._control.stopping,
+                )
+        except StoppedError:
+            raise
         except DflwrapError as error:
             if resumed:
                 cause = error.cause if isinstance(error, NeedsUserError) else "usage"

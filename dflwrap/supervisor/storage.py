@@ -18,6 +18,7 @@ from pathlib import Path
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.storage import is_device_error, is_missing, read_error
 from dflwrap.common.text import display
+from dflwrap.common.waits import wait_until
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, Outcome
 from dflwrap.planning.yields import spread
@@ -170,10 +171,10 @@ class Storage:
         if look is None or look.done.is_set():  # what it saw may be old
             look = self._under_way = _Look(self)
         else:  # begun before now: one more, if it answers at all
-            if not _wait(look.done, bound):
+            if not wait_until(look.done.is_set, bound):
                 return self._silent()
             look = self._under_way = _Look(self)
-        if not _wait(look.done, bound):
+        if not wait_until(look.done.is_set, bound):
             return self._silent()
         self._last, self._under_way = look.answer, None
         return look.answer
@@ -232,15 +233,6 @@ class Storage:
         return any(
             read_error(self.input_dir / name, whole=True) is None for name in spread(names, FEW_UNREAD)
         )
-
-
-def _wait(done: threading.Event, bound: float) -> bool:
-    """In slices: on Windows a long wait does not hear Ctrl-C (cpython#80116)."""
-    deadline = time.monotonic() + bound
-    while not done.wait(0.2):
-        if time.monotonic() > deadline:
-            return False
-    return True
 
 
 def _names(rows: Sequence[FrameRow]) -> str:

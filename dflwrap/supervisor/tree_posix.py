@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 
 import psutil
 
 from dflwrap.extractors.base import Launch
-from dflwrap.supervisor.guard import SWEEP_BOUND, session_members
+from dflwrap.supervisor.guard import SWEEP_BOUND, is_tracker, session_members
 from dflwrap.supervisor.tree import ProcessTree, cannot_start, popen_streams
 
 assert sys.platform != "win32"
@@ -51,11 +53,14 @@ class PosixTree(ProcessTree):
 
     def _hand_over(self, launch: Launch) -> None:
         assert self._guard.stdin is not None
-        try:
-            with self._guard.stdin as stdin:
-                stdin.write(json.dumps({"env": launch.env, "cwd": launch.cwd}).encode())
-        except BrokenPipeError:
-            pass  # the guard died at once: `poll` says so
+        stdin, data = self._guard.stdin, json.dumps({"env": launch.env, "cwd": launch.cwd}).encode()
+
+        def write() -> None:
+            with suppress(OSError), stdin:  # where the guard died at once, `poll` says so
+                stdin.write(data)
+
+        # In a thread: a guard that is stopped before it reads is the liveness's business, not this thread's.
+        threading.Thread(target=write, name="guard-stdin", daemon=True).start()
 
     def poll(self) -> int | None:
         if self._code is None and self._guard.poll() is not None:
@@ -73,7 +78,7 @@ class PosixTree(ProcessTree):
             return int(text)
         except ValueError:  # the guard was killed: on Linux its own child dies with it, elsewhere nobody
             self._kill_known()
-            return self._guard.returncode
+            return self._guard.returncode if self._guard.returncode is not None else -int(signal.SIGKILL)
 
     def ask_to_stop(self) -> None:
         self._order(b"T")
@@ -95,12 +100,11 @@ class PosixTree(ProcessTree):
                 self._guard.wait(SWEEP_BOUND + 2.0)
             except subprocess.TimeoutExpired:
                 for process in members:
-                    try:
+                    with suppress(psutil.Error):
                         process.kill()
-                    except psutil.Error:
-                        continue
                 self._guard.kill()
-                self._guard.wait()
+                with suppress(subprocess.TimeoutExpired):
+                    self._guard.wait(SWEEP_BOUND)
         if self._code is None:
             self._code = self._read_status()
         for descriptor in (self._control, self._status):
@@ -113,11 +117,14 @@ class PosixTree(ProcessTree):
         """Kill what was seen at the last look, what descends from it (psutil minds reused ids), and who is still in
         the guard's session."""
         for process in {*self._known, *session_members(self.pid)}:
+            if is_tracker(process):
+                continue  # ends by itself, having cleared up after the others
             with suppress(psutil.Error):
                 process.suspend()  # or it goes on starting others
                 for child in process.children(recursive=True):
                     with suppress(psutil.Error):
-                        child.kill()
+                        if not is_tracker(child):
+                            child.kill()
             with suppress(psutil.Error):
                 process.kill()
 

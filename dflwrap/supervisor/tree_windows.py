@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from dflwrap.common.waits import wait_until
 from dflwrap.common.windows_job import Job, kill_on_close, without_dialogs
 from dflwrap.extractors.base import Launch
 from dflwrap.supervisor.tree import ProcessTree, Vitals, cannot_start, measure, popen_streams
@@ -88,12 +89,9 @@ class WindowsTree(ProcessTree):
 
     def close(self) -> None:
         self.kill()
-        try:
-            self._process.wait(CLOSE_BOUND)
-        except subprocess.TimeoutExpired:
-            pass  # stuck in a driver's call: it ends when that returns, and the run goes on
-        finally:
-            self._job.close()
+        # One that is stuck in a driver's call ends when that returns; the run goes on without it.
+        wait_until(lambda: self._process.poll() is not None, CLOSE_BOUND)
+        self._job.close()
 
     def vitals(self) -> Vitals:
         now = time.monotonic()

@@ -16,6 +16,7 @@ from dflwrap.common.errors import DflwrapError
 from dflwrap.common.events import EventKind, parse_event
 from dflwrap.common.plan import AttemptSpec, Plan
 from dflwrap.common.trees import remove_tree
+from dflwrap.common.waits import StopFlag, join
 from dflwrap.extractors.base import Extractor
 from dflwrap.ledger.records import FrameRow
 from dflwrap.supervisor.batching import make_batch
@@ -27,6 +28,8 @@ START_BOUND = 120.0
 FRAME_BOUND = 15.0
 """Seconds: starting TensorFlow takes up to 20 s; a frame 0.1 s with the built-in extractor, up to 5 s with
 DeepFaceLab on one slow core."""
+END_BOUND = 15.0
+"""Seconds for its process tree to be killed (8 at most) and its folder to be removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +84,9 @@ class Witness:
         self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
         self._thread.start()
 
-    def wait(self, stop: threading.Event) -> Testimony | None:
+    def wait(self, stop: StopFlag) -> Testimony | None:
         """The testimony, waited for within its bound or until `stop` is set."""
-        deadline = time.monotonic() + self._bound() + 30.0
-        while self._thread.is_alive() and not stop.is_set() and time.monotonic() < deadline:
-            self._thread.join(0.2)
+        join(self._thread, self._bound() + 30.0, stop.is_set)
         self.close()
         return self.testimony
 
@@ -94,7 +95,7 @@ class Witness:
 
     def close(self) -> None:
         self._stop.set()
-        self._thread.join(15.0)
+        join(self._thread, END_BOUND)
 
     def _run(self) -> None:
         try:

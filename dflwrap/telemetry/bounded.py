@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from dflwrap.common.waits import wait_until
 from dflwrap.telemetry.base import DeviceDescription, DeviceSample, GpuReader
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ class BoundedReader:
         self._stuck: _Request | None = None
         self._lock = threading.Lock()
         threading.Thread(target=self._serve, name="gpu-telemetry", daemon=True).start()
-        self._started.wait(start_timeout)
+        wait_until(self._started.is_set, start_timeout)
 
     @property
     def why_not(self) -> str | None:
@@ -85,7 +86,7 @@ class BoundedReader:
                 return otherwise
             request = _Request(function)
             self._requests.put(request)
-            if not request.done.wait(self._timeout):
+            if not wait_until(request.done.is_set, self._timeout):
                 self._stuck = request
                 return otherwise
             answer: T = otherwise if request.answer is None else request.answer

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import psutil
 
+from dflwrap.common.waits import join, wait_until
 from dflwrap.planning.types import ForeignProcess, TelemetrySummary
 from dflwrap.telemetry.base import DeviceSample, GpuReader, Sample
 from dflwrap.telemetry.host import HostReader
@@ -66,9 +67,7 @@ class Recorder:
     def start(self, first_sample_within: float = 5.0) -> None:
         """Begin, and wait (bounded, seconds) for the first sample: the machine before the attempt."""
         self._thread.start()
-        deadline = time.monotonic() + first_sample_within
-        while self.latest is None and self._thread.is_alive() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: self.latest is not None or not self._thread.is_alive(), first_sample_within)
 
     def watch(self, pid: int) -> None:
         """The extractor's process: its tree is "ours", everything else on the GPU is foreign."""
@@ -82,8 +81,7 @@ class Recorder:
         """End sampling (bounded, seconds) and sum up. The last sample is the latest before this call."""
         self._stop.set()
         self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
+        join(self._thread, timeout)
         return self.summary()
 
     def summary(self) -> TelemetrySummary:

@@ -5,12 +5,13 @@ What lies on the disk decides, not what the ledger remembers. Until a choice is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.text import display
+from dflwrap.common.waits import never
 from dflwrap.faceset.census import PAK, Census, take_census
 from dflwrap.faceset.identity import Match
 from dflwrap.faceset.promotion import Promoter
@@ -52,17 +53,23 @@ class _Found:
     sentence: str
 
 
-def begin(request: RunRequest, folder: RunFolder, inventory: Inventory, judge: ClipJudge) -> Begun:
+def begin(
+    request: RunRequest,
+    folder: RunFolder,
+    inventory: Inventory,
+    judge: ClipJudge,
+    stopping: Callable[[], bool] = never,
+) -> Begun:
     """Open the run's ledger, or lay the earlier run aside and begin a new one.
 
-    Raises ConflictError where the user must choose, and other DflwrapErrors.
+    Raises ConflictError where the user must choose, StoppedError when `stopping` says so, and other DflwrapErrors.
     """
     ledger = Ledger(folder.database)
     try:
         fresh = ledger.get_table("options") is None
         if not fresh:
             _finish_moves(request, folder, ledger)
-        census = _census(request, ledger)
+        census = _census(request, ledger, stopping)
         if fresh:
             clip, found = None, _packed() if census.pak else None
         else:
@@ -97,9 +104,9 @@ def _finish_moves(request: RunRequest, folder: RunFolder, ledger: Ledger) -> Non
     Promoter(ledger, folder.path, request.output_dir, size).repair()
 
 
-def _census(request: RunRequest, ledger: Ledger) -> Census:
+def _census(request: RunRequest, ledger: Ledger, stopping: Callable[[], bool] = never) -> Census:
     sources = {row.id: row.file_name for row in ledger.frames()}
-    return take_census(request.output_dir, ledger.faces(), sources, request.options.image_size)
+    return take_census(request.output_dir, ledger.faces(), sources, request.options.image_size, stopping)
 
 
 def _compare(
