@@ -172,9 +172,12 @@ def probe_batch(plan: Plan, open_frames: int, *, measured: bool) -> int:
 
 
 def measured_peak(telemetry: TelemetrySummary | None, plan: Plan) -> int | None:
-    """Video memory (bytes) of one worker of an attempt under `plan`; None if it was not to be seen."""
-    peaks = [] if telemetry is None else [d.ours_peak for d in telemetry.devices if d.index in plan.devices]
-    known = [peak for peak in peaks if peak]
+    """Video memory (bytes) of one worker of an attempt under `plan`; None if it was not to be seen.
+
+    What Windows kept in RAM because the card was full counts: a plan as wide as that was too wide.
+    """
+    devices = () if telemetry is None else [d for d in telemetry.devices if d.index in plan.devices]
+    known = [d.ours_peak + (d.spilled_peak or 0) for d in devices if d.ours_peak]
     return max(known) // max(1, plan.workers) if known else None
 
 

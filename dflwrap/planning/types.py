@@ -123,6 +123,8 @@ class DeviceSummary:
     free_max: int | None = None
     ours_seen: bool | None = None
     """A process of the extractor was on the card; None where the driver lists no processes."""
+    spilled_peak: int | None = None
+    """Most RAM that stood in for video memory of the extractor while the card was full (Windows); None: not told."""
 
     @property
     def free_without_us(self) -> int | None:

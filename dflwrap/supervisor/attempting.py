@@ -16,7 +16,7 @@ from dflwrap.faceset.promotion import Promoter, cannot_write
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, Outcome
 from dflwrap.planning.fingerprint import fingerprint
-from dflwrap.planning.types import AttemptRecord
+from dflwrap.planning.types import GIB, AttemptRecord
 from dflwrap.supervisor.attempt import Attempt, AttemptResult, EndedBy, Watch
 from dflwrap.supervisor.batching import Batch, make_batch
 from dflwrap.supervisor.collecting import Collector
@@ -33,6 +33,8 @@ from dflwrap.supervisor.storage import Storage
 from dflwrap.supervisor.streams import Line
 from dflwrap.supervisor.tree import ProcessTree
 
+WORTH_TELLING = GIB // 2
+"""Bytes of spilled video memory."""
 REDRAW = 0.2
 """Seconds between two looks at the totals for the display."""
 
@@ -144,6 +146,7 @@ class AttemptRunner:
             self.observer.end()
             if not ended_well:
                 self._end(number, len(collector.gained), result, None)
+        self._tell_spilled(number)
         if result.agent_failed is not None:
             why = display(result.agent_failed)
             self.note(number, f"attempt {number}: no events per frame ({why}): black-box mode")
@@ -216,6 +219,18 @@ class AttemptRunner:
         for sentence in sentences:
             self.ledger.decide(None, sentence)
             self.reporter.notice(sentence)
+
+    def _tell_spilled(self, number: int) -> None:
+        """Windows keeps video memory in RAM where the card is full: nothing fails, everything is slow."""
+        summary = self.observer.summary()
+        for device in summary.devices if summary is not None else ():
+            if device.spilled_peak is not None and device.spilled_peak > WORTH_TELLING:
+                self.note(
+                    number,
+                    f"attempt {number}: GPU {device.index} was full, and Windows kept "
+                    f"{device.spilled_peak / GIB:.1f} GiB of its memory in RAM, which is slow: fewer workers, or "
+                    "programs that use the card closed, make it faster",
+                )
 
     def _end(self, number: int, gained: int, result: AttemptResult | None, judged: Judged | None) -> None:
         verdict = judged.verdict if judged else None

@@ -16,6 +16,8 @@ class ProcessMemory:
 
     pid: int
     used: int | None
+    shared: int | None = None
+    """RAM that the GPU uses for it (Windows WDDM); what was meant for video memory and did not fit is in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import sys
 from dflwrap.telemetry.base import GpuReader, NoGpu
 from dflwrap.telemetry.bounded import CALL_TIMEOUT, START_TIMEOUT, BoundedReader
 from dflwrap.telemetry.nvml import NvmlReader
-from dflwrap.telemetry.windows_pdh import PdhCounter, PdhFilledReader
+from dflwrap.telemetry.windows_pdh import SHARED, PdhCounter, PdhFilledReader
 
 
 def open_gpu(*, start_timeout: float = START_TIMEOUT, call_timeout: float = CALL_TIMEOUT) -> GpuReader:
@@ -23,7 +23,7 @@ def _make() -> GpuReader:
     reader: GpuReader = NvmlReader()
     if sys.platform == "win32":
         try:
-            return PdhFilledReader(reader, PdhCounter())
+            return PdhFilledReader(reader, PdhCounter(), PdhCounter(SHARED))
         except OSError:
             return reader
     return reader

@@ -8,6 +8,9 @@ from dataclasses import replace
 from dflwrap.planning.types import DeviceSummary, ForeignProcess, TelemetrySummary
 from dflwrap.telemetry.base import DeviceSample, HostSample, Sample
 
+FULL_BELOW = 16
+"""A card is full with less than this part of its memory free. Only then does shared memory mean a spill: a little
+of it (pinned buffers) is always used."""
 HARMLESS_THROTTLE = frozenset({"gpu_idle", "application_clocks", "display_clocks"})
 
 NameForeign = Callable[[DeviceSample, frozenset[int]], tuple[ForeignProcess, ...]]
@@ -66,6 +69,7 @@ def _added(
         foreign=foreign(sample, ours) if lowest else known.foreign,
         free_max=_most(known.free_max, sample.free),
         ours_seen=_seen(known.ours_seen, sample, ours),
+        spilled_peak=_most(known.spilled_peak, _spilled(sample, ours)),
     )
 
 
@@ -74,6 +78,15 @@ def _held(sample: DeviceSample, ours: frozenset[int]) -> int | None:
     mine = [process.used for process in sample.processes or () if process.pid in ours]
     known = [used for used in mine if used is not None]
     return sum(known) if mine and len(known) == len(mine) else None
+
+
+def _spilled(sample: DeviceSample, ours: frozenset[int]) -> int | None:
+    """Bytes of our processes that Windows keeps in RAM because the card is full."""
+    shared = [process.shared for process in sample.processes or () if process.pid in ours]
+    told = [size for size in shared if size is not None]
+    if not told or sample.free is None or not sample.total:
+        return None
+    return sum(told) if sample.free < sample.total // FULL_BELOW else 0
 
 
 def _seen(known: bool | None, sample: DeviceSample, ours: frozenset[int]) -> bool | None:

@@ -15,8 +15,9 @@ from typing import Any
 
 from dflwrap.telemetry.base import DeviceDescription, DeviceSample, GpuReader, ProcessMemory
 
-COUNTER = r"\GPU Process Memory(*)\Dedicated Usage"
-"""The English name: PDH also knows it on localised systems through PdhAddEnglishCounterW."""
+DEDICATED = r"\GPU Process Memory(*)\Dedicated Usage"
+SHARED = r"\GPU Process Memory(*)\Shared Usage"
+"""The English names: PDH also knows it on localised systems through PdhAddEnglishCounterW."""
 
 _INSTANCE = re.compile(
     r"^pid_(?P<pid>\d+)_luid_(?P<high>0x[0-9a-f]+)_(?P<low>0x[0-9a-f]+)_phys_(?P<phys>\d+)", re.IGNORECASE
@@ -62,12 +63,12 @@ def by_process(items: Iterable[tuple[str, int]]) -> dict[int, int]:
 
 
 class PdhCounter:
-    """The counter, open. Raises OSError where it does not exist (not Windows, an old Windows)."""
+    """A counter, open. Raises OSError where it does not exist (not Windows, an old Windows)."""
 
     _query: ctypes.c_void_p
     _counter: ctypes.c_void_p
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = DEDICATED) -> None:
         if sys.platform != "win32":
             raise OSError("performance counters exist on Windows only")
         self._pdh: Any = ctypes.WinDLL("pdh")
@@ -75,13 +76,13 @@ class PdhCounter:
         self._counter = ctypes.c_void_p()
         _check(self._pdh.PdhOpenQueryW(None, None, ctypes.byref(self._query)))
         try:
-            _check(self._pdh.PdhAddEnglishCounterW(self._query, COUNTER, None, ctypes.byref(self._counter)))
+            _check(self._pdh.PdhAddEnglishCounterW(self._query, name, None, ctypes.byref(self._counter)))
         except OSError:
             self.close()
             raise
 
     def read(self) -> dict[int, int]:
-        """Dedicated video memory in bytes by process id. Raises OSError."""
+        """Bytes by process id. Raises OSError."""
         _check(self._pdh.PdhCollectQueryData(self._query))
         size, count = ctypes.c_uint32(0), ctypes.c_uint32(0)
         arguments = (self._counter, _PDH_FMT_LARGE, ctypes.byref(size), ctypes.byref(count))
@@ -112,9 +113,9 @@ class PdhFilledReader:
     devices keeps None there rather than counting twice.
     """
 
-    def __init__(self, reader: GpuReader, counter: PdhCounter) -> None:
+    def __init__(self, reader: GpuReader, dedicated: PdhCounter, shared: PdhCounter) -> None:
         self._reader = reader
-        self._counter: PdhCounter | None = counter
+        self._counters: tuple[PdhCounter, PdhCounter] | None = (dedicated, shared)
 
     @property
     def why_not(self) -> str | None:
@@ -125,22 +126,25 @@ class PdhFilledReader:
 
     def sample(self) -> tuple[DeviceSample, ...]:
         samples = self._reader.sample()
-        if self._counter is None:
+        if self._counters is None:
             return samples
+        dedicated, shared = self._counters
         try:
-            return fill(samples, self._counter.read())
+            return fill(samples, dedicated.read(), shared.read())
         except OSError:
             return samples
 
     def close(self) -> None:
         self._reader.close()
-        if self._counter is not None:
-            self._counter.close()
-            self._counter = None
+        for counter in self._counters or ():
+            counter.close()
+        self._counters = None
 
 
-def fill(samples: tuple[DeviceSample, ...], memory: dict[int, int]) -> tuple[DeviceSample, ...]:
-    """The samples with `memory` (bytes by process id) where a process's memory is None."""
+def fill(
+    samples: tuple[DeviceSample, ...], memory: dict[int, int], shared: dict[int, int]
+) -> tuple[DeviceSample, ...]:
+    """The samples with `memory` and `shared` (bytes by process id) where a process's memory is None."""
     listed: dict[int, int] = {}
     for sample in samples:
         for process in sample.processes or ():
@@ -148,7 +152,7 @@ def fill(samples: tuple[DeviceSample, ...], memory: dict[int, int]) -> tuple[Dev
 
     def filled(process: ProcessMemory) -> ProcessMemory:
         if process.used is None and listed[process.pid] == 1:
-            return ProcessMemory(process.pid, memory.get(process.pid))
+            return ProcessMemory(process.pid, memory.get(process.pid), shared.get(process.pid))
         return process
 
     return tuple(
