@@ -80,6 +80,8 @@ class Stop:
     sentence: str
     steps: tuple[str, ...] = ()
     rungs: tuple[Rung, ...] = (Rung.USER,)
+    why: str = ""
+    """What failed, without the words that it is the end; empty where the sentence has no others."""
 
 
 @dataclass(frozen=True, slots=True)

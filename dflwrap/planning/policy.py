@@ -347,7 +347,8 @@ def _stop(case: _Case, why: str, notes: tuple[str, ...] = ()) -> Stop:
         steps = case.cause.steps
     else:
         steps = _UNKNOWN_STEPS[:1] if case.context.extractor == "builtin" else _UNKNOWN_STEPS
-    return Stop(case.id, case.says(words), steps)
+    because = reason(case.cause, case.record, case.telemetry)
+    return Stop(case.id, case.says(words), steps, why=because)
 
 
 def _names(frames: tuple[str, ...]) -> str:

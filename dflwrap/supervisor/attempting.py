@@ -297,6 +297,20 @@ class AttemptRunner:
         self.ledger.settle(row.id, Outcome.QUARANTINED, attempt=attempt, cause=cause, evidence=evidence)
         self.reporter.notice(f"{row.name}: quarantined: {display(evidence)[:200]}")
 
+    def quarantine_all(
+        self, rows: Sequence[FrameRow], cause: str, why: str, attempt: int, sentence: str
+    ) -> None:
+        """The same by a decision, which is journalled; both are said in one. why: of frames without evidence."""
+        self.ledger.decide(attempt, sentence)
+        evidence = [(row, row.evidence or why) for row in rows]
+        self.ledger.settle_many((row.id, Outcome.QUARANTINED, attempt, cause, own) for row, own in evidence)
+        shown = [(row.name, display(own)[:200]) for row, own in evidence]
+        if len(shown) == 1 and shown[0][1] not in sentence:
+            sentence += f": {shown[0][1]}"
+        self.reporter.notice(sentence)
+        for name, own in shown if len(shown) > 1 else ():
+            self.reporter.notice(f"  {name}: {own}")
+
     def note(self, attempt: int, sentence: str) -> None:
         """Journal a decision, and say it."""
         self.ledger.decide(attempt, sentence)

@@ -251,13 +251,11 @@ class Loop:
             case RepairFrame():
                 self._repair(decision, record)
             case Quarantine():
-                self._runner.note(record.number, decision.sentence)
-                for name in decision.frames:
-                    row = self._row(name)
-                    if row is not None:
-                        evidence = row.evidence or "; ".join(decision.evidence)
-                        self._runner.quarantine(row, decision.cause, evidence, record.number)
-                    self._held.discard(name)
+                found = [row for row in map(self._row, decision.frames) if row is not None]
+                why = "; ".join(decision.evidence)
+                self._runner.quarantine_all(found, decision.cause, why, record.number, decision.sentence)
+                self._held.difference_update(decision.frames)
+                self._reason = decision.sentence  # what follows need not say it again
                 return self._carry_out(decision.then, record, rows)
             case Wait():
                 return self._wait(decision, record, rows)
@@ -287,14 +285,15 @@ class Loop:
             return False
         rows = new or named
         names = rows[0].name if len(rows) == 1 else f"{len(rows)} frames"
-        fate = "to be tried alone" if new else "quarantined"
-        self._runner.note(record.number, f"attempt {record.number}: {names} {fate}: {stop.sentence}")
-        for row in rows:
-            if new:
+        fate, why = "to be tried alone" if new else "quarantined", stop.why or stop.sentence
+        sentence = f"attempt {record.number}: {names} {fate}: {why}"
+        if new:
+            self._runner.note(record.number, sentence)
+            for row in rows:
                 self._hold(row, "prepared anew after it broke an attempt")
-            else:
-                self._runner.quarantine(row, stop.cause, row.evidence or stop.sentence, record.number)
-                self._held.discard(row.name)
+        else:
+            self._runner.quarantine_all(rows, stop.cause, why, record.number, sentence)
+            self._held.difference_update(row.name for row in rows)
         self._plan = self._context.widest
         return True
 

@@ -28,6 +28,7 @@ from dflwrap.supervisor.attempting import AttemptRunner
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.doubt import Doubt
 from dflwrap.supervisor.folder_wait import FolderWait
+from dflwrap.supervisor.input_notices import faceset_as_input, worth_telling
 from dflwrap.supervisor.intake import Intake, take_in
 from dflwrap.supervisor.looks import LookBudget
 from dflwrap.supervisor.loop import Ended, Loop
@@ -214,6 +215,7 @@ class _Run:
             self._request.input_dir,
         )
         self._folder.clear_work(self._ledger)
+        known = {row.id for row in self._ledger.frames("outcome = 'quarantined'")}
         try:
             intake = self._intake()
         except StoppedError:
@@ -222,18 +224,22 @@ class _Run:
         self._folder.keep()
         self._report.reserve()
         self._say_running()
+        source, output = self._request.input_dir, self._request.output_dir
         self._report.ignored = [
-            {"name": display(i.name), "reason": i.reason} for i in intake.inventory.ignored
+            {"name": display(i.name), "reason": i.reason}
+            for i in worth_telling(intake.inventory.ignored, source, output)
         ]
-        for notice in intake.notices:
-            self._reporter.notice(notice)
+        for notice in (faceset_as_input(source, intake.inventory), *intake.notices):
+            if notice is not None:
+                self._reporter.notice(notice)
         for item in self._report.ignored:
             self._reporter.notice(f"{item['name']}: not a frame: {item['reason']}")
         self._state.counts = self._ledger.counts()
         if not self._state.counts.open and not self._asked_to_look_again():
             return self._end(Ended(), nothing_to_do=bool(self._ledger.attempts()))
-        for row in self._ledger.frames("outcome = 'quarantined' AND attempt IS NULL"):
-            self._reporter.notice(f"{row.name}: quarantined: {row.evidence}")
+        for row in self._ledger.frames("outcome = 'quarantined'"):
+            if row.id not in known:
+                self._reporter.notice(f"{row.name}: quarantined: {row.evidence}")
         try:
             loop = self._loop(promoter)
             ended = loop.run()
