@@ -10,6 +10,7 @@ from rich.text import Text
 
 from dflwrap.common.text import display
 from dflwrap.report.summary import NOT_REACHED
+from dflwrap.supervisor.reconcile.hostile import sentence
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run import RunResult, run_folder_of
 
@@ -56,5 +57,12 @@ def print_summary(result: RunResult, request: RunRequest, stream: IO[str]) -> No
             )
         if len(rows) > SHOWN:
             console.print(Text(f"  and {len(rows) - SHOWN} more: see the report"))
+    hostile = result.report["hostile_faces"]
+    if hostile:
+        console.print(Text("HOSTILE faces (they run code when DeepFaceLab opens them):"))
+        for row in hostile[:SHOWN]:
+            console.print(Text(f"  {display(sentence(row))}"))
+        if len(hostile) > SHOWN:
+            console.print(Text(f"  and {len(hostile) - SHOWN} more: see the report"))
     console.print(Text(f"Faceset:    {display(str(request.output_dir))}"))
     console.print(Text(f"Run folder: {display(str(run_folder_of(request.output_dir)))}"))

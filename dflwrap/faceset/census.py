@@ -19,6 +19,7 @@ from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.waits import heeding, never
 from dflwrap.faceset.errors import FaceFileError, HostileMetadataError, TornFaceError
 from dflwrap.faceset.facts import face_facts
+from dflwrap.faceset.hostile import check_harmless
 from dflwrap.faceset.jpeg import check_image_data, header_segments, image_size
 from dflwrap.faceset.metadata import FaceMetadata, metadata_in, read_metadata
 from dflwrap.faceset.verify import verify_bytes
@@ -116,7 +117,7 @@ def take_census(
             del entries[row.name]
     names = sorted(name for name in entries if Path(name).suffix.lower() in FACE_SUFFIXES)
     headers = {name: _header(faceset / name) for name in heeding(stopping, names)} if pending else {}
-    claimed = _find_renamed(pending, headers, sources, census)
+    claimed = _find_renamed(faceset, pending, headers, sources, census)
     for name in heeding(stopping, names):
         if name not in claimed:
             census.strangers.append(_stranger(faceset / name, image_size_asked))
@@ -144,13 +145,37 @@ def _is_this(
         return False
     if metadata.source_filename != sources.get(row.frame):
         return False
+    if facts is None and not _is_harmless(path):
+        return False
     if facts is None or (now.facts is not None and now.facts.digest == facts.digest):
         # Of the first version, or copied with a new time.
         (census.changed if row.edited else census.present).append(now)
         return True
-    if _rounded(facts.rect) != _rounded(metadata.source_rect):
+    if _rounded(facts.rect) != _rounded(metadata.source_rect) or not _is_harmless(path):
         return False
     census.changed.append(replace(now, edited=True))
+    return True
+
+
+def _as_recorded(row: FaceRow, path: Path) -> bool:
+    """It was only renamed, or is harmless as it is now."""
+    try:
+        info = path.stat()
+    except OSError:
+        return False
+    unchanged = row.facts is not None and (info.st_size, info.st_mtime_ns) == (
+        row.facts.size,
+        row.facts.mtime_ns,
+    )
+    return unchanged or _is_harmless(path)
+
+
+def _is_harmless(path: Path) -> bool:
+    """Of a file whose header is: DeepFaceLab reads on after the picture."""
+    try:
+        check_harmless(path.read_bytes())
+    except (FaceFileError, OSError):
+        return False
     return True
 
 
@@ -162,6 +187,7 @@ def _header(path: Path) -> FaceMetadata | None:
 
 
 def _find_renamed(
+    faceset: Path,
     pending: list[FaceRow],
     headers: Mapping[str, FaceMetadata | None],
     sources: Mapping[int, str],
@@ -181,7 +207,8 @@ def _find_renamed(
             candidates = by_source.get(source, [])
         else:
             candidates = by_identity.get((source, _rounded(row.facts.rect)), [])
-        found = next((candidate for candidate in candidates if candidate not in claimed), None)
+        free = (candidate for candidate in candidates if candidate not in claimed)
+        found = next((name for name in free if _as_recorded(row, faceset / name)), None)
         if found is None:
             census.missing.append(row)
         else:

@@ -72,6 +72,7 @@ def build_report(
         ],
         "removed": [row.name for row in ledger.removed()],
         "ignored": list(ignored),
+        "hostile_faces": ledger.get("hostile_faces") or [],
         "second_look": ledger.get("second_look"),
         "attempts": [
             {

@@ -21,6 +21,7 @@ from dflwrap.supervisor.reconcile.adoption import adopt
 from dflwrap.supervisor.reconcile.clip import ClipJudge
 from dflwrap.supervisor.reconcile.faces import record_census
 from dflwrap.supervisor.reconcile.frames import settle_differing
+from dflwrap.supervisor.reconcile.hostile import open_replaced
 from dflwrap.supervisor.reconcile.redo import redo_asked
 from dflwrap.supervisor.reconcile.start import PREFIX, Begun
 from dflwrap.supervisor.request import RunRequest
@@ -51,6 +52,7 @@ def take_in(
     if not inventory.frames and not ledger.counts().total:
         raise DflwrapError(_no_frames(request, inventory))
     intake = Intake(inventory, list(begun.notices))
+    intake.notices += open_replaced(request.output_dir, ledger, run_folder, begun.census)
     intake.notices += record_census(ledger, begun.census)
     if begun.clip is not None:
         intake.notices += settle_differing(

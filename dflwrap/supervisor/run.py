@@ -35,6 +35,7 @@ from dflwrap.supervisor.loop import Ended, Loop
 from dflwrap.supervisor.observing import Observer
 from dflwrap.supervisor.progress import Reporter, RunState
 from dflwrap.supervisor.reconcile.end import folder_id, look_at_end, open_lost
+from dflwrap.supervisor.reconcile.hostile import look_again_at_hostile_faces
 from dflwrap.supervisor.reconcile.start import Begun, begin
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.runfolder import RunFolder
@@ -407,6 +408,7 @@ class _Run:
         return any(row.cause not in (FILTERED, REMOVED_NOW) for row in self._ledger.not_attempted())
 
     def _end(self, ended: Ended, nothing_to_do: bool = False) -> RunResult:
+        look_again_at_hostile_faces(self._request.output_dir, self._ledger)
         counts = self._ledger.counts()
         if ended.stop:
             code, name = ExitCode.NEEDS_USER, "stopped"

@@ -23,6 +23,7 @@ from dflwrap.ledger.records import FaceFacts, FrameRow, Outcome
 from dflwrap.planning.yields import spread
 from dflwrap.supervisor.reconcile.clip import ClipJudge
 from dflwrap.supervisor.reconcile.conflict import ConflictError, Meets
+from dflwrap.supervisor.reconcile.hostile import record_hostile
 from dflwrap.supervisor.reconcile.start import PREFIX, free_prefix
 from dflwrap.supervisor.request import OnConflict, RunRequest
 
@@ -41,7 +42,8 @@ class _Sorted:
     """Whole faces of other pictures."""
     torn: list[str] = field(default_factory=list)
     """What a killed extractor left of frames of this run, to be made anew."""
-    hostile: list[str] = field(default_factory=list)
+    hostile: list[Stranger] = field(default_factory=list)
+    """Faces that would run code in DeepFaceLab, whatever their names."""
     other: list[str] = field(default_factory=list)
 
 
@@ -64,7 +66,9 @@ def adopt(
         raise conflict
     notices: list[str] = []
     _enter(ledger, output, adopted, notices)
-    aside = list(sorted_.torn) + [name for name in sorted_.hostile if _stem_in(name, _stems(ledger))]
+    stems = _stems(ledger)
+    hostile = {stranger.name for stranger in sorted_.hostile}
+    aside = list(sorted_.torn) + sorted(name for name in hostile if _stem_in(name, stems))
     foreign = list(sorted_.foreign)
     if conflict is not None and request.on_conflict is OnConflict.ADD:
         foreign += [stranger for _, stranger in unlike]
@@ -79,14 +83,12 @@ def adopt(
         notices.append(f"{_faces(len(unlike))} in the faceset are {kinds}: kept as they are")
     if sorted_.torn:
         notices.append(f"{_faces(len(sorted_.torn))} half-written: moved to the run folder, and made anew")
+    kept_as: dict[str, Path] = {}
     for name in dict.fromkeys(aside):
-        kept = set_aside(output / name, run_folder)
-        if name not in sorted_.torn:
+        kept = kept_as[name] = set_aside(output / name, run_folder)
+        if name not in sorted_.torn and name not in hostile:
             notices.append(f"{display(name)}: moved to {display(str(kept))}")
-    for name in sorted_.hostile:
-        notices.append(
-            f"{display(name)}: its metadata would run a program when DeepFaceLab loads it: do not use it"
-        )
+    notices += record_hostile(ledger, run_folder, sorted_.hostile, kept_as)
     gone = set(aside)
     _remember(ledger, output, [stranger for stranger in foreign if stranger.name not in gone])
     staying = sum(stranger.name not in gone for stranger in foreign)
@@ -109,7 +111,10 @@ def _sort(request: RunRequest, ledger: Ledger, census: Census, judge: ClipJudge)
             result.torn.append(stranger.name)
             half.add(case_key(stem_of_face(stranger.name) or ""))
         elif stranger.kind is StrangerKind.HOSTILE:
-            result.hostile.append(stranger.name)
+            result.hostile.append(stranger)
+            half.add(
+                case_key(stem_of_face(stranger.name) or "")
+            )  # what it stands in the place of is not known
         elif stranger.kind is not StrangerKind.WHOLE:
             result.other.append(stranger.name)
         elif row is None or known.get(stranger.name) == _stat(request.output_dir / stranger.name):
@@ -118,7 +123,7 @@ def _sort(request: RunRequest, ledger: Ledger, census: Census, judge: ClipJudge)
             claimed.append((row, stranger))
     ours = _really_of_their_frames(request, claimed, judge, result)
     for row, stranger in ours:
-        if case_key(row.stem) in half:
+        if case_key(row.stem) in half and row.outcome is not Outcome.EXTRACTED:
             result.torn.append(stranger.name)  # stock DeepFaceLab was writing this frame when it died
         else:
             result.ours.append((row, stranger))
