@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
+from dflwrap.common.waits import join
+
 MOST_WAITING = 1000
 """Lines that wait for a terminal that stands still (a selection in a console of Windows, Ctrl-S, a pipe that is not
 read); later ones are counted, not kept."""
@@ -35,7 +37,7 @@ class Printer:
     def close(self) -> None:
         """Let what waits be printed, for CLOSE_BOUND seconds at most."""
         self._lines.put(None)
-        self._thread.join(CLOSE_BOUND)
+        join(self._thread, CLOSE_BOUND)
 
     def _run(self) -> None:
         try:
