@@ -38,11 +38,21 @@ def picture(person: str, number: int, speed: float = 1.0) -> np.ndarray:
     return np.clip(moved + noise, 0, 255).astype(np.uint8)
 
 
+def landmarks_of(person: str, number: int, speed: float = 1.0) -> np.ndarray:
+    """68 points in frame `number`."""
+    return transform_points(np.array(_LANDMARKS[person]), camera(PEOPLE[person], number, speed))
+
+
+def rect_of(points: np.ndarray) -> tuple[int, int, int, int]:
+    """As a detector would have it: left, top, right, bottom."""
+    low, high = points.min(axis=0).astype(int).tolist(), points.max(axis=0).astype(int).tolist()
+    return low[0], low[1], high[0], high[1]
+
+
 def face_of(person: str, number: int, name: str, face_type: str = "whole_face", speed: float = 1.0) -> bytes:
     """The face of frame `number` as a file whose metadata names `name`."""
-    points = transform_points(np.array(_LANDMARKS[person]), camera(PEOPLE[person], number, speed))
-    low, high = points.min(axis=0).astype(int).tolist(), points.max(axis=0).astype(int).tolist()
-    face = Face(points, (low[0], low[1], high[0], high[1]))
+    points = landmarks_of(person, number, speed)
+    face = Face(points, rect_of(points))
     content = face_file(picture(person, number, speed), face, name, FaceFormat(face_type, 256, 90))
     assert content is not None
     return content

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dflwrap.frames.header import read_header
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -29,8 +31,13 @@ _BLUR = 1.0
 """Sigma in pixels of the thumbnail: about an eightieth of the face, what a detector's landmarks are worth."""
 FLAT = 1.5
 """Grey levels of 255 (standard deviation of the thumbnail) under which a picture shows nothing."""
-LEAST_SEEN = 0.05
-"""Share of the face's square that must lie within the frame for a comparison."""
+MOST_PIXELS = 2**28
+"""A face whose header names more is not decoded: four children at a time hold such pictures."""
+LEAST_SEEN = 24.0
+"""Pixels of the picture, across and down, that the frame must fill for a comparison: with fewer, JPEG's own noise
+decides."""
+LEAST_VALID = 0.05
+"""Share of the thumbnail's pixels that must lie within the frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +86,12 @@ def compare(
 
 
 def _piece(frame: Gray | None, piece: dict[str, Any], read: Callable[[Path], bytes]) -> dict[str, Any]:
+    path = Path(os.fsdecode(bytes.fromhex(piece["picture"])))
     try:
-        picture, problem = _decode(read(Path(os.fsdecode(bytes.fromhex(piece["picture"])))))
+        header = read_header(path)
+        if (header.width or 0) * (header.height or 0) > MOST_PIXELS:
+            return {"problem": f"{header.width}x{header.height} pixels: no face is that large"}
+        picture, problem = _decode(read(path))
     except OSError as error:
         return {"problem": f"the file cannot be read ({error.strerror or error})"}
     if picture is None or problem:
@@ -135,12 +146,17 @@ def _correlation(
     import cv2
     import numpy as np
 
-    left, top, right, bottom = box
-    if not all(map(math.isfinite, (*matrix, *box))) or right - left < 8 or bottom - top < 8:
+    if not all(map(math.isfinite, (*matrix, *box))):
         return 0.0
     to_picture = np.array([matrix[:3], matrix[3:], [0.0, 0.0, 1.0]])
     if not 1e-8 < abs(float(np.linalg.det(to_picture))) < 1e8:
         return 0.0
+    # Only what lies within the frame: the rest of the picture is black for every frame.
+    left, top, right, bottom = _clipped(box, to_picture, frame.shape[1], frame.shape[0])
+    if right <= left or bottom <= top:
+        return 0.0
+    if min(right - left, bottom - top) < LEAST_SEEN:
+        return None
     to_fine = _scaling(_FINE / (right - left), _FINE / (bottom - top), -left, -top)
     shown, covered = _sampled(picture, to_fine)
     sampled, inside = _sampled(frame, to_fine @ to_picture)
@@ -148,7 +164,7 @@ def _correlation(
         return None
     # Both are black where the frame has ended, and blurred at that edge: that must not count as likeness.
     valid = cv2.erode(np.minimum(inside, covered), np.ones((5, 5), np.uint8), borderValue=1.0) > 0.99
-    if sampled is None or valid.mean() < LEAST_SEEN:
+    if sampled is None or valid.mean() < LEAST_VALID:
         return 0.0
     one, other = sampled[valid], shown[valid]
     one, other = one - one.mean(), other - other.mean()
@@ -158,6 +174,23 @@ def _correlation(
     if min(deviations) < FLAT:
         return 0.0
     return float((one * other).mean() / (deviations[0] * deviations[1]))
+
+
+def _clipped(
+    box: tuple[float, float, float, float], to_picture: Floats, width: int, height: int
+) -> tuple[float, float, float, float]:
+    """`box` as far as a frame of this size reaches into it."""
+    import numpy as np
+
+    corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1.0]]).T
+    reach = (to_picture @ corners)[:2]
+    low, high = reach.min(axis=1), reach.max(axis=1)
+    return (
+        max(box[0], float(low[0])),
+        max(box[1], float(low[1])),
+        min(box[2], float(high[0])),
+        min(box[3], float(high[1])),
+    )
 
 
 def _scaling(x: float, y: float, left: float = 0.0, top: float = 0.0) -> Floats:

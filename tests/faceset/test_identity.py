@@ -265,6 +265,15 @@ def test_what_cannot_be_read_is_told_and_costs_no_other_face(matcher: FaceMatche
     assert broken.face_problem and match_of([sound, broken]) is Match.UNDECIDED
 
 
+def test_a_face_that_claims_gigapixels_is_not_decoded(matcher: FaceMatcher, clip: Path) -> None:
+    path = clip / "faces/00001_0.jpg"
+    data = bytearray(path.read_bytes())
+    start = data.index(b"\xff\xc0") + 5  # height and width in the frame header
+    data[start : start + 4] = (60_000).to_bytes(2, "big") * 2
+    path.write_bytes(data)
+    assert "60000x60000" in found(matcher, clip)[0].face_problem
+
+
 def test_hostile_metadata_is_named_and_not_run(matcher: FaceMatcher, clip: Path) -> None:
     bait = clip / "ran"
     payload = b"\x80\x03cos\nmkdir\nX" + len(str(bait)).to_bytes(4, "little") + str(bait).encode() + b"\x85R."
