@@ -64,7 +64,7 @@ def _move_on_windows(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        part = target.with_name(target.name + _PART)
+        part = _new_part(target)
         try:
             shutil.copyfile(source, part)
             flush_to_disk(part)
@@ -74,8 +74,21 @@ def _move_on_windows(source: Path, target: Path) -> None:
         retry_held_open(source.unlink)
 
 
+def _new_part(target: Path) -> Path:
+    """A new file beside `target`, under a name that nothing had: what has one may be the user's."""
+    number = 1
+    while True:
+        part = target.with_name(f"{target.name}{_PART}{number if number > 1 else ''}")
+        try:
+            part.open("xb").close()
+        except FileExistsError:
+            number += 1
+            continue
+        return part
+
+
 def _copy_across(source: Path, target: Path) -> None:
-    part = target.with_name(target.name + _PART)
+    part = _new_part(target)
     try:
         shutil.copyfile(source, part)
         flush_to_disk(part)

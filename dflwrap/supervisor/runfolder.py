@@ -33,6 +33,11 @@ _DATABASE = "run.db"
 _LOCK = "run.lock"
 _BEGUN_WITH = (_DATABASE, *(f"{_DATABASE}{end}" for end in ("-wal", "-shm", "-journal")))
 """Files that a run makes before it does anything."""
+_WRITTEN = frozenset(
+    {MARK, _LOCK, *_BEGUN_WITH, "attempts", "quarantine", "set_aside", "earlier", "dflwrap.log"}
+    | {"report.json", "report.json.part", "report.reserve", "report.html"}
+)
+"""What dflwrap writes in the folder itself: behind a link of that name it would write elsewhere."""
 WORK = ("in", "repaired", "out", "out_debug")
 """Folders of an attempt that are emptied when it has ended; its logs, plan and events stay."""
 
@@ -102,11 +107,11 @@ class RunFolder:
                 f"dflwrap's ({shown}{', ...' if len(names) > 3 else ''}). Nothing in it was touched. "
                 "Rename that folder, or choose another --output-dir."
             )
-        for folder in (self.attempts, self.quarantine, self.set_aside):
-            if is_link(folder):
+        for name in names:
+            if name in _WRITTEN and is_link(self.path / name):
                 raise DflwrapError(
-                    f"A part of the run folder is a link: {display(str(folder))}. dflwrap does not write or "
-                    "delete through links. Put a folder in its place, or remove the link."
+                    f"A part of the run folder is a link: {display(str(self.path / name))}. dflwrap does not "
+                    "write or delete through links. Put what it leads to in its place, or remove it."
                 )
 
     def _is_marked(self) -> bool:

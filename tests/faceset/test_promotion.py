@@ -295,6 +295,21 @@ def test_a_faceset_that_is_a_link_to_another_disk_takes_all_and_replaces_nothing
         bench.ledger.close()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX moves")
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_copy_between_file_systems_spares_what_has_the_name_of_its_part(tmp_path: Path, kind: str) -> None:
+    users, source = tmp_path / "users", tmp_path / "face.jpg"
+    users.write_bytes(b"precious")
+    source.write_bytes(b"face")
+    with small_disk(tmp_path / "disk") as disk:
+        part = disk / "a.jpg.dflwrap-part"
+        part.write_bytes(b"precious") if kind == "file" else part.symlink_to(users)
+        move_without_overwriting(source, disk / "a.jpg")
+        assert part.read_bytes() == users.read_bytes() == b"precious"
+        assert (disk / "a.jpg").read_bytes() == b"face"
+        assert sorted(path.name for path in disk.iterdir()) == ["a.jpg", part.name]
+
+
 def test_a_full_disk_under_the_faceset_stops_and_is_made_good(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         bench = Bench(tmp_path)

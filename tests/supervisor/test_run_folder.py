@@ -134,7 +134,36 @@ def test_a_folder_of_an_earlier_version_is_ours_by_its_ledger(tmp_path: Path, ho
     assert (folder.path / MARK).is_file()
 
 
-@pytest.mark.parametrize("part", ["attempts", "quarantine", "set_aside"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        MARK,
+        "run.lock",
+        "run.db",
+        "run.db-wal",
+        "report.json",
+        "report.json.part",
+        "report.reserve",
+        "earlier",
+    ],
+)
+def test_a_link_in_the_place_of_a_file_of_ours_is_refused_and_its_target_stays(
+    tmp_path: Path, name: str
+) -> None:
+    folder = RunFolder(tmp_path / "aligned")
+    folder.lock()
+    Ledger(folder.database).close()
+    folder.unlock()
+    (tmp_path / "users").write_bytes(b"precious")
+    (folder.path / name).unlink(missing_ok=True)
+    (folder.path / name).symlink_to(tmp_path / "users")
+    before = contents(tmp_path)
+    with pytest.raises(DflwrapError, match="is a link"):
+        RunFolder(tmp_path / "aligned").lock()
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("part", ["attempts", "quarantine", "set_aside", "earlier"])
 def test_a_part_that_is_a_link_is_refused_and_what_lies_behind_it_stays(root: Path, part: str) -> None:
     assert extract(root).code == 0
     users = root / "users"
