@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from dflwrap.common.errors import NeedsUserError
+from dflwrap.common.text import display
 
 _NAMES = (
     *("EIO", "ENXIO", "ENODEV", "ESTALE", "ENOTCONN", "ETIMEDOUT", "EHOSTDOWN", "EHOSTUNREACH"),
@@ -33,6 +34,26 @@ def is_device_error(error: OSError) -> bool:
 
 def is_missing(error: OSError) -> bool:
     return error.errno in MISSING_ERRNOS
+
+
+def is_too_long(error: OSError, target: Path) -> bool:
+    """Whether the path of `target`, a new file, is why it could not be made.
+
+    Windows says "not found" of it, though its folder is there.
+    """
+    if error.errno == errno.ENAMETOOLONG or getattr(error, "winerror", None) == 206:
+        return True
+    return is_missing(error) and len(str(target)) > LONGEST_PATH and target.parent.is_dir()
+
+
+def path_too_long(folder: Path) -> NeedsUserError:
+    """For a folder in which no file can be made."""
+    steps = (
+        "Give an --output-dir with a shorter path, such as D:\\w\\aligned.",
+        "Or allow long paths in Windows (LongPathsEnabled).",
+    )
+    sentence = f"The path is too long to make files in it: {display(str(folder))}."
+    return NeedsUserError("path-too-long", sentence, steps)
 
 
 def read_error(path: Path, *, whole: bool) -> OSError | None:

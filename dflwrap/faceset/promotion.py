@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.retrying import retry_held_open
-from dflwrap.common.storage import disk_full
+from dflwrap.common.storage import disk_full, is_too_long, path_too_long
 from dflwrap.common.text import display
 from dflwrap.common.trees import is_link
 from dflwrap.faceset.errors import FaceFileError, NotWholeError
@@ -246,6 +246,8 @@ def cannot_write(target: Path, error: OSError) -> NeedsUserError:
     steps: tuple[str, ...]
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return disk_full(target.parent, f": {shown}")
+    if is_too_long(error, target):
+        return path_too_long(target.parent)
     if isinstance(error, FileExistsError):
         steps = ("Move that file away, or start again with --on-conflict set-aside.",)
         return NeedsUserError("file-in-use", f"A file of that name appeared during the run: {shown}.", steps)

@@ -188,6 +188,8 @@ class AttemptRunner:
             )
         except OSError as error:
             raise cannot_write(folder / "in", error) from error
+        if self.storage.away() and not self.control.stopping:
+            raise self.storage.why_away()
         self._tell(self.storage.settle(batch.unread))
         for row, judgement in batch.refused:
             self.quarantine(row, judgement.cause, judgement.reason, None)

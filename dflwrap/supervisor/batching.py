@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dflwrap.common.errors import NeedsUserError, StoppedError
-from dflwrap.common.storage import LONGEST_PATH, is_device_error, is_listed, is_missing, read_error
-from dflwrap.common.text import display
+from dflwrap.common.errors import StoppedError
+from dflwrap.common.storage import (
+    LONGEST_PATH,
+    is_device_error,
+    is_listed,
+    is_missing,
+    is_too_long,
+    path_too_long,
+    read_error,
+)
 from dflwrap.common.waits import never
 from dflwrap.frames.batch import batch_name, link_frame
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
@@ -77,8 +83,8 @@ def make_batch(
                 batch.refused.append((row, Judgement(Entry.REFUSE, str(error), "imread-failed")))
                 continue
             except OSError as error:
-                if _too_long(error, folder / name):
-                    raise _no_room_for_names(folder) from error
+                if is_too_long(error, folder / name):
+                    raise path_too_long(folder) from error
                 raise
             too_small = judge_size(result.width, result.height)
             if too_small:
@@ -108,34 +114,16 @@ def _link(row: FrameRow, path: Path, folder: Path, name: str) -> str:
     try:
         link_frame(path, folder / name)
     except OSError as error:
-        if not _too_long(error, folder / name):
+        if not is_too_long(error, folder / name):
             raise
         if len(short) >= len(name):
-            raise _no_room_for_names(folder) from error
+            raise path_too_long(folder) from error
     else:
         return name
     try:
         link_frame(path, folder / short)
     except OSError as error:
-        if _too_long(error, folder / short):
-            raise _no_room_for_names(folder) from error
+        if is_too_long(error, folder / short):
+            raise path_too_long(folder) from error
         raise
     return short
-
-
-def _too_long(error: OSError, target: Path) -> bool:
-    """Windows says "not found" of a new file whose path is too long; its folder was there a moment ago."""
-    if error.errno == errno.ENAMETOOLONG or getattr(error, "winerror", None) == 206:
-        return True
-    return is_missing(error) and len(str(target)) > LONGEST_PATH and target.parent.is_dir()
-
-
-def _no_room_for_names(folder: Path) -> NeedsUserError:
-    return NeedsUserError(
-        "path-too-long",
-        f"The path of the run folder is too long to make files in it: {display(str(folder))}.",
-        (
-            "Give an --output-dir with a shorter path, such as D:\\w\\aligned.",
-            "Or allow long paths in Windows (LongPathsEnabled).",
-        ),
-    )

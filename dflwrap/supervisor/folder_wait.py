@@ -11,6 +11,8 @@ from dflwrap.supervisor.storage import OUTPUT_GONE, FolderGoneError
 
 LOOK_EVERY = 1.0
 """Seconds between two looks for it."""
+ANSWER_BOUND = 5.0
+"""Seconds for one look: one that is slower is taken up by the next."""
 MOST_BARREN = 20
 """Waits in a row with no frame gained in between: a folder that comes and goes like that is of no use."""
 
@@ -38,7 +40,7 @@ class FolderWait:
         runner.state.stage = "waiting"
         runner.reporter.changed(runner.state)
         began = time.monotonic()
-        while (still := runner.storage.gone()) is not None:
+        while (still := runner.storage.gone(bound=ANSWER_BOUND)) is not None:
             if time.monotonic() - began > self._bound:
                 raise still from error
             if runner.control.pause(LOOK_EVERY):

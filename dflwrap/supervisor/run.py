@@ -376,7 +376,13 @@ class _Run:
         if nobody:
             self._ledger.decide(None, nobody)
             self._reporter.notice(nobody)
-        storage = Storage(request.input_dir, request.output_dir, self._folder.database, self._ledger)
+        storage = Storage(
+            request.input_dir,
+            request.output_dir,
+            self._folder.database,
+            self._ledger,
+            lambda: self._control.stopping,
+        )
         storage.remember(self._ledger.frames("outcome IS NOT 'not_attempted'"))
         runner = AttemptRunner(
             request.input_dir,

@@ -10,7 +10,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from pathlib import Path
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.storage import is_device_error, is_missing, read_error
 from dflwrap.common.text import display
-from dflwrap.common.waits import wait_until
+from dflwrap.common.waits import never, wait_until
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, Outcome
 from dflwrap.planning.yields import spread
@@ -108,6 +108,8 @@ class Storage:
     output_dir: Path
     database: Path
     ledger: Ledger
+    stopping: Callable[[], bool] = never
+    """The user stops the run: no disk is waited for."""
     _folders: list[tuple[str, KnownFolder]] = field(default_factory=list)
     _unreadable: list[Path] = field(default_factory=list)
     """Frames that must be readable again before the disk counts as back."""
@@ -171,16 +173,16 @@ class Storage:
         if look is None or look.done.is_set():  # what it saw may be old
             look = self._under_way = _Look(self)
         else:  # begun before now: one more, if it answers at all
-            if not wait_until(look.done.is_set, bound):
+            if not wait_until(look.done.is_set, bound, self.stopping):
                 return self._silent()
             look = self._under_way = _Look(self)
-        if not wait_until(look.done.is_set, bound):
+        if not wait_until(look.done.is_set, bound, self.stopping):
             return self._silent()
         self._last, self._under_way = look.answer, None
         return look.answer
 
     def _silent(self) -> FolderGoneError:
-        return _error("input", self.input_dir, f"has not answered for {ANSWER_BOUND:.0f} s")
+        return _error("input", self.input_dir, "does not answer")
 
     def why_not_read(self, rows: Iterable[FrameRow], *, whole: bool) -> list[tuple[FrameRow, OSError]]:
         """Those of `rows` that the operating system does not hand out, though nothing else is wrong with them.

@@ -101,6 +101,33 @@ def test_a_folder_that_comes_back_costs_no_frame(tmp_path: Path, gone: str) -> N
     assert ": quarantined:" not in said
 
 
+def test_a_folder_that_comes_back_costs_no_frame_without_events_either(tmp_path: Path) -> None:
+    frames, output, away = small_frames(tmp_path / "frames", FRAMES), tmp_path / "aligned", tmp_path / "away"
+    with running(tmp_path, frames, output, "--no-agent") as run:
+        frames.rename(away)
+        run.until_said("Waiting for it for up to 30 min")
+        away.rename(frames)
+        report = run.end()
+    assert run.process.returncode == 0, run.said.read_text()
+    assert report["frames"]["extracted"] == len(list(output.iterdir())) == FRAMES
+
+
+def test_the_built_in_extractor_does_not_blame_frames_either(tmp_path: Path, clean_frames: Path) -> None:
+    frames, output, away = tmp_path / "frames", tmp_path / "aligned", tmp_path / "away"
+    frames.mkdir()
+    for number in range(5):
+        for frame in clean_frames.iterdir():
+            shutil.copy(frame, frames / f"{number}-{frame.name}")
+    builtin = ("--extractor", "builtin", "--workers", "1")
+    with running(tmp_path, frames, output, *builtin) as run:
+        frames.rename(away)
+        run.until_said("Waiting for it for up to 30 min")
+        away.rename(frames)
+        report = run.end()
+    assert run.process.returncode == 0, run.said.read_text()
+    assert report["frames"]["extracted"] == report["frames"]["total"] == 60
+
+
 def test_an_input_folder_that_stays_away_stops_the_run_and_blames_no_frame(tmp_path: Path) -> None:
     frames, output, away = small_frames(tmp_path / "frames", FRAMES), tmp_path / "aligned", tmp_path / "away"
     with running(tmp_path, frames, output, "--folder-timeout", "1") as run:
