@@ -11,6 +11,7 @@ Where the figures come from:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from dflwrap.common.plan import Plan
@@ -57,7 +58,7 @@ class Fit:
     workers: int
     threads: int
     limit: str
-    """What keeps it from being wider: "cores", "ram", "vram", "most" or "asked"."""
+    """What keeps it from being wider: "cores", "ram", "vram", "most", "frames" or "asked"."""
     sentence: str
 
 
@@ -139,25 +140,59 @@ def fit_workers(
     worker_vram: int | None = None,
     worker_ram: int | None = None,
     asked: int | None = None,
+    frames: int | None = None,
 ) -> tuple[Plan, Fit]:
     """The plan with the workers and threads that fit its devices (`--workers auto`), or those asked for.
 
-    A plan with GPUs also gets the environment that makes its indices mean the cards of `rooms`.
+    No more than there are cores (shared by the cards), and frames to extract where that is known. A plan with
+    GPUs also gets the environment that makes its indices mean the cards of `rooms`.
     rooms: the GPUs present; those that `plan.devices` names count. If none of them can be read, one worker.
     """
-    if not plan.devices:
+    if asked is not None:
+        fit = _fit_asked(plan, asked, max(1, cores), frames)
+    elif not plan.devices:
         fit = fit_cpu(cores, ram_available, worker_ram)
-        if asked is not None:
-            threads = max(1, cores // asked)
-            fit = Fit(asked, threads, "asked", f"CPU: {count(asked, 'worker')}, as asked")
-    elif asked is not None:
-        fit = Fit(asked, 0, "asked", f"GPU: {count(asked, 'worker')} per card, as asked")
     elif mine := tuple(room for room in rooms if room.index in plan.devices):
         fit = fit_gpu(mine, cores, ram_available, worker_vram, worker_ram)
     else:
         fit = Fit(1, 0, "vram", "GPU: 1 worker per card; free video memory cannot be read here")
+    most = _most_for(plan, frames)
+    if most is not None and most < fit.workers:
+        threads = fit.threads * fit.workers // most
+        fit = Fit(most, threads, "frames", f"{_place(plan, most)} for {count(frames or 0, 'frame')}")
     env = {**PCI_ORDER, **plan.env} if plan.devices else plan.env
     return replace(plan, workers=fit.workers, threads=fit.threads, env=env), fit
+
+
+def _most_for(plan: Plan, frames: int | None) -> int | None:
+    """Workers per device that so many frames keep busy; None = not known."""
+    return None if not frames else math.ceil(frames / max(1, len(plan.devices)))
+
+
+def _fit_asked(plan: Plan, asked: int, cores: int, frames: int | None) -> Fit:
+    by_cores = max(1, cores // max(1, len(plan.devices)))
+    by_frames = _most_for(plan, frames)
+    workers = min(asked, by_cores, by_frames or asked)
+    threads = 0 if plan.devices else max(1, cores // workers)
+    if workers == asked:
+        return Fit(asked, threads, "asked", f"{_place(plan, asked)}, as asked")
+    limit = "cores" if workers == by_cores else "frames"
+    why = count(cores, "core") if limit == "cores" else count(frames or 0, "frame")
+    verb = "is" if why.startswith("1 ") else "are"
+    return Fit(workers, threads, limit, f"{_place(plan, workers)}, not {asked} as asked: there {verb} {why}")
+
+
+def _place(plan: Plan, workers: int) -> str:
+    return f"GPU: {count(workers, 'worker')} per card" if plan.devices else f"CPU: {count(workers, 'worker')}"
+
+
+def for_frames(plan: Plan, frames: int) -> Plan:
+    """`plan` without the workers and cards for which there is no frame."""
+    devices = plan.devices[: max(1, frames)]
+    most = max(1, math.ceil(frames / max(1, len(devices))))
+    if most >= plan.workers:
+        return replace(plan, devices=devices)
+    return replace(plan, devices=devices, workers=most, threads=plan.threads * plan.workers // most)
 
 
 def probe_batch(plan: Plan, open_frames: int, *, measured: bool) -> int:

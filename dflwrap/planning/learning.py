@@ -72,6 +72,7 @@ class Learner:
             worker_vram=peak.vram,
             worker_ram=peak.ram,
             asked=self._asked,
+            frames=open_frames,
         )
         probe = 0
         if self._asked is None and plan.batch_size == 0:

@@ -25,7 +25,7 @@ from dflwrap.planning.decision import (
     Wait,
     rungs_of,
 )
-from dflwrap.planning.fit import fit_batch
+from dflwrap.planning.fit import fit_batch, for_frames
 from dflwrap.planning.learning import Learner
 from dflwrap.planning.policy import decide
 from dflwrap.planning.types import AttemptRecord, RunContext, TelemetrySummary
@@ -143,6 +143,10 @@ class Loop:
 
     def _choose(self, rows: list[FrameRow]) -> tuple[list[FrameRow], Plan, bool]:
         """The frames of the next attempt, its plan, and whether it is a repair attempt."""
+        chosen, plan, repairing = self._next_batch(rows)
+        return chosen, for_frames(plan, len(chosen)), repairing
+
+    def _next_batch(self, rows: list[FrameRow]) -> tuple[list[FrameRow], Plan, bool]:
         if self._bisection and not self._bisection.finished:
             names = set(self._bisection.next_batch())
             chosen = [row for row in rows if row.name in names]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dflwrap.common.errors import DamagedLedgerError, DflwrapError, ExitCode, NeedsUserError, StoppedError
-from dflwrap.common.plan import AttemptSpec, Plan
+from dflwrap.common.plan import AttemptSpec
 from dflwrap.common.text import display
 from dflwrap.common.trees import is_inside, is_same_folder
 from dflwrap.extractors.base import Extractor
@@ -21,11 +21,12 @@ from dflwrap.planning.decision import Stop
 from dflwrap.planning.fit import cpu_plan
 from dflwrap.planning.learning import Learner
 from dflwrap.planning.store import PeakStore
-from dflwrap.planning.types import DeviceInfo, RunContext
+from dflwrap.planning.types import RunContext
 from dflwrap.report.quarantine import lay_out
 from dflwrap.report.report_file import ReportFile
 from dflwrap.supervisor.attempting import AttemptRunner
 from dflwrap.supervisor.control import Control
+from dflwrap.supervisor.devices import asked_plan, device_notice, refuse_missing_gpus, usable_devices
 from dflwrap.supervisor.doubt import Doubt
 from dflwrap.supervisor.folder_wait import FolderWait
 from dflwrap.supervisor.input_notices import faceset_as_input, worth_telling
@@ -208,6 +209,7 @@ class _Run:
         return loop.run()
 
     def run(self) -> RunResult:
+        refuse_missing_gpus(self._request, self._extractors[0], self._gpu)
         promoter = Promoter(
             self._ledger,
             self._folder.path,
@@ -325,10 +327,10 @@ class _Run:
             "temp": Path(tempfile.gettempdir()),
         }
         observer = Observer(self._ledger, folders, self._gpu)
-        devices = _devices(request, chosen, observer)
-        unseen = _unseen_gpus(request, chosen, observer, devices)
-        if unseen:
-            self._reporter.notice(unseen)
+        devices = usable_devices(request, chosen, observer)
+        notice = device_notice(request, chosen, observer, devices)
+        if notice:
+            self._reporter.notice(notice)
         info, memory, cores = chosen.info(), usable_memory(), usable_cores()
         learner = Learner(
             PeakStore(),
@@ -338,7 +340,7 @@ class _Run:
             asked_workers=request.workers,
         )
         first = learner.first_plan(
-            _asked_plan(request, devices),
+            asked_plan(request, devices),
             cores=cores,
             open_frames=self._ledger.counts().open,
             devices=devices,
@@ -458,43 +460,6 @@ def _second_look_words(result: SecondLookResult) -> str:
     return (
         f"second look: the built-in extractor finds faces in {len(result.found)} of {result.looked} "
         "frames that were called empty"
-    )
-
-
-def _devices(request: RunRequest, extractor: Extractor, observer: Observer) -> tuple[DeviceInfo, ...]:
-    """The GPUs that may be used: those asked for, else all that are seen; none for a CPU extractor."""
-    if request.cpu_only or "devices" not in extractor.honours:
-        return ()
-    seen = observer.devices()
-    if not request.gpus:
-        return seen
-    by_index = {device.index: device for device in seen}
-    # A card that NVML does not see (AMD, Intel) may still be asked for by its index.
-    return tuple(by_index.get(index, DeviceInfo(index, f"GPU {index}", 0)) for index in request.gpus)
-
-
-def _unseen_gpus(
-    request: RunRequest, extractor: Extractor, observer: Observer, devices: tuple[DeviceInfo, ...]
-) -> str:
-    """What the user should know of GPUs that are not seen; "" = nothing."""
-    if request.cpu_only or "devices" not in extractor.honours:
-        return ""
-    if devices:
-        return f"GPU telemetry: {observer.why_no_gpu}" if observer.why_no_gpu else ""
-    why = observer.why_no_gpu or "the driver shows none"
-    return (
-        f"No NVIDIA card can be used ({why}): everything runs on the CPU. "
-        "An AMD or Intel card is used when it is named, like --force-gpu-idxs 0."
-    )
-
-
-def _asked_plan(request: RunRequest, devices: tuple[DeviceInfo, ...]) -> Plan:
-    return Plan(
-        devices=tuple(device.index for device in devices),
-        batch_size=request.batch_size or 0,
-        max_side=request.max_side,
-        startup_timeout=request.startup_timeout,
-        frame_timeout=request.frame_timeout,
     )
 
 

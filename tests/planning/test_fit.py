@@ -19,6 +19,7 @@ from dflwrap.planning.fit import (
     fit_cpu,
     fit_gpu,
     fit_workers,
+    for_frames,
     measured_peak,
     probe_batch,
     reserve,
@@ -98,10 +99,43 @@ def test_a_machine_of_many_cores_gets_what_its_memory_takes() -> None:
 
 
 def test_what_the_user_asked_for_is_taken_as_it_is() -> None:
-    plan, fit = fit_workers(Plan(devices=(0,)), cores=2, rooms=(room(4, 1),), asked=3)
+    plan, fit = fit_workers(Plan(devices=(0,)), cores=4, rooms=(room(4, 1),), asked=3)
     assert plan.workers == 3 and fit.limit == "asked"
     plan, _ = fit_workers(Plan(), cores=4, asked=2)
     assert (plan.workers, plan.threads) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("devices", "frames", "workers", "said"),
+    [
+        ((), 100, 4, "CPU: 4 workers, not 9 as asked: there are 4 cores"),
+        ((), 3, 3, "CPU: 3 workers, not 9 as asked: there are 3 frames"),
+        ((), 1, 1, "CPU: 1 worker, not 9 as asked: there is 1 frame"),
+        ((0,), None, 4, "GPU: 4 workers per card, not 9 as asked: there are 4 cores"),
+        ((0, 1), 100, 2, "GPU: 2 workers per card, not 9 as asked: there are 4 cores"),
+        ((0, 1), 3, 2, "GPU: 2 workers per card, not 9 as asked: there are 4 cores"),
+        ((0, 1), 2, 1, "GPU: 1 worker per card, not 9 as asked: there are 2 frames"),
+        (tuple(range(8)), 100, 1, "GPU: 1 worker per card, not 9 as asked: there are 4 cores"),
+    ],
+)
+def test_more_workers_than_cores_or_frames_are_fewer_and_said(
+    devices: tuple[int, ...], frames: int | None, workers: int, said: str
+) -> None:
+    plan, fit = fit_workers(Plan(devices=devices), cores=4, asked=9, frames=frames)
+    assert (plan.workers, fit.sentence) == (workers, said)
+
+
+def test_few_frames_get_few_workers_with_the_threads_of_the_others() -> None:
+    plan, fit = fit_workers(Plan(), cores=4, ram_available=64 * GIB, frames=1)
+    assert (plan.workers, plan.threads, fit.limit) == (1, 4, "frames")
+    assert fit.sentence == "CPU: 1 worker for 1 frame"
+    assert fit_workers(Plan(), cores=4, ram_available=64 * GIB, frames=4)[0].workers == 4
+    assert for_frames(Plan(workers=4, threads=1), 3) == Plan(workers=3, threads=1)
+    assert for_frames(Plan(workers=4, threads=1), 1) == Plan(workers=1, threads=4)
+    assert for_frames(Plan(workers=4, threads=1), 40) == Plan(workers=4, threads=1)
+    assert for_frames(Plan(devices=(0, 1), workers=2), 3) == Plan(devices=(0, 1), workers=2)
+    assert for_frames(Plan(devices=(0, 1), workers=2), 2) == Plan(devices=(0, 1), workers=1)
+    assert for_frames(Plan(devices=(0, 1), workers=2), 1) == Plan(devices=(0,), workers=1)
 
 
 def test_gpu_plans_count_cards_as_the_driver_does_unless_the_user_says_otherwise() -> None:
