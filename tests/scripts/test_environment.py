@@ -166,10 +166,10 @@ def test_windows_names_the_runtime_that_tensorflow_needs(
     monkeypatch.setattr(script, "os", SimpleNamespace(name="nt", environ=environ))
     script._name_what_tensorflow_needs(["dev"])
     assert capsys.readouterr().out == ""
-    script._name_what_tensorflow_needs(["builtin"])
+    script._name_what_tensorflow_needs(["builtin-tf"])
     assert "vc_redist.x64.exe" in capsys.readouterr().out
     (tmp_path / "System32").mkdir()
     (tmp_path / "System32" / "msvcp140_1.dll").touch()
-    script._name_what_tensorflow_needs(["builtin"])
+    script._name_what_tensorflow_needs(["builtin-tf"])
     assert capsys.readouterr().out == ""
     shutil.rmtree(tmp_path / "System32")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import PackageNotFoundError, version
 
 from dflwrap import __version__
 from dflwrap.common.events import EVENTS_ENV
 from dflwrap.common.plan import AttemptSpec
 from dflwrap.extractors.base import ConsoleReader, Extractor, ExtractorInfo, Launch
+from dflwrap.extractors.builtin.engine import engine_version
 from dflwrap.extractors.deepfacelab.console import DflConsole
 
 
@@ -23,12 +23,8 @@ class BuiltinExtractor(Extractor):
         self._why = why
 
     def info(self) -> ExtractorInfo:
-        try:
-            tensorflow = version("tensorflow")
-        except PackageNotFoundError:
-            tensorflow = "missing"
         return ExtractorInfo(
-            "builtin", f"{__version__}, TensorFlow {tensorflow}", sys.executable, __file__, self._why
+            "builtin", f"{__version__}, {engine_version()}", sys.executable, __file__, self._why
         )
 
     def launch(self, spec: AttemptSpec, *, black_box: bool = False) -> Launch:

@@ -1,0 +1,91 @@
+"""`dflwrap setup builtin`: install what the built-in extractor needs, into dflwrap's own environment."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dflwrap.cli import arguments
+from dflwrap.common.errors import DflwrapError
+from dflwrap.common.text import display
+
+if TYPE_CHECKING:
+    from dflwrap.extractors.builtin.parts import Part
+
+INSTALL_BOUND = 3600.0
+"""Seconds for one call of pip: 600 MB over a slow line."""
+_MOST_SHOWN = 12
+"""Lines of pip's that are shown where it fails."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of commands to `app`."""
+    group = typer.Typer(no_args_is_help=True, help="Install optional parts of dflwrap.")
+    group.callback()(_parts)
+    group.command("builtin")(builtin)
+    app.add_typer(group, name="setup")
+
+
+def _parts() -> None: ...
+
+
+def builtin(
+    engine: Annotated[
+        str, typer.Option(help="What runs the models: litert, or tensorflow where LiteRT has no package.")
+    ] = "litert",
+) -> None:
+    """Install the built-in extractor: it needs no DeepFaceLab and no video card.
+
+    Goes into dflwrap's own Python environment; your DeepFaceLab is not touched. Exit codes: 0 installed, 2 it
+    could not be installed (pip's reasons are shown).
+    """
+    from dflwrap.extractors.builtin.parts import engine_named, parts
+
+    wanted = parts(engine_named(arguments.one_of("--engine", engine, ("litert", "tensorflow"))))
+    print(f"Into {display(sys.prefix)}:")
+    for part in wanted:
+        print(f"  {part.what}")
+    for part in wanted:
+        _install(part, engine)
+    print("The built-in extractor is ready: dflwrap extract --extractor builtin ...")
+
+
+def _install(part: Part, engine: str) -> None:
+    """Raises DflwrapError with pip's reasons."""
+    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"]
+    if not part.dependencies:
+        command.append("--no-deps")
+    try:
+        done = subprocess.run(
+            [*command, *part.requirements],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=INSTALL_BOUND,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise DflwrapError(
+            f"Loading {part.what} took more than an hour. Check the internet connection, then run the command again."
+        ) from None
+    if done.returncode == 0:
+        return
+    lines = [line for line in done.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
+    said = "\n".join(f"  {display(line)[:300]}" for line in lines[-_MOST_SHOWN:])
+    if "No module named pip" in said:
+        raise DflwrapError(
+            f"This Python has no pip ({display(sys.executable)}). Install these with the tool that made its "
+            f"environment: {' '.join(part.requirements)}{'' if part.dependencies else ' (without its dependencies)'}."
+        )
+    if engine == "litert" and "No matching distribution" in said:
+        raise DflwrapError(
+            "There is no LiteRT for this system and Python. Use TensorFlow in its place (2 GB on the disk): "
+            "dflwrap setup builtin --engine tensorflow"
+        )
+    raise DflwrapError(
+        f"{part.what} could not be installed. pip says:\n{said}\n"
+        "Check the internet connection and the room on the disk, then run the command again."
+    )
