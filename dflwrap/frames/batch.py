@@ -17,8 +17,8 @@ def batch_name(frame_id: int, name: str, *, plain: bool, converted: bool) -> str
     return name if plain else f"{OUR_PREFIX}{frame_id:07d}{stem_and_suffix(name)[1]}"
 
 
-def link_frame(source: Path, target: Path) -> None:
-    """Make `target` show `source` without copying where the platform allows it.
+def link_frame(source: Path, target: Path) -> bool:
+    """Make `target` show `source` without copying where the platform allows it; True where it had to be copied.
 
     Tries a symbolic link (POSIX), a hard link (Windows, where symbolic links need a right that users
     lack), and at last a copy. The source is only ever read. Raises OSError when none of it works, and
@@ -32,5 +32,6 @@ def link_frame(source: Path, target: Path) -> None:
             way(source, target)
         except (OSError, NotImplementedError):
             continue
-        return
+        return False
     shutil.copyfile(source, target)
+    return True

@@ -191,6 +191,9 @@ class AttemptRunner:
         if self.storage.away() and not self.control.stopping:
             raise self.storage.why_away()
         self._tell(self.storage.settle(batch.unread))
+        if batch.cut:
+            words = f"the disk has room for copies of {batch.copies} frames at a time (scaled, converted or not linked)"
+            self._tell([f"{words}: the others follow when these are done"])
         for row, judgement in batch.refused:
             self.quarantine(row, judgement.cause, judgement.reason, None)
         return batch

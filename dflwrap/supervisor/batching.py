@@ -21,6 +21,10 @@ from dflwrap.frames.batch import batch_name, link_frame
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
 from dflwrap.frames.judgement import Entry, Judgement, judge_size
 from dflwrap.ledger.records import FrameRow
+from dflwrap.telemetry.host import free_space, total_space
+
+ROOM_FOR_FACES = 512 << 20
+"""Bytes that copies of frames leave free; less where that is a tenth of the disk, or half of what was free."""
 
 Scale = tuple[float, float]
 
@@ -36,6 +40,17 @@ class Batch:
     """Frames that turned out to be unreadable when they were prepared."""
     unread: list[tuple[FrameRow, OSError]] = field(default_factory=list)
     """Frames that the operating system did not hand out: missing, or on a device that fails. Not to blame."""
+    copies: int = 0
+    """Frames that take room of their own: converted, or not to be linked here."""
+    cut: bool = False
+    """There was no room for copies of all: the next attempt takes the others, when these are done with."""
+
+    def took_room(self, folder: Path, kept: int) -> bool:
+        """Count a copy; True where the disk has no more than the `kept` bytes, which are for faces."""
+        self.copies += 1
+        free = free_space(folder)
+        self.cut = free is not None and free < kept
+        return self.cut
 
 
 def make_batch(
@@ -54,6 +69,7 @@ def make_batch(
     """
     folder.mkdir()
     batch = Batch()
+    kept = min(ROOM_FOR_FACES, (total_space(folder) or 0) // 10, (free_space(folder) or 0) // 2)
     with Converter(stopping) as converter:
         for row in rows:
             if stopping():
@@ -64,7 +80,10 @@ def make_batch(
             if not convert:
                 try:
                     path.stat()  # a symbolic link can be made to what is not there
-                    batch.frames[_link(row, path, folder, name)] = row
+                    name, copied = _link(row, path, folder, name)
+                    batch.frames[name] = row
+                    if copied and batch.took_room(folder, kept):
+                        break
                 except OSError as error:
                     unreadable = read_error(path, whole=is_device_error(error))
                     if unreadable is None:
@@ -94,6 +113,8 @@ def make_batch(
             batch.frames[name] = row
             if result.scale is not None:
                 batch.scales[name] = result.scale
+            if batch.took_room(folder, kept):
+                break
     return batch
 
 
@@ -108,22 +129,22 @@ def _not_read(batch: Batch, row: FrameRow, path: Path, error: OSError) -> None:
         batch.refused.append((row, Judgement(Entry.REFUSE, reason, "imread-failed")))
 
 
-def _link(row: FrameRow, path: Path, folder: Path, name: str) -> str:
-    """Link the frame into the batch; the name it has got there: a short one where its own makes the path too long."""
+def _link(row: FrameRow, path: Path, folder: Path, name: str) -> tuple[str, bool]:
+    """Link the frame into the batch; its name there, and whether it had to be copied.
+
+    The name is a short one where its own makes the path too long.
+    """
     short = batch_name(row.id, row.file_name, plain=False, converted=False)
     try:
-        link_frame(path, folder / name)
+        return name, link_frame(path, folder / name)
     except OSError as error:
         if not is_too_long(error, folder / name):
             raise
         if len(short) >= len(name):
             raise path_too_long(folder) from error
-    else:
-        return name
     try:
-        link_frame(path, folder / short)
+        return short, link_frame(path, folder / short)
     except OSError as error:
         if is_too_long(error, folder / short):
             raise path_too_long(folder) from error
         raise
-    return short

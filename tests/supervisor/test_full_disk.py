@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import psutil
 import pytest
 from disks import small_disk
@@ -110,6 +112,23 @@ def test_waiting_for_the_disk_waits_for_inodes_and_also_at_the_start_of_an_attem
             running.wait()
         assert running.returncode == 0, said.read_text()
         assert json.loads(stdout)["frames"]["extracted"] == FRAMES
+
+
+def test_copies_of_frames_never_fill_the_disk(tmp_path: Path) -> None:
+    """Frames that have to be converted: 14 of 580 kB each on a disk of 5 MB."""
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    noise = np.random.default_rng(7)
+    for number in range(14):
+        image = noise.integers(0, 255, (400, 480, 3), dtype=np.uint8)
+        assert cv2.imwrite(str(frames / f"{number}.bmp"), image)
+    with small_disk(tmp_path / "disk", "5m") as disk:
+        done = dflwrap(*arguments(frames, disk / "aligned"))
+        assert done.code == 0, done.stderr
+        assert done.report["frames"]["extracted"] == 14
+        given = [attempt["frames"] for attempt in done.report["attempts"]]
+        assert len(given) > 1 and sum(given) == 14, "it all fitted: the disk is too large for this test"
+        assert "frames at a time" in done.stderr
 
 
 class _Silent:

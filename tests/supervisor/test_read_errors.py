@@ -182,10 +182,10 @@ def test_windows_not_found_for_a_long_path_is_no_missing_frame(
     folder.parent.mkdir(parents=True, exist_ok=True)
     link = batching.link_frame
 
-    def as_windows(source: Path, target: Path) -> None:
+    def as_windows(source: Path, target: Path) -> bool:
         if len(str(target)) > LONGEST_PATH:
             raise FileNotFoundError(errno.ENOENT, "The system cannot find the path specified", str(target))
-        link(source, target)
+        return link(source, target)
 
     monkeypatch.setattr(batching, "link_frame", as_windows)
     long = picture(tmp_path / f"{'a' * 80}.png").name
