@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dflwrap.common.errors import DflwrapError
+from dflwrap.common.errors import DflwrapError, NeedsUserError
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.report.summary import RUNNING, build_report, write_report
 
@@ -71,3 +72,15 @@ class ReportFile:
     def release(self) -> None:
         with suppress(OSError):  # a disk that is gone, or read-only: there is nothing to be won
             self._reserve.unlink(missing_ok=True)
+
+
+def say_stopped(path: Path, error: NeedsUserError) -> None:
+    """Why the run ended, in the report that is there: for a ledger that no new one can be made of.
+
+    Its figures stay those of when it was written. Where it cannot be changed it goes on saying "running".
+    """
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        report = json.loads(path.read_bytes())
+        stop = {"cause": error.cause, "sentence": str(error), "steps": list(error.steps)}
+        report["run"] |= {"state": "stopped", "stop": stop}
+        write_report(path, report)

@@ -23,7 +23,7 @@ from dflwrap.planning.learning import Learner
 from dflwrap.planning.store import PeakStore
 from dflwrap.planning.types import RunContext
 from dflwrap.report.quarantine import lay_out
-from dflwrap.report.report_file import ReportFile
+from dflwrap.report.report_file import ReportFile, say_stopped
 from dflwrap.supervisor.attempting import AttemptRunner
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.devices import asked_plan, device_notice, refuse_missing_gpus, usable_devices
@@ -74,7 +74,9 @@ def run_extraction(
         return _owning(request, extractors, reporter, control, state, folder)
     except DamagedLedgerError as error:
         if folder.kept:
-            raise error.while_running() from error
+            stopped = error.while_running()
+            say_stopped(folder.report, stopped)
+            raise stopped from error
         folder.undo()
         raise
     except DflwrapError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import sqlite3
 import subprocess
 import sys
@@ -124,6 +125,20 @@ def test_hostile_folders_with_a_lock_a_damaged_and_a_newer_ledger(root: Path) ->
     run(*extract(root))
 
 
+class Evil:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+def hostile_face(root: Path) -> bytes:
+    picture = cv2.imencode(".jpg", np.zeros((90, 90, 3), np.uint8))[1].tobytes()
+    payload = pickle.dumps({HOSTILE: Evil(root / "ran")}, protocol=2)
+    return picture[:2] + b"\xff\xef" + (len(payload) + 2).to_bytes(2, "big") + payload + picture[2:]
+
+
 # -- extract: whole runs --------------------------------------------------------------------------------
 
 
@@ -139,6 +154,7 @@ def test_a_whole_run_over_hostile_names(root: Path) -> None:
     frames_of_hostile_names(root / "frames")
     (root / "aligned").mkdir()
     (root / "aligned" / f"{HOSTILE}_0.jpg").write_bytes(b"")
+    (root / "aligned" / f"{HOSTILE} stranger.jpg").write_bytes(hostile_face(root))
     (root / "script.json").write_text(
         json.dumps(
             {"00002.png": {"fault": "raise", "text": HOSTILE}, "start": {"fault": "text", "text": HOSTILE}}
@@ -177,6 +193,24 @@ def test_a_ledger_with_hostile_texts(root: Path) -> None:
     run(*extract(root), code=None)
     run(*extract(root, "--json"), code=None)
     run(*extract(root, "--face-type", "head"), code=None, named=False)
+
+
+def test_verify(root: Path) -> None:
+    assert dflwrap(*extract(root)).code == 0
+    run("verify", root / "none")
+    run("verify", root / "frames" / "00001.png")
+    (root / "empty").mkdir()
+    run("verify", root / "empty")
+    for name, content in ((HOSTILE, b""), (UNDECODABLE, b"\xff\xd8"), (f"{HOSTILE}2", hostile_face(root))):
+        (root / "aligned" / f"{name}.jpg").write_bytes(content)
+    run("verify", root / "aligned", code=1)
+    run("verify", root / "aligned", "--json", code=1, named=False)
+    run("verify", root / "aligned", "--frames", root / "none", code=None, named=False)
+    for review in root.rglob("*review.txt"):
+        assert_harmless(review.read_text("utf-8").replace("\t", " "))
+    run(*extract(root), code=None)
+    (root / "aligned_dflwrap" / "run.db").write_bytes(b"no database " * 999)
+    run("verify", root / "aligned")
 
 
 # -- diagnose and rules ---------------------------------------------------------------------------------

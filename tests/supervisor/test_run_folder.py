@@ -338,6 +338,8 @@ def test_a_ledger_that_is_damaged_during_the_run_stops_it_and_everything_stays(r
     assert "ledger is damaged" in stderr and "Rename the run folder" in stderr
     assert stderr.strip().splitlines()[-1] == "ledger-damaged"
     assert "Nothing was changed" not in stderr and "Traceback" not in stderr
+    said = json.loads((folder / "report.json").read_bytes())["run"]
+    assert (said["state"], said["stop"]["cause"]) == ("stopped", "ledger-damaged")
     assert list((folder / "set_aside").iterdir()), "what was set aside is still there"
     assert (folder / "attempts" / "0001" / "events.jsonl").is_file() and (folder / MARK).is_file()
     assert len(list(output.glob("*.jpg"))) >= 2
