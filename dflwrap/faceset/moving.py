@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import filecmp
+import glob
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dflwrap.common import windows_files
@@ -13,6 +16,7 @@ from dflwrap.common.durable import sync
 from dflwrap.common.retrying import retry_held_open
 
 _PART = ".dflwrap-part"
+_CHUNK = 1 << 20
 
 
 def flush_to_disk(path: Path) -> None:
@@ -64,14 +68,39 @@ def _move_on_windows(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        part = _new_part(target)
-        try:
-            shutil.copyfile(source, part)
-            flush_to_disk(part)
+        with _copied_beside(source, target) as part:
             retry_held_open(lambda: windows_files.move_file(part, target))
-        finally:
-            retry_held_open(lambda: part.unlink(missing_ok=True))
         retry_held_open(source.unlink)
+
+
+def _copy_across(source: Path, target: Path) -> None:
+    with _copied_beside(source, target) as part:
+        try:
+            os.link(part, target)
+        except FileExistsError:
+            raise
+        except OSError:  # no links there: a look and a rename
+            if os.path.lexists(target):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+            part.rename(target)
+    flush_folder(target.parent)  # the source goes next: it may be the only copy that outlives a power cut
+
+
+@contextmanager
+def _copied_beside(source: Path, target: Path) -> Iterator[Path]:
+    """A flushed copy of `source` under a name of ours beside `target`, removed with the block if it is still there."""
+    part = _new_part(target)
+    try:
+        with (
+            retry_held_open(lambda: source.open("rb")) as whole,
+            retry_held_open(lambda: part.open("r+b")) as copy,
+        ):
+            shutil.copyfileobj(whole, copy, _CHUNK)
+            copy.flush()
+            sync(copy.fileno())
+        yield part
+    finally:
+        retry_held_open(lambda: part.unlink(missing_ok=True))
 
 
 def _new_part(target: Path) -> Path:
@@ -87,21 +116,24 @@ def _new_part(target: Path) -> Path:
         return part
 
 
-def _copy_across(source: Path, target: Path) -> None:
-    part = _new_part(target)
-    try:
-        shutil.copyfile(source, part)
-        flush_to_disk(part)
-        try:
-            os.link(part, target)
-        except FileExistsError:
-            raise
-        except OSError:  # no links there: a look and a rename
-            if os.path.lexists(target):
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
-            part.rename(target)
-    finally:
-        part.unlink(missing_ok=True)
+def remove_parts(target: Path, whole: Path) -> None:
+    """Remove what a move of `whole` to `target` that was cut off between two disks has left beside it.
+
+    Ours are files of such a name that hold what `whole` begins with; anything else may be the user's.
+    """
+    for part in target.parent.glob(f"{glob.escape(target.name)}{_PART}*"):
+        if not part.is_symlink() and part.is_file() and _begins_with(whole, part):
+            retry_held_open(lambda part=part: part.unlink(missing_ok=True))  # type: ignore[misc]
+
+
+def _begins_with(whole: Path, part: Path) -> bool:
+    if part.stat().st_size > whole.stat().st_size:
+        return False
+    with whole.open("rb") as one, part.open("rb") as other:
+        while chunk := other.read(_CHUNK):
+            if one.read(len(chunk)) != chunk:
+                return False
+    return True
 
 
 def is_same(one: Path, other: Path) -> bool:

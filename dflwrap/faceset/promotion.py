@@ -21,7 +21,13 @@ from dflwrap.common.trees import is_link
 from dflwrap.faceset.errors import FaceFileError, NotWholeError
 from dflwrap.faceset.facts import face_facts
 from dflwrap.faceset.metadata import FaceMetadata, rewrite, scale_source
-from dflwrap.faceset.moving import flush_folder, flush_to_disk, is_same, move_without_overwriting
+from dflwrap.faceset.moving import (
+    flush_folder,
+    flush_to_disk,
+    is_same,
+    move_without_overwriting,
+    remove_parts,
+)
 from dflwrap.faceset.verify import verify_face
 from dflwrap.frames.fingerprint import fingerprint
 from dflwrap.ledger.ledger import Ledger
@@ -177,12 +183,22 @@ class Promoter:
         by_frame: dict[int, list[Move]] = {}
         for move in self._ledger.pending_moves():
             by_frame.setdefault(move.frame, []).append(move)
+            self._remove_parts(move)
         for frame, moves in by_frame.items():
             if self._finish(moves):
                 self._ledger.settle_promoted([frame], moves[0].attempt)
             else:
                 self._take_back(moves)
                 self._ledger.forget_moves(frame)
+
+    def _remove_parts(self, move: Move) -> None:
+        source, target = self._run_folder / move.source, self.target_path(move.target)
+        try:
+            for whole in (source, target):
+                if whole.is_file():
+                    remove_parts(target, whole)
+        except OSError as error:
+            raise cannot_write(target, error) from error
 
     def _finish(self, moves: list[Move]) -> bool:
         """True when every file of the frame is in its place (or has now been put there)."""

@@ -112,12 +112,14 @@ def test_a_faceset_on_another_drive_gets_whole_files_only(
     faceset.symlink_to(tmp_path / "D", target_is_directory=True)
     (tmp_path / "a_0.jpg").write_bytes(b"face")
     copied: list[str] = []
-    copy = shutil.copyfile
-    monkeypatch.setattr(
-        moving.shutil,
-        "copyfile",
-        lambda a, b: (copied.append(Path(b).name), copy(a, b), setattr(played, "held", held)),
-    )
+    copy = shutil.copyfileobj
+
+    def noted(source: Any, part: Any, chunk: int) -> None:
+        copied.append(Path(part.name).name)
+        copy(source, part, chunk)
+        played.held = held
+
+    monkeypatch.setattr(moving.shutil, "copyfileobj", noted)
     move_without_overwriting(tmp_path / "a_0.jpg", faceset / "a_0.jpg")
     assert copied == ["a_0.jpg.dflwrap-part"], "never copied under its own name"
     assert [path.name for path in (tmp_path / "D").iterdir()] == ["a_0.jpg"]
@@ -134,13 +136,13 @@ def test_a_file_that_appears_during_the_copy_is_not_replaced(
     played: PlayedKernel32, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a").write_bytes(b"face")
-    copy = shutil.copyfile
+    copy = shutil.copyfileobj
 
-    def and_meanwhile(source: Path, part: Path) -> None:
-        copy(source, part)
+    def and_meanwhile(source: Any, part: Any, chunk: int) -> None:
+        copy(source, part, chunk)
         (tmp_path / "D" / "a").write_bytes(b"the user's")
 
-    monkeypatch.setattr(moving.shutil, "copyfile", and_meanwhile)
+    monkeypatch.setattr(moving.shutil, "copyfileobj", and_meanwhile)
     with pytest.raises(FileExistsError):
         move_without_overwriting(tmp_path / "a", tmp_path / "D" / "a")
     assert [(p.name, p.read_bytes()) for p in (tmp_path / "D").iterdir()] == [("a", b"the user's")]

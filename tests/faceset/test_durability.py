@@ -71,9 +71,9 @@ def watch_ledger(bench: Bench, spy: Spy) -> None:
         journal(moves)
         spy.happened.append(("journalled", {move.target for move in moves}))
 
-    def settled(frames: list[int], attempt: int) -> None:
+    def settled(frames: list[int], *more: Any) -> None:
         spy.happened.append(("settled", set(frames)))
-        settle(frames, attempt)
+        settle(frames, *more)
 
     bench.ledger.journal = journalled  # type: ignore[method-assign,assignment]
     bench.ledger.settle_promoted = settled  # type: ignore[method-assign,assignment]

@@ -141,6 +141,8 @@ def crash(root: Path, point: str) -> None:
             bench.ledger.journal = _exit_at(bench.ledger.journal, 1, after=True)  # type: ignore[method-assign]
         case "linked":
             moving.os.link = _exit_at(os.link, call, after=True)  # type: ignore[attr-defined]
+        case "copied":
+            moving.os.fsync = _exit_at(os.fsync, call, after=True)  # type: ignore[attr-defined]
         case "moved":
             promotion.move_without_overwriting = _exit_at(move_without_overwriting, call, after=True)  # type: ignore[attr-defined]
         case "settling":
@@ -223,6 +225,62 @@ def test_a_crash_between_two_file_systems_is_mended_too(bench: Bench) -> None:
     bench.extract()
     bench.promote(2)
     assert_complete(bench)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the points are those of POSIX moves")
+@pytest.mark.parametrize("point", ["copied:1", "copied:9", "linked:2", "linked:4", "moved:1"])
+def test_a_crash_between_two_disks_leaves_no_part_of_a_copy(tmp_path: Path, point: str) -> None:
+    """`linked` counts the tries between the disks, which fail, too; not every flush is that of a copy."""
+    with small_disk(tmp_path / "disk") as disk:
+        (disk / "aligned").mkdir()
+        (tmp_path / "aligned").symlink_to(disk / "aligned")
+        bench = Bench(tmp_path)
+        bench.output.mkdir(parents=True)
+        bench.debug.mkdir()
+        bench.open()
+        bench.ledger.add_frames(NewFrame(n, n[:-4], 1, 1, Entry.LINK, True, 0, "") for n in FRAMES)
+        bench.extract()
+        bench.ledger.close()
+        crashed(tmp_path, point)
+        bench.open()
+        bench.promoter.repair()
+        for path in bench.faceset.iterdir():
+            assert path.name in bench.ledger.face_names(), "a file that no frame accounts for"
+            verify_face(path, SIZE)
+        bench.extract()
+        assert bench.promote(2) == []
+        assert_complete(bench)
+        bench.ledger.close()
+
+
+def test_a_link_in_the_place_of_the_copy_is_not_written_through(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        users = tmp_path / "users.txt"
+        users.write_bytes(b"precious")
+        (tmp_path / "a.jpg").write_bytes(b"face")
+        (disk / "a.jpg.dflwrap-part").symlink_to(users)
+        move_without_overwriting(tmp_path / "a.jpg", disk / "a.jpg")
+        assert users.read_bytes() == b"precious"
+        assert sorted(path.name for path in disk.iterdir()) == ["a.jpg", "a.jpg.dflwrap-part"]
+        assert (disk / "a.jpg").read_bytes() == b"face"
+
+
+def test_of_the_parts_of_a_copy_only_ours_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "whole").write_bytes(b"the whole face")
+    for name, content in (
+        ("", b"the whole"),
+        ("2", b"a note of the user's"),
+        ("3", b"the whole face, and more"),
+    ):
+        (tmp_path / f"a[1].jpg.dflwrap-part{name}").write_bytes(content)
+    (tmp_path / "a1.jpg.dflwrap-part").write_bytes(b"the whole")
+    moving.remove_parts(tmp_path / "a[1].jpg", tmp_path / "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a1.jpg.dflwrap-part",
+        "a[1].jpg.dflwrap-part2",
+        "a[1].jpg.dflwrap-part3",
+        "whole",
+    ]
 
 
 # -- nothing of the user's is touched -------------------------------------------------------------------
