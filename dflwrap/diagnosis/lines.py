@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
-from collections import Counter
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -61,37 +62,60 @@ _PREFIXES = tuple(
 _KEEP = lazy(r"(?:WARNING !!!|INFO:plaidml|WARNING:tensorflow|\d+%\|)")
 _LOGGER_NAME = lazy(r"(?:[\w.]{2,40} - )?" + _LEVEL + r"(?: -|:) (?=\S)|- " + _LEVEL + r" - ")
 _FENCE = lazy(r"\s*(?:```|~~~)[\w+-]*\s*$")
-_LINE_START = lazy(
-    r" {2,}\S|Traceback |(?:[A-Za-z_]\w{0,40}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception)\b|File \""
-    r"|\d{4}-\d\d-\d\d|\[|Images found|Done\."
-)
 _PREFIX_STARTS = frozenset("[<>0123456789")
 _MONTHS = ("Jan ", "Feb ", "Mar ", "Apr ", "May ", "Jun ", "Jul ", "Aug ", "Sep ", "Oct ", "Nov ", "Dec ")
 _LEVEL_STARTS = (
     "DEBUG", "INFO", "NOTICE", "WARN", "ERROR", "CRITICAL", "FATAL", "TRACE", "STD", "std", "info", "error", "warning",
 )  # fmt: skip
-_WIDTHS = (79, 80, 99, 100, 119, 120)
+_ENTITY = lazy(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#x[0-9a-fA-F]{1,5});")
+_TAG = lazy(
+    r"</?(?:br|p|pre|code|div|span|li|tt|samp|blockquote|td|tr|strong|em|b|i)(?: [^<>]{0,200})?/?>", re.I
+)
+_PLAIN_QUOTES = str.maketrans(
+    {"‘": "'", "’": "'", "‚": "'", "′": "'", "“": '"', "”": '"', "„": '"', "″": '"'}
+)
+"""What editors and web pages make of straight quotes; no program prints these around a name."""
+_RESET = ("[0m", "[m", "[39m", "[K")
+_COLOUR = lazy(r"\[(?:\d{1,3}(?:;\d{1,3}){0,4})?[mK]")
+"""A colour whose escape character was lost on the way."""
+_JSON_TEXTS = ("log", "message", "msg", "text", "line", "event", "content", "MESSAGE", "textPayload", "body")
 
 
 def clean(text: str) -> str:
     """One raw line without colours, control characters and what a logger, container or quote put before."""
+    return strip_prefix(scrub(text)).rstrip("\r\n")
+
+
+def scrub(text: str) -> str:
+    """One raw line without colours, control characters and what a web page or a JSON logger made of it."""
     if "\x1b" in text:
         text = _ANSI.sub("", text)
     if "[" in text and ("^[" in text or "\\" in text or "\u241b" in text or "#033" in text):
         text = _BARE_ANSI.sub("", text)
+    if "[" in text and any(reset in text for reset in _RESET):
+        text = _COLOUR.sub("", text)
     text = _CONTROL.sub("", text).replace("\xa0", " ").replace("\t", "    ")
-    if text.startswith('{"log":') or text.startswith('{"message":') or text.startswith('{"msg":'):
+    if text.startswith("{") and text.rstrip().endswith("}"):
         text = _from_json(text)
-    return strip_prefix(text).rstrip("\r\n")
+    if not text.isascii():
+        text = text.translate(_PLAIN_QUOTES)
+    if "<" in text and ">" in text:
+        text = _TAG.sub("", text)
+    if "&" in text and ";" in text and _ENTITY.search(text):
+        text = html.unescape(text).replace("\xa0", " ")
+    return text.rstrip("\r\n")
 
 
 def _from_json(text: str) -> str:
+    """What a line of JSON says: the value of the first usual name for it, wherever it stands."""
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
         return text
-    for key in ("log", "message", "msg"):
-        if isinstance(body, dict) and isinstance(body.get(key), str):
+    if not isinstance(body, dict):
+        return text
+    for key in _JSON_TEXTS:
+        if isinstance(body.get(key), str):
             return _CONTROL.sub("", str(body[key]).rstrip("\r\n").replace("\n", " "))
     return text
 
@@ -197,32 +221,3 @@ def _pieces(source: str, number: int, text: str) -> Iterator[Line]:
     indent = len(text) - len(body)
     for start in range(0, max(len(body), 1), MAX_LINE):
         yield Line(source, number, body[start : start + MAX_LINE], indent)
-
-
-def unwrap(raw: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Join lines that a console of fixed width had broken; unchanged where no such width shows.
-
-    A width shows when no line is longer than it and several lines end exactly there.
-    """
-    lengths = [len(text) for _, text in raw if "%|" not in text or not text.rstrip().endswith("]")]
-    if not lengths:
-        return raw
-    width = max(lengths)
-    counts = Counter(lengths)
-    enough = 1 if width in _WIDTHS else 3
-    if not 60 <= width <= 250 or counts[width] < enough:
-        return raw
-    if counts[width] == 1 and counts[width - 1]:
-        return raw
-    doubtful = counts[width] < 3
-    joined: list[tuple[int, str]] = []
-    open_line = False
-    for number, text in raw:
-        if doubtful and _LINE_START.match(text):
-            open_line = False
-        if open_line and joined and text and len(joined[-1][1]) < MAX_LINE:
-            joined[-1] = (joined[-1][0], joined[-1][1] + text)
-        else:
-            joined.append((number, text))
-        open_line = len(text) == width
-    return joined

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from dflwrap.diagnosis.encodings import SAMPLE, detect
 from dflwrap.diagnosis.lazy import lazy
-from dflwrap.diagnosis.lines import Line, clean, fenced, to_lines, unwrap
+from dflwrap.diagnosis.lines import Line, fenced, scrub, strip_prefix, to_lines
+from dflwrap.diagnosis.wrapping import unwrap
 
 CHUNK = 1 << 20
 HEAD_BUDGET = 3 << 17
@@ -28,6 +29,10 @@ LAST_LINES = 200
 """Lines at the very end that are kept whatever they say."""
 REPEATS = 3
 """After the head, a line that differs from earlier ones in its digits only is kept this often."""
+BLANKS = 4
+"""Lines above a text in which its bar is looked for; a doubled line end puts blank ones between."""
+PREFIXED = 0.7
+"""Share of lines with something put before them from which it was put before each line."""
 SHAPES = 20_000
 """Different lines remembered for that."""
 LONGEST = 1 << 16
@@ -88,9 +93,10 @@ def read_source(name: str, chunks: Iterable[bytes], is_hit: Callable[[bytes], bo
         raw.append((number, _decode(data, text_codec)))
     if raw and raw[0][1].startswith("\ufeff"):
         raw[0] = (raw[0][0], raw[0][1][1:])
-    cleaned = fenced([(number, clean(text)) for number, text in raw])
+    scrubbed = [(number, scrub(text)) for number, text in raw]
+    cleaned = fenced([(number, strip_prefix(text)) for number, text in scrubbed])
     lines = tuple(to_lines(name, cleaned))
-    joined = unwrap(cleaned)
+    joined = _unwrapped(scrubbed, cleaned)
     unwrapped = lines if joined is cleaned else tuple(to_lines(name, joined))
     return Reading(
         name,
@@ -103,6 +109,19 @@ def read_source(name: str, chunks: Iterable[bytes], is_hit: Callable[[bytes], bo
         keeper.dropped,
         state.open_end,
     )
+
+
+def _unwrapped(scrubbed: list[tuple[int, str]], cleaned: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """A window breaks lines with what a logger put before them; a container puts it before broken lines.
+
+    `cleaned` itself where nothing was broken.
+    """
+    prefixed = sum(text != strip_prefix(text) for _, text in scrubbed)
+    if prefixed < PREFIXED * len(scrubbed):
+        joined = unwrap(scrubbed)
+        if joined is not scrubbed:
+            return fenced([(number, strip_prefix(text)) for number, text in joined])
+    return unwrap(cleaned)
 
 
 def _decode(data: bytes, codec: str) -> str:
@@ -183,11 +202,13 @@ def _block(lines: list[bytes], size: int, state: _State, keeper: _Keeper) -> Non
     else:
         numbered = [(first + i, line) for i, line in enumerate(lines) if line.translate(None, _BAR_BYTES)]
         numbered += [
-            (first + i, line) for i, line in enumerate(lines) if 0 < len(line) < 80 and b"%|" not in line
+            (first + i, line)
+            for i, line in enumerate(lines)
+            if (0 < len(line) < 80 and b"%|" not in line) or (b"%|" in line and not _ends_whole(line))
         ]
         numbered = sorted(set(numbered)) if len(numbered) > 1 else numbered
     for number, line in numbered:
-        if not line or (b"%|" in line and not line.translate(None, _BAR_BYTES)):
+        if not line or (b"%|" in line and _ends_whole(line) and not line.translate(None, _BAR_BYTES)):
             continue
         if b"\r" not in line[:-1]:
             keeper.add(number, line, lines, number - first)
@@ -197,6 +218,11 @@ def _block(lines: list[bytes], size: int, state: _State, keeper: _Keeper) -> Non
             if part and not _is_bar(part) and not _is_loose_bar(part):
                 keeper.add(number, part, parts, index)
     keeper.last_bar(first, lines)
+
+
+def _ends_whole(line: bytes) -> bool:
+    """Whether the bar at a line's end is whole; a narrow window breaks it."""
+    return line.rstrip().endswith(_ENDS)
 
 
 def _is_bar(part: bytes) -> bool:
@@ -212,6 +238,17 @@ def _is_loose_bar(part: bytes) -> bool:
         and _LOOSE_BAR.match(part) is not None
         and not _WORDS.search(part)
     )
+
+
+def _last_bar(line: bytes) -> bytes:
+    """The last bar of a line that ends with one, or nothing; refreshed bars may stand in one line."""
+    if b"%|" not in line:
+        return b""
+    bar = line.rstrip()
+    if not bar.endswith(_ENDS):
+        return b""
+    bar = bar[bar.rfind(b"\r") + 1 :]
+    return bar if len(bar) < 600 else bar[max(bar.rfind(b"%|") - 3, 0) :]
 
 
 class _Keeper:
@@ -266,19 +303,18 @@ class _Keeper:
     @staticmethod
     def _before(where: list[RawLine], number: int, around: list[bytes], index: int) -> None:
         """The bar before a line: in the same line at `index` - 1, or at the end of the line before."""
-        if index <= 0:
-            return
-        bar = around[index - 1].rstrip(b"\r")
-        bar = bar[bar.rfind(b"\r") + 1 :] if b"\r" in bar else bar
-        if b"%|" in bar and len(bar) < 600 and bar.rstrip().endswith(_ENDS):
+        above = index - 1
+        while above > 0 and index - above < BLANKS and not around[above].strip():
+            above -= 1
+        bar = _last_bar(around[above]) if above >= 0 else b""
+        if bar:
             where.append((number, bar))
 
     def last_bar(self, first: int, lines: list[bytes]) -> None:
         """Remember the last bar of a block; the very last one is written out at the end."""
-        for offset in range(len(lines) - 1, max(len(lines) - 4, -1), -1):
-            bar = lines[offset].rstrip(b"\r")
-            bar = bar[bar.rfind(b"\r") + 1 :] if b"\r" in bar else bar
-            if b"%|" in bar[:200] and len(bar) < 600 and bar.rstrip().endswith(_ENDS):
+        for offset in range(len(lines) - 1, max(len(lines) - 4 * BLANKS, -1), -1):
+            bar = _last_bar(lines[offset])
+            if bar:
                 self._end_bar = (first + offset, bar)
                 return
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from dflwrap.diagnosis.encodings import detect
-from dflwrap.diagnosis.lines import MAX_LINE, clean, unwrap
+from dflwrap.diagnosis.lines import MAX_LINE, clean
 from dflwrap.diagnosis.reading import read_source
+from dflwrap.diagnosis.wrapping import unwrap
 
 BAR = " 45%|####5     | 450/1000 [03:20<04:05,  2.24it/s]"
 NEXT = " 46%|####6     | 460/1000 [03:24<04:01,  2.24it/s]"

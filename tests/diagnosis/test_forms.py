@@ -1,0 +1,57 @@
+"""Whatever a window, a web page or a logger made of a log: the same answer, or none; never another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks._accuracy import answer, as_text, labelled
+from benchmarks._forms import FORMS
+from dflwrap.diagnosis import diagnose_text
+from dflwrap.diagnosis.wrapping import unwrap
+
+LOGS = list(labelled(Path(__file__).parents[2] / "sample_logs"))
+PLAIN = {log.name: answer(diagnose_text([(log.name, log.data)])) for log in LOGS}
+MOST_LOST = 0.06
+"""Share of logs of one form that may end as unknown: what told them stands in their very last bytes, or is lost."""
+
+
+def test_there_are_forms_enough() -> None:
+    assert len(FORMS) >= 36
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_log_in_another_form_gets_the_same_answer_or_none(form: str) -> None:
+    lost, other = [], []
+    for log in LOGS:
+        got = answer(diagnose_text([(log.name, FORMS[form](as_text(log.data)))]))
+        if got != PLAIN[log.name]:
+            (lost if got == "unknown" else other).append((log.name, PLAIN[log.name], got))
+    assert other == []
+    assert len(lost) <= MOST_LOST * len(LOGS), lost
+
+
+LONG = (
+    "tensorflow.python.framework.errors_impl.InternalError: the first of three long lines that a window breaks at eighty",
+    "W tensorflow/core/common_runtime/bfc_allocator.cc:243] another one of about the same length which it breaks there too",
+    "a third line, of words only, that goes on for more than the eighty columns of that old window and is broken as well",
+)
+
+
+def numbered(lines: list[str]) -> list[tuple[int, str]]:
+    return list(enumerate(lines, 1))
+
+
+def test_one_long_line_does_not_stop_the_joining() -> None:
+    broken = [piece for line in LONG for piece in (line[:80], line[80:])]
+    outlier = "x" * 300
+    joined = [text for _, text in unwrap(numbered([*broken, *("short one", "Done.") * 9, outlier]))]
+    assert [line for line in LONG if line in joined] == list(LONG)
+    assert outlier in joined
+
+
+def test_the_width_is_that_of_the_window_also_with_a_prefix_in_each_line() -> None:
+    dressed = [f"[05:38:0{n}] {line}" for n, line in enumerate(LONG)]
+    broken = [piece for line in dressed for piece in (line[:80], line[80:])]
+    assert [text for _, text in unwrap(numbered(broken))] == dressed
