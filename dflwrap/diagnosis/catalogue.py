@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dflwrap.diagnosis.places import cache_folder
-from dflwrap.diagnosis.rule import Role, Rule, RuleError, Signature, rule_from_table
+from dflwrap.diagnosis.rule import Role, Rule, RuleError, Signature, Variant, rule_from_table
 
 RULES_FOLDER = Path(__file__).parent / "rules"
 _CACHE_VERSION = 4
@@ -116,6 +116,7 @@ def _read_cache(key: str) -> list[Rule] | None:
 def _revive(item: dict[str, Any]) -> Rule:
     values: dict[str, Any] = _tuples({f.name: item[f.name] for f in fields(Rule)})
     values["role"] = Role(item["role"])
+    values["variants"] = tuple(Variant(one["when"], tuple(one["steps"])) for one in item["variants"])
     values["signatures"] = tuple(Signature(**_tuples(sig)) for sig in item["signatures"])
     rule = object.__new__(Rule)  # as __init__ does, without 17 calls a rule
     rule.__dict__.update(values)

@@ -18,6 +18,7 @@ from dflwrap.diagnosis.matcher import Hit, Run, find_hits
 from dflwrap.diagnosis.reasons import reason_hits
 from dflwrap.diagnosis.rule import Role
 from dflwrap.diagnosis.silence import infer, unaccounted
+from dflwrap.diagnosis.statuses import Status, status_hits
 from dflwrap.diagnosis.tracebacks import Raised, bare, cut_short, unexplained, unexplained_native
 
 EVIDENCE_LINES = 5
@@ -36,7 +37,7 @@ def judge(
     lines: Sequence[Line], catalogue: Catalogue, facts: Facts, nul_tail: int = 0, ends_open: bool = False
 ) -> Judged:
     """Judge one run. `facts` is what the caller knows besides the text."""
-    run, log, hits = _look(lines, catalogue)
+    run, log, hits, bare_statuses = _look(lines, catalogue)
     known = list(hits)
     for finding in infer(run, log, facts, nul_tail, ends_open):
         rule = catalogue.by_id.get(finding.rule_id)
@@ -50,7 +51,7 @@ def judge(
     set_aside = [group for group in groups.values() if stands and _cannot_be(group)]
     for group in set_aside:
         del groups[group.rule.id]
-    unknown = [] if stands else _unknown(run, log, known)
+    unknown = [] if stands else _unknown(run, log, known, bare_statuses)
     public = _public(run, log, facts, unknown, set_aside)
 
     def judged(health: Health, primary: Cause | None, causes: Sequence[Cause]) -> Judged:
@@ -77,29 +78,47 @@ def judge(
     return judged(Health.UNKNOWN, None, told)
 
 
-def _look(lines: Sequence[Line], catalogue: Catalogue) -> tuple[Run, LogFacts, list[Hit]]:
-    """The run, what it says of itself, and every rule's hits; woven messages are read out where nothing strong
-    stands in clear."""
+def _look(lines: Sequence[Line], catalogue: Catalogue) -> tuple[Run, LogFacts, list[Hit], dict[int, Status]]:
+    """The run, what it says of itself, every rule's hits, and the status names that no rule knows; woven messages
+    are read out where nothing strong stands in clear."""
     run = Run(lines)
-    log = read_facts(run)
-    hits = find_hits(run, catalogue, log.names) + reason_hits(run, catalogue)
+    log, hits, statuses = _hits(run, catalogue)
     if not any(hit.rule.role is Role.ROOT and hit.strength >= STRONG for hit in hits):
         woven = read_out(lines)
         if woven:
             run = Run(_inserted(lines, woven))
-            log = read_facts(run)
-            hits = find_hits(run, catalogue, log.names) + reason_hits(run, catalogue)
-    return run, log, [hit for hit in hits if not _before_start(run, log, hit)]
+            log, hits, statuses = _hits(run, catalogue)
+    return run, log, [hit for hit in hits if not _before_start(run, log, hit)], statuses
 
 
-def _unknown(run: Run, log: LogFacts, known: Sequence[Hit]) -> list[Raised]:
+def _hits(run: Run, catalogue: Catalogue) -> tuple[LogFacts, list[Hit], dict[int, Status]]:
+    log = read_facts(run)
+    hits = find_hits(run, catalogue, log.names)
+    harmless = {hit.index for hit in hits if hit.rule.role is Role.BENIGN}
+    named, statuses = status_hits(run, catalogue)
+    hits += reason_hits(run, catalogue)
+    # Where every frame was handed out, a refused allocation or a retried call has cost nothing.
+    hits += [hit for hit in named if hit.index not in harmless and (hit.note or not log.complete)]
+    return log, hits, {index: one for index, one in statuses.items() if index not in harmless}
+
+
+def _unknown(run: Run, log: LogFacts, known: Sequence[Hit], statuses: dict[int, Status]) -> list[Raised]:
     """The errors that no rule knows; a rule of general signs does not explain what native code says of itself."""
     covered = {hit.index for hit in known}
     named = {hit.index for hit in known if not hit.rule.general}
     found = unexplained(run.lines, covered)
     if not found and "traceback" not in log.names:
         found = bare(run.lines, covered)
-    return found or unexplained_native(run.lines, named)
+    if not found and not any(_explains(hit) for hit in known):
+        found = unexplained_native(run.lines, named)
+    if not found and not log.complete and not any(_explains(hit) for hit in known):
+        found = [Raised(i, one.name, one.meaning) for i, one in statuses.items() if i not in covered]
+    return found
+
+
+def _explains(hit: Hit) -> bool:
+    """Whether this is a cause in its own right, beside which native code's last words are its consequence."""
+    return hit.rule.role is Role.ROOT and not hit.rule.general and hit.strength > MINOR
 
 
 def _public(
@@ -198,9 +217,18 @@ class _Scene:
         return replace(
             rule.cause(self._confidence(group), tuple(evidence)),
             symptoms=tuple(one.rule.id for one in later),
+            steps=rule.steps_for(self._telling(group)),
             consequences=tuple(f"{one.rule.title} ({_place(self.run, one.index)})" for one in later),
             explanation=explanation,
         )
+
+    def _telling(self, group: Group) -> str:
+        """What a rule's variants look at: the group's lines, then the run's facts, one a line."""
+        lines = [self.run.lines[hit.index].text for hit in group.hits if self.run.lines]
+        facts = [f"{name} {version}" for name, version in self.log.versions.items()]
+        facts += [f"platform {self.log.platform}", f"build {self.log.build}"]
+        facts += [f"gpu {name}" for name in (*self.log.gpus, *(one for _, one in self.log.running_on))]
+        return "\n".join([*lines, *facts])
 
     def _confidence(self, group: Group) -> Confidence:
         if all(hit.sigkill for hit in group.hits):

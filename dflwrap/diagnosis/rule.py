@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -56,6 +57,29 @@ class Signature:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """Steps for one form of a cause: where `when` is found in its lines or in the run's facts, `steps` come in
+    the place of the rule's own. {NAME} stands for the group of that name in `when`."""
+
+    when: str
+    steps: tuple[str, ...]
+
+    def fitting(self, text: str) -> tuple[str, ...] | None:
+        """The steps, filled in, if this is the form at hand."""
+        found = re.search(self.when, text, re.MULTILINE)
+        if found is None:
+            return None
+        steps = self.steps
+        for name, value in found.groupdict().items():
+            steps = tuple(step.replace("{" + name + "}", (value or "").strip()[:FILLED]) for step in steps)
+        return steps
+
+
+FILLED = 80
+"""Characters of a log that may be filled into a step."""
+
+
+@dataclass(frozen=True)
 class Rule:
     id: str
     title: str
@@ -71,6 +95,7 @@ class Rule:
     remedies: tuple[str, ...] = ()
     explanation: str = ""
     steps: tuple[str, ...] = ()
+    variants: tuple[Variant, ...] = ()
     references: tuple[str, ...] = ()
     matches: tuple[str, ...] = ()
     """Samples in which this rule's id is the primary (or, for a benign or symptom rule, is found)."""
@@ -82,6 +107,11 @@ class Rule:
     inferred: bool = False
     """Found by arithmetic, silence or an exit status (silence.py, exits.py); may have no signature."""
     origin: str = field(default="built in", compare=False)
+
+    def steps_for(self, text: str) -> tuple[str, ...]:
+        """The steps for a run whose telling lines and facts are `text`."""
+        fitting = (variant.fitting(text) for variant in self.variants)
+        return next((steps for steps in fitting if steps is not None), self.steps)
 
     def cause(self, confidence: Confidence, evidence: tuple[EvidenceLine, ...]) -> Cause:
         """The rule as a cause that was found, in its own words."""
@@ -102,6 +132,7 @@ _TEXT = ("id", "title", "category", "explanation")
 _KNOWN = {
     "id", "title", "category", "role", "signatures", "strength", "stage", "explained_by", "not_proof",
     "remedies", "explanation", "steps", "references", "matches", "not_matches", "inferred", "complete_run", "general",
+    "variants",
 }  # fmt: skip
 
 
@@ -158,6 +189,7 @@ def rule_from_table(table: dict[str, Any], origin: str) -> Rule:
         remedies=lists["remedies"],
         explanation=table["explanation"].strip(),
         steps=lists["steps"],
+        variants=_variants(table, refuse),
         references=lists["references"],
         matches=lists["matches"],
         not_matches=lists["not_matches"],
@@ -166,6 +198,22 @@ def rule_from_table(table: dict[str, Any], origin: str) -> Rule:
         inferred=bool(inferred),
         origin=origin,
     )
+
+
+def _variants(table: dict[str, Any], refuse: Callable[[str], RuleError]) -> tuple[Variant, ...]:
+    from dflwrap.diagnosis.literals import lint
+
+    built = []
+    for item in table.get("variants", []):
+        if not isinstance(item, dict) or set(item) != {"when", "steps"}:
+            raise refuse("each of 'variants' has 'when' and 'steps'")
+        fault = lint(item["when"])
+        if fault:
+            raise refuse(f"{item['when']!r}: {fault}")
+        if not item["steps"] or not all(isinstance(step, str) for step in item["steps"]):
+            raise refuse("the 'steps' of a variant are a list of texts")
+        built.append(Variant(item["when"], tuple(item["steps"])))
+    return tuple(built)
 
 
 def _signature(item: Any) -> Signature:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cached_property
 
+from dflwrap.diagnosis import statuses
 from dflwrap.diagnosis.catalogue import Catalogue
 from dflwrap.diagnosis.reasons import GATES
 
@@ -28,7 +29,7 @@ class Screen:
     @cached_property
     def _pattern(self) -> re.Pattern[bytes]:
         words = {literal.encode() for literal in self._catalogue.literals} | set(_STRUCTURE)
-        words |= {gate.encode() for gate in GATES if len(gate) > 3}
+        words |= {gate.encode() for gate in (*GATES, *statuses.GATES) if len(gate) > 3}
         return re.compile(b"|".join(re.escape(word) for word in sorted(words)))
 
     def is_hit(self, line: bytes) -> bool:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - the lines of real logs are long
 """Whatever a window, a web page or a logger made of a log: the same answer, or none; never another one."""
 
 from __future__ import annotations
