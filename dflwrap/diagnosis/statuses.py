@@ -1,4 +1,3 @@
-
 """The status names of CUDA, cuDNN and cuBLAS, and the kernel's Xid numbers: what they mean, as facts in a table.
 
 What a rule says of a line is more specific and outranks this; the table sees to it that every name is either mapped
