@@ -135,10 +135,10 @@ def _pace(state: RunState) -> str:
     if rate is None or left is None:
         return ""
     speed = f"{rate:.1f} frames/s" if rate >= 1 else f"{1 / rate:.1f} s/frame"
-    return f"{speed}, {_duration(left)} left"
+    return f"{speed}, {duration(left)} left"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     whole = int(seconds)
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {whole % 60:02d} s"

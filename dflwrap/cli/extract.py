@@ -63,7 +63,25 @@ def extract(
     force_gpu_idxs: Annotated[
         str | None, typer.Option(help='GPUs to use, such as "0" or "0,1".', rich_help_panel=_DFL)
     ] = None,
-    manual_fix: Annotated[bool, typer.Option("--manual-fix", hidden=True)] = False,
+    manual_fix: Annotated[
+        bool,
+        typer.Option(
+            "--manual-fix",
+            help="Name the frames left without a face, for you to do by hand.",
+            rich_help_panel=_DFL,
+        ),
+    ] = False,
+    manual_output_debug_fix: Annotated[
+        bool,
+        typer.Option(
+            "--manual-output-debug-fix",
+            help="Name the frames whose debug pictures you deleted, for you to do by hand.",
+            rich_help_panel=_DFL,
+        ),
+    ] = False,
+    manual_window_size: Annotated[
+        int, typer.Option(help="Accepted, without effect: no window is opened.", rich_help_panel=_DFL)
+    ] = 1368,
     extractor: Annotated[
         str, typer.Option(help="auto, dfl, or builtin (no DeepFaceLab needed).", rich_help_panel=_RUN)
     ] = "auto",
@@ -173,7 +191,8 @@ def extract(
 
     Takes the flags of DeepFaceLab's extract. The same command again goes on where it stopped.
     """
-    if detector == "manual" or manual_fix:
+    del manual_window_size
+    if detector == "manual":
         raise DflwrapError(
             "Manual extraction needs a person at the screen: use DeepFaceLab's own script for it. "
             "dflwrap runs --detector s3fd."
@@ -216,6 +235,8 @@ def extract(
         even_edited=even_edited,
         black_box=no_agent,
         second_look=SecondLook(arguments.one_of("--second-look", second_look, tuple(SecondLook))),
+        manual_fix=manual_fix,
+        manual_output_debug_fix=manual_output_debug_fix,
         may_wait=wait_for_disk,
         folder_timeout=arguments.finite("--folder-timeout", folder_timeout),
         frame_timeout=arguments.finite("--frame-timeout", frame_timeout),

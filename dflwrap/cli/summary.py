@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import IO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dflwrap.cli.display import duration
 from dflwrap.common.text import display
 from dflwrap.report.summary import NOT_REACHED
+from dflwrap.supervisor.manual import debug_folder
 from dflwrap.supervisor.reconcile.hostile import sentence
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run import RunResult, run_folder_of
@@ -64,5 +67,43 @@ def print_summary(result: RunResult, request: RunRequest, stream: IO[str]) -> No
             console.print(Text(f"  {display(sentence(row))}"))
         if len(hostile) > SHOWN:
             console.print(Text(f"  and {len(hostile) - SHOWN} more: see the report"))
+    _manual(console, result.report["manual"], request.output_dir)
     console.print(Text(f"Faceset:    {display(str(request.output_dir))}"))
     console.print(Text(f"Run folder: {display(str(run_folder_of(request.output_dir)))}"))
+    console.print(Text(f"Elapsed:    {duration(result.seconds)}"))
+    for number, look in enumerate(_worth_a_look(result)):
+        console.print(Text(f"{'Look at:' if number == 0 else '':<12}{display(look)}"))
+
+
+def _manual(console: Console, names: list[str] | None, output: Path) -> None:
+    """What is left for a person, and the way to do it in DeepFaceLab that keeps the faceset."""
+    if names is None:
+        return
+    if not names:
+        console.print(Text("By hand: no frame is left for you."))
+        return
+    console.print(Text(f"By hand: {len(names)} frame{'' if len(names) == 1 else 's'} for you:"))
+    for name in names[:SHOWN]:
+        console.print(Text(f"  {display(name)}"))
+    if len(names) > SHOWN:
+        console.print(Text(f"  and {len(names) - SHOWN} more: see the report"))
+    debug = display(str(debug_folder(output)))
+    console.print(
+        Text(
+            f"  Delete their pictures from {debug} (made with --output-debug), then start DeepFaceLab's\n"
+            '  "MANUAL RE-EXTRACT DELETED ALIGNED_DEBUG". Its extract with --manual-fix would delete this faceset.'
+        )
+    )
+
+
+def _worth_a_look(result: RunResult) -> list[str]:
+    """Where in the run folder the user finds what needs attention."""
+    report, looks = result.report, []
+    if result.stop is not None and report["attempts"]:
+        number = report["attempts"][-1]["number"]
+        looks.append(f"attempts/{number:04d}/: what the extractor said last")
+    if report["quarantined"]:
+        looks.append("quarantine/: these frames with their reasons; --redo quarantined tries them once more")
+    if report["no_face"]:
+        looks.append('report.json: the frames without a face, under "no_face"')
+    return looks

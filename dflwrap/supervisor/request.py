@@ -47,6 +47,10 @@ class RunRequest:
     black_box: bool = False
     """Run the extractor without per-frame events, from its outside alone."""
     second_look: SecondLook = SecondLook.AUTO
+    manual_fix: bool = False
+    """Name the frames that are left without a face, for a person."""
+    manual_output_debug_fix: bool = False
+    """Name the frames whose debug pictures were deleted, for a person."""
     may_wait: bool = False
     """Wait for room on a full disk, and without limit for a folder that is gone."""
     folder_timeout: float = 1800.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from dflwrap.supervisor.input_notices import faceset_as_input, worth_telling
 from dflwrap.supervisor.intake import Intake, take_in
 from dflwrap.supervisor.looks import LookBudget
 from dflwrap.supervisor.loop import Ended, Loop
+from dflwrap.supervisor.manual import check_debug_pictures, deleted_debug_pictures, left_for_a_person
 from dflwrap.supervisor.observing import Observer
 from dflwrap.supervisor.progress import Reporter, RunState
 from dflwrap.supervisor.reconcile.end import folder_id, look_at_end, open_lost
@@ -54,6 +56,8 @@ class RunResult:
     stop: Stop | None
     nothing_to_do: bool
     """The run had finished before."""
+    seconds: float = 0.0
+    """Since this start of dflwrap."""
 
 
 def run_extraction(
@@ -152,6 +156,8 @@ class _Run:
     ) -> None:
         ledger = begun.ledger
         self._begun, self._inventory = begun, inventory
+        self._began_at = time.monotonic()
+        self._deleted: list[int] = []
         self._began_in = folder_id(request.output_dir)
         self._request, self._extractors, self._reporter = request, extractors, reporter
         self._control, self._state, self._folder, self._ledger = control, state, folder, ledger
@@ -212,6 +218,8 @@ class _Run:
 
     def run(self) -> RunResult:
         refuse_missing_gpus(self._request, self._extractors[0], self._gpu)
+        check_debug_pictures(self._request)
+        self._deleted = deleted_debug_pictures(self._request, self._ledger)
         promoter = Promoter(
             self._ledger,
             self._folder.path,
@@ -436,6 +444,7 @@ class _Run:
                 "steps": list(ended.stop.steps),
             }
         report = self._report.build(name, stop)
+        report["manual"] = left_for_a_person(self._request, self._ledger, self._deleted)
         try:
             self._report.write(report)
             lay_out(
@@ -451,7 +460,7 @@ class _Run:
         self._state.counts = counts
         self._state.stage = "finished"
         self._reporter.changed(self._state)
-        return RunResult(code, report, ended.stop, nothing_to_do)
+        return RunResult(code, report, ended.stop, nothing_to_do, time.monotonic() - self._began_at)
 
 
 def _second_look_words(result: SecondLookResult) -> str:
