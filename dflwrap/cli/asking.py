@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import IO
 
+from dflwrap.common.text import display
 from dflwrap.supervisor.reconcile.conflict import ConflictError
 from dflwrap.supervisor.request import OnConflict
 
@@ -33,7 +34,7 @@ def ask_conflict(
     """Show the conflict and its choices; the answer, or STOP without one in `bound` seconds."""
     letters = {"s": OnConflict.SET_ASIDE, "q": OnConflict.STOP}
     lines = [
-        f"{conflict.sentence}.",
+        f"{display(conflict.sentence)}.",
         "  s  set the earlier run and its faces aside (moved into the run folder, nothing is lost), and begin anew",
     ]
     if conflict.may_add:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from dflwrap.common.text import display
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
@@ -26,7 +28,6 @@ def handover(
     faces that you then make are yours: the next dflwrap extract keeps them. Exit codes: 0 prepared, or nothing
     is left to do by hand; 1 the run wrote no debug pictures (the frames are listed); 2 no finished run is there.
     """
-    from dflwrap.common.text import display
     from dflwrap.supervisor.finding import find_run
     from dflwrap.supervisor.handover import hand_over
 
@@ -67,4 +68,4 @@ def _list(title: str, names: tuple[str, ...]) -> None:
     if names:
         print(f"{title}:")
         for name in names:
-            print(f"  {name}")
+            print(f"  {display(name)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -17,8 +18,10 @@ import numpy as np
 import pytest
 from support import Finished, dflwrap, small_frames
 
+from dflwrap.cli.asking import ask_conflict
 from dflwrap.common.text import safe_json
 from dflwrap.ledger.ledger import Ledger
+from dflwrap.supervisor.reconcile.conflict import ConflictError, Meets
 from dflwrap.supervisor.runfolder import RunFolder
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only here may a name be any bytes")
@@ -190,9 +193,14 @@ def test_a_ledger_with_hostile_texts(root: Path) -> None:
     database.execute("UPDATE attempts SET extractor = ?, reason = ?", (HOSTILE, HOSTILE))
     database.commit()
     database.close()
+    run("handover", root / "aligned", code=None)
+    run("handover", root / "aligned", "--json", code=None, named=False)
+    run("handover", root / "none", code=None)
     run(*extract(root), code=None)
     run(*extract(root, "--json"), code=None)
     run(*extract(root, "--face-type", "head"), code=None, named=False)
+    run(*extract(root, "--redo", HOSTILE), code=None, named=False)
+    run(*extract(root, "--on-conflict", HOSTILE), code=None, named=False)
 
 
 def test_verify(root: Path) -> None:
@@ -337,6 +345,13 @@ def test_samples_and_the_built_in_command(root: Path) -> None:
         done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
         assert_harmless(done.stdout + done.stderr.replace("\r", "\n"))
         assert "Traceback" not in done.stderr
+
+
+def test_a_question_at_the_terminal() -> None:
+    stream = io.StringIO()
+    ask_conflict(ConflictError(Meets.TAKEN_NAMES, HOSTILE, Path(HOSTILE)), stream, lambda: True)
+    assert_harmless(stream.getvalue())
+    assert "\\x1b[2J" in stream.getvalue()
 
 
 def test_safe_json_is_the_same_json() -> None:
