@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from pathlib import Path
@@ -29,10 +30,15 @@ def camera(portrait: Portrait, number: int, speed: float) -> np.ndarray:
     return np.array([[a, -b, centre[0] - a * x + b * y], [b, a, centre[1] - b * x - a * y]])
 
 
+_photo = functools.cache(Portrait.load)
+
+
+@functools.lru_cache(maxsize=64)
 def picture(person: str, number: int, speed: float = 1.0) -> np.ndarray:
+    """Frame `number`; not to be written to."""
     portrait = PEOPLE[person]
     moved = cv2.warpAffine(
-        portrait.load(), camera(portrait, number, speed), (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE
+        _photo(portrait), camera(portrait, number, speed), (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE
     )
     noise = np.random.default_rng(number).normal(0, 3, moved.shape)
     return np.clip(moved + noise, 0, 255).astype(np.uint8)

@@ -24,7 +24,6 @@ FAULTY = 1
 """Exit code when a face is torn, hostile, or not its frame's."""
 _MOST_SHOWN = 20
 """Lines of one kind on the screen; --json has all."""
-_RUN_FOLDER = "_dflwrap"
 
 _EXIT_CODES = """Exit codes:
 
@@ -102,16 +101,18 @@ class _Place:
 
 def _resolved(named: Path) -> _Place:
     """From the faceset, its run folder or a report in that. Raises DflwrapError."""
+    from dflwrap.supervisor.finding import find_run
+
     path = named.absolute()
-    if path.is_file() and path.parent.name.endswith(_RUN_FOLDER):
-        path = path.parent
-    if path.name.endswith(_RUN_FOLDER) and (path / "run.db").is_file():
-        path = path.with_name(path.name.removesuffix(_RUN_FOLDER))
+    try:
+        folder, path = find_run(path)
+        run_folder = folder.path
+    except DflwrapError:
+        run_folder = None  # a faceset that dflwrap has not made
     if not path.is_dir():
         what = "is a file, not a folder" if path.is_file() else "does not exist"
         raise DflwrapError(f"The faceset {what}: {display(str(path))}. Give the folder that holds the faces.")
-    beside = path.with_name(path.name + _RUN_FOLDER) if path.name else None
-    return _Place(path, beside if beside is not None and (beside / "run.db").is_file() else None)
+    return _Place(path, run_folder)
 
 
 @contextmanager

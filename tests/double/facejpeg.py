@@ -5,6 +5,7 @@ which a few lines can encode. Huffman tables are those of the JPEG standard's An
 the symbols used.
 """
 
+import io
 import pickle
 import struct
 
@@ -51,10 +52,44 @@ def flat_jpeg(side, colour=(128, 128, 128)):
     )
 
 
+class Array:
+    """Stands for a numpy array, which DeepFaceLab pickles; there is no numpy here."""
+
+    def __init__(self, rows, code):
+        self.rows, self.code = rows, code
+
+
+class _Pickler(pickle._Pickler):
+    """The pure Python one, which can be taught what numpy 1.19 writes for an array."""
+
+    dispatch = dict(pickle._Pickler.dispatch)  # noqa: RUF012
+
+    def _save_array(self, array):
+        nested = isinstance(array.rows[0], list)
+        flat = [value for row in array.rows for value in row] if nested else list(array.rows)
+        raw = struct.pack("<" + {"i8": "q", "f8": "d"}[array.code] * len(flat), *flat)
+        self.write(b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85C\x01b\x87R(K\x01")
+        self.write(
+            b"K%cK%c\x86" % (len(array.rows), len(array.rows[0])) if nested else b"K%c\x85" % len(flat)
+        )
+        self.write(b"cnumpy\ndtype\nX\x02\0\0\0" + array.code.encode() + b"K\0K\x01\x87R")
+        self.write(
+            b"(K\x03X\x01\0\0\0<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89C%c" % len(raw) + raw + b"tb"
+        )
+
+    dispatch[Array] = _save_array
+
+
+def _pickled(metadata):
+    stream = io.BytesIO()
+    _Pickler(stream, 3).dump(metadata)
+    return stream.getvalue()
+
+
 def with_metadata(jpeg, metadata):
     """The same JPEG with the metadata's pickle in APP15, behind its last APPn segment (APP0)."""
     cut = 2 + 2 + struct.unpack(">H", jpeg[4:6])[0]
-    return jpeg[:cut] + _segment(0xEF, pickle.dumps(metadata, 4)) + jpeg[cut:]
+    return jpeg[:cut] + _segment(0xEF, _pickled(metadata)) + jpeg[cut:]
 
 
 def metadata(face_type, side, source_filename, rect, source_landmarks):
@@ -67,7 +102,7 @@ def metadata(face_type, side, source_filename, rect, source_landmarks):
         "face_type": face_type,
         "landmarks": points,
         "source_filename": source_filename,
-        "source_rect": [int(v) for v in rect],
+        "source_rect": Array([int(v) for v in rect], "i8"),
         "source_landmarks": [[float(x), float(y)] for x, y in source_landmarks],
-        "image_to_face_mat": matrix,
+        "image_to_face_mat": Array(matrix, "f8"),
     }

@@ -147,8 +147,11 @@ def test_neighbours_of_one_clip_are_not_told_apart_where_little_moves(
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_frame_at_another_size_is_said_to_be_resized(matcher: FaceMatcher, clip: Path, known: bool) -> None:
-    rewritten(clip, lambda image: cv2.resize(image, (1280, 720)))
+@pytest.mark.parametrize("size", [(1280, 720), (320, 180)])
+def test_a_frame_at_another_size_is_said_to_be_resized(
+    matcher: FaceMatcher, clip: Path, known: bool, size: tuple[int, int]
+) -> None:
+    rewritten(clip, lambda image: cv2.resize(image, size))
     asked = [replace(pair, longest_side=WIDTH if known else 0) for pair in pairs(clip)]
     assert set(matcher.judge(asked)) == {Match.RESIZED}
 
