@@ -37,6 +37,8 @@ def print_summary(result: RunResult, request: RunRequest, stream: IO[str]) -> No
         ("not_attempted", "  not attempted"),
     ):
         table.add_row(words, str(frames[key]))
+    if frames["removed"]:
+        table.add_row("removed (not counted)", str(frames["removed"]))
     table.add_row("faces", str(result.report["faces"]))
     console.print(table)
     by_extractor = result.report["extracted_by"]

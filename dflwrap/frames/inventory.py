@@ -83,9 +83,8 @@ def _cannot_list(folder: Path, error: OSError) -> DflwrapError:
         return DflwrapError(f"The input is a file, not a folder: {shown}. {advice}")
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return DflwrapError(f"The input folder does not exist: {shown}. {advice}")
-    return DflwrapError(
-        f"The input folder cannot be read: {shown} ({error.strerror}). Check its permissions."
-    )
+    check = "that its disk or share is connected" if is_device_error(error) else "its permissions"
+    return DflwrapError(f"The input folder cannot be read: {shown} ({error.strerror}). Check {check}.")
 
 
 def take_inventory(folder: Path, stopping: Callable[[], bool] = never) -> Inventory:

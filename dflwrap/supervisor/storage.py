@@ -128,7 +128,7 @@ class Storage:
         targets: dict[Path, list[str]] = {}
         for name in samples:  # frames may be links to another disk
             target = (self.input_dir / name).resolve()
-            if target.exists():
+            if read_error(target, whole=False) is None:
                 targets.setdefault(target.parent, []).append(target.name)
         targets.pop(self.input_dir.resolve(), None)
         folders += [("input", KnownFolder.remember(parent, names)) for parent, names in targets.items()]
@@ -149,6 +149,7 @@ class Storage:
         failing = [error for error in errors if error is not None and is_device_error(error)]
         if failing and len(failing) == len(errors):
             return _failing(self.input_dir, failing[0])
+        self._unreadable = []  # back again: not read once a second for the rest of the run
         return None
 
     def away(self) -> bool:

@@ -237,3 +237,23 @@ def test_frames_removed_between_two_runs_leave_the_total_and_come_back_with_thei
     assert done.code == 1, done.stderr
     assert done.report["frames"]["removed"] == 0
     assert done.report["quarantined"][0]["cause"] == "imread-failed", "judged anew, not handed out"
+
+
+def test_an_output_disk_that_is_unmounted_and_mounted_again_costs_no_frame(tmp_path: Path) -> None:
+    """The files that were open belong to the mount that is no more: ledger and lock are opened again."""
+    frames, disk = small_frames(tmp_path / "frames", FRAMES), tmp_path / "disk"
+    output = disk / "usb" / "aligned"
+    with small_disk(disk, "32m"):
+        (disk / "usb").mkdir()
+        (disk / "store").mkdir()
+        bind = ["mount", "--bind", str(disk / "store"), str(disk / "usb")]
+        subprocess.run(bind, check=True)
+        with running(tmp_path, frames, output) as run:
+            subprocess.run(["umount", "-l", str(disk / "usb")], check=True)
+            run.until_said("The output folder is not there any more")
+            subprocess.run(bind, check=True)
+            report = run.end()
+        subprocess.run(["umount", "-l", str(disk / "usb")], check=True)
+        assert run.process.returncode == 0, run.said.read_text()
+        assert report["frames"]["extracted"] == len(list((disk / "store" / "aligned").iterdir())) == FRAMES
+        assert not list((disk / "usb").iterdir()), "nothing is written beside the disk"
