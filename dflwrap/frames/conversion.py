@@ -8,6 +8,7 @@ import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from typing import IO, Any, Self
 
 from dflwrap.common.errors import StoppedError
 from dflwrap.common.waits import never, take, wait_until
+from dflwrap.frames.damage import Checked
 from dflwrap.frames.likeness import Likeness, Piece
 
 TIMEOUT = 120.0
@@ -35,6 +37,9 @@ _OWN_GROUP: dict[str, Any] = (
 
 class ConversionError(Exception):
     """An image could not be converted; the text is the evidence."""
+
+    damaged = False
+    """The decoder made a picture of it, and said that data are missing."""
 
 
 class SourceUnreadError(Exception):
@@ -80,6 +85,8 @@ class Converter:
         """stopping: asked while an image is waited for; True ends its child, and raises StoppedError."""
         self._stopping = stopping
         self._child: subprocess.Popen[bytes] | None = None
+        self._said: IO[bytes] | None = None
+        """What the child's decoders say; the child reads and empties it."""
         self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
@@ -110,6 +117,11 @@ class Converter:
             target.unlink(missing_ok=True)
             raise
         return Converted(answer["width"], answer["height"], answer["out_width"], answer["out_height"])
+
+    def check(self, source: Path) -> Checked:
+        """Whether the data of the image at `source` are whole. Raises ConversionError where that cannot be told."""
+        answer = self._ask({"source": os.fsencode(source).hex(), "check": True})
+        return Checked(answer["damage"], answer["note"])
 
     def look(self, source: Path) -> Look:
         """Brightness and sharpness of the image at `source`. Raises as `convert`, but for its target."""
@@ -155,7 +167,9 @@ class Converter:
         if "unread" in answer:
             raise SourceUnreadError(_os_error(request["source"], *answer["unread"]))
         if "error" in answer:
-            raise ConversionError(answer["error"])
+            error = ConversionError(answer["error"])
+            error.damaged = answer.get("damaged") is True
+            raise error
         return answer
 
     def _status_of(self, child: subprocess.Popen[bytes]) -> int | None:
@@ -165,6 +179,9 @@ class Converter:
 
     def close(self) -> None:
         child, self._child = self._child, None
+        said, self._said = self._said, None
+        if said is not None:
+            said.close()
         if child is None:
             return
         child.kill()
@@ -176,11 +193,12 @@ class Converter:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._child is None or self._child.poll() is not None:
             self.close()
+            self._said = self._said or tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
             self._child = subprocess.Popen(
                 [sys.executable, "-P", "-m", "dflwrap.frames.decoder"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=self._said,
                 # Ctrl+C is for dflwrap: a decoder that died of it would look like an image that kills it.
                 **_OWN_GROUP,
             )

@@ -4,8 +4,12 @@ Run as `python -m dflwrap.frames.decoder`. One JSON request a line on stdin, one
 stdout; it ends when stdin ends. A request names `source`, `target` (the PNG to write) and `max_side`;
 the answer holds `width` and `height` (of the source), `out_width`, `out_height`, or `error`, or
 `unwritable` (an errno) where the image is fine and the target cannot be written, or `unread` ([errno, winerror or
-null]) where the source is missing or its device fails. Without a `target` the answer holds `mean`, `brightest` and
-`sharpness`. With `pieces` it is compared with them, see `likeness`.
+null]) where the source is missing or its device fails. With `check` instead of a `target` the answer holds `damage`
+and `note` (see `damage`); with neither, `mean`, `brightest` and `sharpness`. With `pieces` it is compared with them,
+see `likeness`.
+
+Decoders (libjpeg, libpng, libtiff) warn on the C level's standard error only: the parent gives this process an empty
+file as its standard error, and here it is read and emptied around each decode.
 """
 
 from __future__ import annotations
@@ -14,11 +18,15 @@ import errno
 import json
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.storage import is_device_error, is_missing
+from dflwrap.frames import heif
+from dflwrap.frames.damage import CANNOT_READ, check, damage_in, damage_of
+from dflwrap.frames.decoder_errors import NO_MEMORY, plain_words
 from dflwrap.frames.judgement import scaled_size
 from dflwrap.frames.likeness import compare
 
@@ -66,9 +74,21 @@ def convert(source: Path, target: Path, max_side: int) -> dict[str, Any]:
     import cv2
     import numpy as np
 
-    image = cv2.imdecode(np.frombuffer(_bytes_of(source), np.uint8), cv2.IMREAD_UNCHANGED)
+    raw = _bytes_of(source)
+    data = np.frombuffer(raw, dtype=np.uint8)
+    checked_before = raw.startswith((b"\xff\xd8", b"\x89PNG"))
+    if checked_before:
+        damage = check(raw, _small).damage
+        if damage and damage != CANNOT_READ:
+            return {"error": damage, "damaged": True}
+    words().clear()
+    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     if image is None:
-        return {"error": "OpenCV cannot decode it"}
+        image, why = heif.decode(raw)
+        if image is None:
+            return {"error": why or damage_of(False, words().take())}
+    elif not checked_before and (damage := damage_in(words().take())):
+        return {"error": damage, "damaged": True}
     height, width = image.shape[:2]
     if image.dtype == np.uint16:
         image = cv2.convertScaleAbs(image, alpha=1.0 / 257.0)  # no copy in floats: 100 megapixels must fit
@@ -95,6 +115,55 @@ def convert(source: Path, target: Path, max_side: int) -> dict[str, Any]:
     except OSError as error:
         return {"unwritable": error.errno or errno.EIO}
     return {"width": width, "height": height, "out_width": image.shape[1], "out_height": image.shape[0]}
+
+
+def _small(data: bytes) -> tuple[bool, str]:
+    """Decode to an eighth of the size: all of the data are read, and little else is computed."""
+    import cv2
+    import numpy as np
+
+    words().clear()
+    flags = cv2.IMREAD_REDUCED_GRAYSCALE_8 | cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
+    return image is not None, words().take()
+
+
+def checked(source: Path) -> dict[str, Any]:
+    """Whether the file's data are whole."""
+    result = check(_bytes_of(source), _small)
+    return {"damage": result.damage, "note": result.note}
+
+
+class _Words:
+    """What is written to standard error, by whatever code, where that is a file of ours."""
+
+    def __init__(self) -> None:
+        try:
+            os.lseek(2, 0, os.SEEK_SET)
+            self._file = True
+        except OSError:
+            self._file = False
+
+    def clear(self) -> None:
+        if self._file:
+            os.lseek(2, 0, os.SEEK_SET)
+            os.ftruncate(2, 0)
+
+    def take(self) -> str:
+        if not self._file:
+            return ""
+        os.lseek(2, 0, os.SEEK_SET)
+        said = os.read(2, MOST_SAID).decode("utf-8", "replace")
+        self.clear()
+        return said
+
+
+MOST_SAID = 64 * 1024
+
+
+@cache
+def words() -> _Words:
+    return _Words()
 
 
 def look(source: Path) -> dict[str, Any]:
@@ -124,6 +193,8 @@ def _answer(line: bytes) -> dict[str, Any]:
     try:
         if "pieces" in request:
             return compare(source if request["source"] else None, request["pieces"], Path.read_bytes)
+        if request.get("check"):
+            return checked(source)
         if "target" not in request:
             return look(source)
         return convert(
@@ -134,10 +205,9 @@ def _answer(line: bytes) -> dict[str, Any]:
     except _UnreadError as unread:
         return {"unread": [unread.error.errno, getattr(unread.error, "winerror", None)]}
     except MemoryError:
-        return {"error": "decoding it needs more memory than allowed"}
+        return {"error": NO_MEMORY}
     except Exception as error:
-        text = str(error).strip().splitlines()
-        return {"error": f"{type(error).__name__}: {text[-1] if text else ''}"[:300]}
+        return {"error": plain_words(error)}
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from dflwrap.planning.fingerprint import fingerprint
 from dflwrap.planning.types import GIB, AttemptRecord
 from dflwrap.supervisor.attempt import Attempt, AttemptResult, EndedBy, Watch
 from dflwrap.supervisor.batching import Batch, make_batch
+from dflwrap.supervisor.checking import END_BOUND, HURRIED, FrameChecker
 from dflwrap.supervisor.collecting import Collector
 from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.doubt import Doubt
@@ -109,6 +110,7 @@ class AttemptRunner:
             self.ledger, self.promoter, batch, number, output, self.template.options.output_debug
         )
         collector.repaired_scales = repairer.scales
+        checker = collector.checker = FrameChecker(self.input_dir, batch)
         name = extractor.info().name
         self.ledger.begin_attempt(number, name, plan.to_dict(), reason, len(batch.frames))
         self.state.attempt, self.state.plan, self.state.extractor = number, plan, name
@@ -118,7 +120,7 @@ class AttemptRunner:
         watch = Watch(
             lambda events: self._take(collector, repairer, events),
             self._line,
-            self._look,
+            lambda tree: self._look(collector, repairer, tree),
             self.doubt.disagreed,
             self.storage.away,
         )
@@ -137,8 +139,12 @@ class AttemptRunner:
         result: AttemptResult | None = None
         ended_well = False
         try:
-            with repairer:
+            with repairer, checker:
                 result = attempt.run()
+                collector.finish(HURRIED if self.control.at_once else END_BOUND)
+            self._take(collector, repairer, ())
+            for sentence in checker.notes():
+                self.note(number, f"attempt {number}: {sentence}")
             self.starts.learn(condition, result.start_times)
             self._excuse(collector, result, black_box=black_box)
             ended_well = True
@@ -248,6 +254,13 @@ class AttemptRunner:
             verdict=verdict_to_dict(verdict) if verdict else None,
         )
 
+    def _look(self, collector: Collector, repairer: Repairer, tree: ProcessTree) -> None:
+        """About once a second."""
+        self.state.pace.look()
+        self.observer.watch(tree)
+        if collector.waiting:
+            self._take(collector, repairer, ())
+
     def _take(self, collector: Collector, repairer: Repairer, events: Sequence[Event]) -> None:
         before = len(collector.gained)
         collector.take(events)
@@ -255,6 +268,9 @@ class AttemptRunner:
         self.doubt.events(events)
         self.doubt.take(collector.results)
         collector.results.clear()
+        for row, evidence in collector.damaged:
+            self.reporter.notice(f"{row.name}: quarantined: {display(evidence)[:200]}")
+        collector.damaged.clear()
         for event in events:
             if event.kind is EventKind.WORKER_LOST:
                 frame = f" on {display(event.frame)}" if event.frame else ""
@@ -274,10 +290,6 @@ class AttemptRunner:
             self.observer.steady()
         if time.monotonic() - self.redrawn > REDRAW:
             self.refresh()
-
-    def _look(self, tree: ProcessTree) -> None:
-        self.state.pace.look()
-        self.observer.watch(tree)
 
     def _prepare_anew(self, attempt: int, repairer: Repairer, name: str) -> None:
         row = repairer.ask(name)

@@ -19,6 +19,7 @@ from dflwrap.common.storage import (
 from dflwrap.common.waits import never
 from dflwrap.frames.batch import batch_name, link_frame
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
+from dflwrap.frames.decoder_errors import TOO_LARGE
 from dflwrap.frames.judgement import Entry, Judgement, judge_size
 from dflwrap.ledger.records import FrameRow
 from dflwrap.telemetry.host import free_space, total_space
@@ -36,6 +37,8 @@ class Batch:
     frames: dict[str, FrameRow] = field(default_factory=dict)
     scales: dict[str, Scale] = field(default_factory=dict)
     """Original pixels per pixel handed in; only for frames that were scaled."""
+    linked: set[str] = field(default_factory=set)
+    """Those that are handed in as they are: nothing has decoded them yet."""
     refused: list[tuple[FrameRow, Judgement]] = field(default_factory=list)
     """Frames that turned out to be unreadable when they were prepared."""
     unread: list[tuple[FrameRow, OSError]] = field(default_factory=list)
@@ -51,6 +54,14 @@ class Batch:
         free = free_space(folder)
         self.cut = free is not None and free < kept
         return self.cut
+
+
+def refusal(error: ConversionError) -> Judgement:
+    """Why a frame that cannot be converted is refused."""
+    cause = "decoder-warnings" if error.damaged else "imread-failed"
+    if str(error) == TOO_LARGE:
+        cause = "huge-image"
+    return Judgement(Entry.REFUSE, f"damaged: {error}" if error.damaged else str(error), cause)
 
 
 def make_batch(
@@ -82,6 +93,7 @@ def make_batch(
                     path.stat()  # a symbolic link can be made to what is not there
                     name, copied = _link(row, path, folder, name)
                     batch.frames[name] = row
+                    batch.linked.add(name)
                     if copied and batch.took_room(folder, kept):
                         break
                 except OSError as error:
@@ -99,7 +111,7 @@ def make_batch(
             except StoppedError:
                 break
             except ConversionError as error:
-                batch.refused.append((row, Judgement(Entry.REFUSE, str(error), "imread-failed")))
+                batch.refused.append((row, refusal(error)))
                 continue
             except OSError as error:
                 if is_too_long(error, folder / name):

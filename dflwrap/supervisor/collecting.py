@@ -11,6 +11,7 @@ from dflwrap.faceset.promotion import FinishedFrame, Promoter
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, Outcome
 from dflwrap.supervisor.batching import Batch, Scale
+from dflwrap.supervisor.checking import FrameChecker
 
 KEPT_EVENTS = frozenset(
     {
@@ -68,6 +69,11 @@ class Collector:
     """A worker took a frame."""
     results: list[tuple[int, int]] = field(default_factory=list)
     """(frame id, number of faces) of the frames that came back, in order."""
+    checker: FrameChecker | None = None
+    waiting: list[FinishedFrame] = field(default_factory=list)
+    """Came back, and it is not known yet whether the frame is whole."""
+    damaged: list[tuple[FrameRow, str]] = field(default_factory=list)
+    """Frames that were quarantined for it, and the decoder's words; for the caller to tell, and to empty."""
 
     def take(self, events: Sequence[Event]) -> None:
         kept = [event for event in events if event.kind in KEPT_EVENTS]
@@ -89,12 +95,59 @@ class Collector:
                 continue
             if event.kind is EventKind.FRAME_STARTED:
                 self.in_work[event.worker or ""] = event.frame or ""
+                self._ask(event.frame)
             elif event.kind is EventKind.FRAME_FAILED:
                 self._failed(row, event)
             elif event.kind is EventKind.FRAME_DONE:
                 self._back(event)
                 self._done(row, event, finished)
-        self._promote(finished)
+        self._promote(self._whole(finished))
+
+    def finish(self, seconds: float) -> None:
+        """Settle what waits for its check; what is not known after `seconds` counts as whole."""
+        if self.checker is None:
+            return
+        names = {row.id: name for name, row in self.batch.frames.items()}
+        failed = [(names[failure.frame.id], failure) for failure in self.failures.values()]
+        for name, _ in failed:
+            self._ask(name)
+        self.checker.wait({item.batch_name for item in self.waiting} | {name for name, _ in failed}, seconds)
+        ready = self._whole(())
+        unknown, self.waiting = self.waiting, []
+        self._promote(ready + unknown)
+        for name, failure in failed:
+            result = self.checker.result(name)
+            if result is not None and result.damage:  # whatever it failed with
+                self._quarantine(failure.frame, result.damage)
+
+    def _ask(self, name: str | None) -> None:
+        if self.checker is not None and name is not None:
+            self.checker.ask(name)
+
+    def _whole(self, finished: Sequence[FinishedFrame]) -> list[FinishedFrame]:
+        """Those of the finished and the waiting whose frames are known to be whole."""
+        if self.checker is None:
+            return list(finished)
+        items, self.waiting, ready = [*self.waiting, *finished], [], []
+        for item in items:
+            result = self.checker.result(item.batch_name)
+            if result is None:
+                self.waiting.append(item)
+            elif result.damage:
+                self._quarantine(item.frame, result.damage)
+            else:
+                ready.append(item)
+        return ready
+
+    def _quarantine(self, row: FrameRow, words: str) -> None:
+        """Its faces, if it gave any, stay behind in the attempt's folder."""
+        evidence = f"damaged: {words}"
+        self.ledger.settle(
+            row.id, Outcome.QUARANTINED, attempt=self.attempt, cause="decoder-warnings", evidence=evidence
+        )
+        self.gained.add(row.id)
+        self.failures.pop(row.id, None)
+        self.damaged.append((row, evidence))
 
     def leave_out(self, frames: set[int]) -> None:
         """What became of these frames says nothing of the attempt."""
@@ -130,6 +183,7 @@ class Collector:
             self.gained.add(row.id)
             return
         name = event.frame or ""
+        self._ask(name)
         scales = self.repaired_scales if event.data.get("repaired") is True else self.batch.scales
         scale = scales.get(name, (1.0, 1.0))
         finished.append(FinishedFrame(row, name, tuple(faces), scale))
@@ -142,7 +196,7 @@ class Collector:
             refused = self.promoter.promote(finished, self.output, self.attempt, keep_debug=self.keep_debug)
         except BaseException:
             still_open = {row.id for row in self.ledger.open_frames()}
-            self.gained -= {item.frame.id for item in finished} & still_open
+            self.gained -= {item.frame.id for item in (*finished, *self.waiting)} & still_open
             raise
         for bad in refused:
             self.gained.discard(bad.frame.id)
