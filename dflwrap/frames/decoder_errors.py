@@ -17,11 +17,22 @@ NO_MEMORY = "decoding it needs more memory than allowed"
 
 def plain_words(error: BaseException) -> str:
     """The error's own message without places in a library's source."""
-    text = " ".join(str(error).split())
-    kind = type(error).__name__
-    if any(word in text or word in kind for word in _TOO_LARGE):
-        return TOO_LARGE
-    if any(word in text for word in _NO_MEMORY) or isinstance(error, MemoryError):
+    if isinstance(error, MemoryError):
         return NO_MEMORY
+    text, kind = " ".join(str(error).split()), type(error).__name__
+    told = plain_text(f"{kind}: {text}")
+    if told in (TOO_LARGE, NO_MEMORY):
+        return told
     told = _ASSERTION.sub("", _PLACE.sub("", text))
     return f"the decoder failed: {told}"[:MOST] if told else f"the decoder failed ({kind})"
+
+
+def plain_text(message: str) -> str:
+    """An extractor's message for a frame: an error of OpenCV's as a sentence, others as they are."""
+    if any(word in message for word in _TOO_LARGE):
+        return TOO_LARGE
+    if _PLACE.search(message) is None:
+        return message
+    if any(word in message for word in _NO_MEMORY):
+        return NO_MEMORY
+    return _ASSERTION.sub("", _PLACE.sub("", message)).strip()

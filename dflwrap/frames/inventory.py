@@ -12,6 +12,7 @@ from dflwrap.common.errors import DflwrapError
 from dflwrap.common.storage import is_device_error, is_missing
 from dflwrap.common.text import display
 from dflwrap.common.waits import heeding, never
+from dflwrap.frames.companions import why_companion
 from dflwrap.frames.names import stem_and_suffix
 
 DFL_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
@@ -28,13 +29,14 @@ CONVERTIBLE_SUFFIXES = frozenset(
         ".avif",
         ".heic",
         ".heif",
+        ".hif",
         ".ppm",
         ".pgm",
         ".tga",
         ".exr",
     }
 )
-"""Images that DFL ignores: frames for us, converted on their way in where OpenCV can read them."""
+"""Images that DFL ignores: frames for us, converted on their way in where OpenCV or Pillow can read them."""
 
 IMAGE_SUFFIXES = DFL_SUFFIXES | CONVERTIBLE_SUFFIXES
 
@@ -60,6 +62,8 @@ class Ignored:
 
     name: str
     reason: str
+    usual: bool = False
+    """Nobody takes it for a frame: not worth a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,10 @@ def take_inventory(folder: Path, stopping: Callable[[], bool] = never) -> Invent
     ignored: list[Ignored] = []
     for entry in heeding(stopping, entries):
         suffix = stem_and_suffix(entry.name)[1]
-        if suffix in IMAGE_SUFFIXES:
+        companion = why_companion(entry)
+        if companion:
+            ignored.append(Ignored(entry.name, companion, usual=True))
+        elif suffix in IMAGE_SUFFIXES:
             frames.append(_frame(entry))
         else:
             reason = _why_ignored(entry, suffix)
@@ -146,6 +153,7 @@ def _why_ignored(entry: os.DirEntry[str], suffix: str) -> str | None:
 def _images_in(folder: Path) -> int:
     try:
         with os.scandir(folder) as listing:
-            return sum(stem_and_suffix(entry.name)[1] in IMAGE_SUFFIXES for entry in listing)
+            names = [entry.name for entry in listing if not entry.name.startswith("._")]
+            return sum(stem_and_suffix(name)[1] in IMAGE_SUFFIXES for name in names)
     except OSError:
         return 0

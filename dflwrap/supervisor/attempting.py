@@ -13,6 +13,7 @@ from dflwrap.common.text import display
 from dflwrap.common.trees import remove_tree
 from dflwrap.extractors.base import Extractor
 from dflwrap.faceset.promotion import Promoter, cannot_write
+from dflwrap.frames.decoder_errors import plain_text
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, Outcome
 from dflwrap.planning.fingerprint import fingerprint
@@ -163,7 +164,9 @@ class AttemptRunner:
         elif result.ended_by is not EndedBy.STOP:
             judged = judge_attempt(result, collector, folder, self.observer.memory())
         for failure in collector.failures.values():
-            self.ledger.count_failure(failure.frame.id, judged.cause or "poison-frame", failure.error)
+            self.ledger.count_failure(
+                failure.frame.id, judged.cause or "poison-frame", plain_text(failure.error)
+            )
         self._end(number, len(collector.gained), result, judged)
         clear_attempt(folder)
         lost = collector.lost_worker

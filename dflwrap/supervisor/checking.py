@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from dflwrap.common.text import display
-from dflwrap.frames.conversion import ConversionError, Converter
+from dflwrap.common.waits import wait_until
+from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
 from dflwrap.frames.damage import Checked
 from dflwrap.supervisor.batching import Batch
 
@@ -72,9 +72,7 @@ class FrameChecker:
 
     def wait(self, names: set[str], seconds: float) -> None:
         """Until the checks of `names` are known, or the time is over."""
-        deadline = time.monotonic() + seconds
-        while any(self.result(name) is None for name in names) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: all(self.result(name) is not None for name in names), seconds)
 
     def notes(self) -> list[str]:
         """What is worth a sentence though no frame is refused for it."""
@@ -90,10 +88,16 @@ class FrameChecker:
         return said
 
     def _work(self) -> None:
-        while (name := self._wanted.get()) is not None and not self._ended:
+        while not self._ended:
+            try:
+                name = self._wanted.get(timeout=1.0)
+            except queue.Empty:
+                continue
+            if name is None:
+                return
             try:
                 self._results[name] = self._converter.check(self._source / self._batch.frames[name].file_name)
-            except (ConversionError, OSError, ValueError) as error:
+            except (ConversionError, SourceUnreadError, OSError, ValueError) as error:
                 # The extractor could decode it: a check that fails is no reason to refuse its faces.
                 self.undecided.append(str(error))
                 self._results[name] = WHOLE

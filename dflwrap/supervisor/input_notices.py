@@ -41,11 +41,11 @@ def _is_face(path: Path) -> bool:
 
 
 def worth_telling(ignored: Iterable[Ignored], source: Path, output: Path) -> list[Ignored]:
-    """Without what belongs there: DeepFaceLab's layout has the faceset, `aligned`, among the frames."""
+    """Without what belongs there: files of systems, and DeepFaceLab's layout has the faceset, `aligned`, among the frames."""
     own = [output.with_name(output.name + ending) for ending in _BESIDE]
     return [
         item
         for item in ignored
-        if not item.name.startswith("aligned")
+        if not (item.usual or item.name.startswith("aligned"))
         and not any(is_same_folder(source / item.name, folder) for folder in own)
     ]
