@@ -32,6 +32,8 @@ _HARMLESS = re.compile(
 _LOG_PREFIX = re.compile(r"^\[ ?[A-Z]+:\d[^\]]{0,40}\] (?:global )?\S{0,80} \w{1,60} ?")
 """OpenCV's own: "[ERROR:0@1.52] global grfmt_tiff.cpp:117 TIFF_Error "."""
 MOST_WORDS = 200
+LARGEST = 1 << 30
+"""Bytes of unpacked PNG data up to which they are looked at here; such frames are decoded on their way in anyhow."""
 CANNOT_READ = "the decoder cannot read it"
 
 
@@ -198,6 +200,8 @@ def _png(data: bytes) -> str:
             return f"PNG: {name}: CRC error"
         if kind == b"IHDR":
             expected = _raw_size(body)
+            if expected > LARGEST:
+                return ""
         elif kind == b"IEND":
             return _png_end(inflate, seen, expected, got)
         elif kind == b"IDAT" and not inflate.eof:
