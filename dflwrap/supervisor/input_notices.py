@@ -41,7 +41,7 @@ def _is_face(path: Path) -> bool:
 
 
 def worth_telling(ignored: Iterable[Ignored], source: Path, output: Path) -> list[Ignored]:
-    """Without what belongs there: files of systems, and DeepFaceLab's layout has the faceset, `aligned`, among the frames."""
+    """Without what belongs there: files of systems; and DeepFaceLab's layout has `aligned` among the frames."""
     own = [output.with_name(output.name + ending) for ending in _BESIDE]
     return [
         item
