@@ -39,7 +39,8 @@ class Kind(StrEnum):
     NOT_ITS_FRAME = "not_its_frame"
     """The frame that it names shows something else where the face should be."""
     FOREIGN = "foreign"
-    """It names a frame that is not one of this clip."""
+    """It names a frame that is not one of this clip, or one of that name which shows something else, and the run
+    has not recorded it: several clips are collected in one faceset on purpose."""
     UNCHECKED = "unchecked"
     """Whole, but it could not be held against its frame."""
     OTHER = "other"
@@ -48,6 +49,9 @@ class Kind(StrEnum):
 
 FAULTS = frozenset({Kind.TORN, Kind.HOSTILE, Kind.NOT_ITS_FRAME})
 """What a sound faceset does not hold; the others are notes."""
+_NO_FACE_OF_THE_CLIP = FAULTS | {Kind.FOREIGN}
+_AT_ONCE = 16
+"""Faces of one frame that are compared in one go: many clips collected in one folder share their frames' names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +143,18 @@ def audit(
     result.frames_known = known.any
     chosen = set(names if sample is None else _spread(names, sample))
     result.examined = len(chosen)
-    work = _Work(faceset, known, result, progress or (lambda _done, _all: None))
+    recorded = None if record is None else _hold_against_record(faceset, record, result)
+    work = _Work(faceset, known, recorded, result)
     for name in names:
         work.enter(name, whole=name in chosen)
     with ExitStack() as stack:
-        work.compare(matcher or stack.enter_context(FaceMatcher()), chosen)
-    if record is not None:
-        _hold_against_record(faceset, record, result)
+        work.compare(matcher or stack.enter_context(FaceMatcher()), chosen, progress)
+    broken = {finding.file for finding in result.findings if finding.kind in (Kind.TORN, Kind.HOSTILE)}
+    result.missing = [gone for gone in result.missing if gone.file not in broken]
     if one_face_per_frame:
         result.crowded = {source: files for source, files in work.by_frame.items() if len(files) > 1}
-    faulty = {finding.file for finding in result.findings if finding.kind in FAULTS}
-    sights = [sight for sight in work.sights if sight.file not in faulty]
+    others = {finding.file for finding in result.findings if finding.kind in _NO_FACE_OF_THE_CLIP}
+    sights = [sight for sight in work.sights if sight.file not in others]
     result.odd = review(sights, known.names or sorted({sight.source for sight in sights}))
     result.findings.sort(key=lambda finding: finding.file)
     return result
@@ -206,19 +211,17 @@ class _Known:
 class _Work:
     """One pass over the faceset."""
 
-    def __init__(
-        self, faceset: Path, known: _Known, result: Audit, progress: Callable[[int, int], None]
-    ) -> None:
-        self._faceset, self._known, self._result, self._progress = faceset, known, result, progress
+    def __init__(self, faceset: Path, known: _Known, recorded: set[str] | None, result: Audit) -> None:
+        """recorded: the files that the run has recorded; None = there is no run."""
+        self._faceset, self._known, self._recorded, self._result = faceset, known, recorded, result
         self._of: dict[str, list[str]] = {}
-        self._done = 0
         self.sights: list[Sight] = []
 
     @property
     def by_frame(self) -> dict[str, list[str]]:
         """Whole faces by the frame that they name, in order."""
-        faulty = {finding.file for finding in self._result.findings if finding.kind in FAULTS}
-        kept = ((source, [f for f in files if f not in faulty]) for source, files in sorted(self._of.items()))
+        others = {finding.file for finding in self._result.findings if finding.kind in _NO_FACE_OF_THE_CLIP}
+        kept = ((source, [f for f in files if f not in others]) for source, files in sorted(self._of.items()))
         return {source: files for source, files in kept if files}
 
     def _find(self, file: str, kind: Kind, reason: str, source: str = "", like: float | None = None) -> None:
@@ -270,24 +273,26 @@ class _Work:
         kind = Kind.TORN if self._known.stem_known(name) else Kind.OTHER
         self._find(name, kind, "the face has no metadata")
 
-    def compare(self, matcher: FaceMatcher, chosen: set[str]) -> None:
+    def compare(
+        self, matcher: FaceMatcher, chosen: set[str], progress: Callable[[int, int], None] | None
+    ) -> None:
         """Hold the chosen faces against their frames."""
         if self._known.folder is None:
             return
         pairs, names = [], []
         for source, files in self._of.items():
-            wanted = tuple(file for file in files if file in chosen)
-            if wanted:
-                pairs.append(
-                    Pair(self._known.folder / source, tuple(self._faceset / file for file in wanted))
-                )
+            wanted = [self._faceset / file for file in files if file in chosen]
+            for start in range(0, len(wanted), _AT_ONCE):
+                faces = tuple(wanted[start : start + _AT_ONCE])
+                pairs.append(Pair(self._known.folder / source, faces))
                 names.append(source)
-        total = sum(len(pair.faces) for pair in pairs)
+        done, total = 0, sum(len(pair.faces) for pair in pairs)
         for source, pair, found in zip(names, pairs, matcher.matches(pairs), strict=True):
             for path, match in zip(pair.faces, found, strict=True):
                 self._judge(path.name, source, match)
-            self._done += len(found)
-            self._progress(self._done, total)
+            done += len(found)
+            if progress is not None:
+                progress(done, total)
 
     def _judge(self, name: str, source: str, match: FaceMatch) -> None:
         self._result.compared += match.correlation is not None
@@ -297,16 +302,18 @@ class _Work:
             self._find(name, Kind.TORN, match.face_problem, source)
         elif match.frame_problem:
             self._find(name, Kind.UNCHECKED, f"its frame cannot be read: {match.frame_problem}", source)
-        elif match.match is Match.OTHER:
-            reason = "the frame shows something else where the face should be"
-            self._find(name, Kind.NOT_ITS_FRAME, reason, source, match.correlation)
-        elif match.match is Match.RESIZED:
-            reason = (
-                "the frame has another size than when the face was made: the face's coordinates do not fit it"
-            )
-            self._find(name, Kind.NOT_ITS_FRAME, reason, source, match.correlation)
+        elif match.match in (Match.OTHER, Match.RESIZED):
+            strange = self._recorded is not None and name not in self._recorded
+            kind = Kind.FOREIGN if strange else Kind.NOT_ITS_FRAME
+            self._find(name, kind, _NOT_ITS_FRAME[match.match], source, match.correlation)
         elif match.match is Match.UNDECIDED:
             self._find(name, Kind.UNCHECKED, "the face or its frame shows nothing to compare", source)
+
+
+_NOT_ITS_FRAME = {
+    Match.OTHER: "the frame shows something else where the face should be",
+    Match.RESIZED: "the frame has another size than when the face was made: the face's coordinates do not fit it",
+}
 
 
 def _is_bare(path: Path) -> bool:
@@ -320,7 +327,8 @@ def _is_bare(path: Path) -> bool:
         return False
 
 
-def _hold_against_record(faceset: Path, record: Record, result: Audit) -> None:
+def _hold_against_record(faceset: Path, record: Record, result: Audit) -> set[str]:
+    """Enter what is gone; the files that the run knows, by their names or as renamed."""
     sources = {row.id: row.file_name for row in record.frames}
     try:
         census = take_census(faceset, record.faces, sources, record.image_size)
@@ -328,16 +336,14 @@ def _hold_against_record(faceset: Path, record: Record, result: Audit) -> None:
         raise DflwrapError(
             f"The faceset cannot be read: {display(str(faceset))} ({error.strerror or error})."
         ) from None
-    broken = {finding.file for finding in result.findings if finding.kind in (Kind.TORN, Kind.HOSTILE)}
     trash = _identities(faceset.with_name(faceset.name + "_trash")) if census.missing else set()
     for row in census.missing:
-        if row.name in broken:
-            continue
         source = sources.get(row.frame, "")
         rect = row.facts.rect if row.facts is not None else None
         rounded = tuple(round(value, 2) for value in rect) if rect is not None else None
         culled = row.missing or (source, rounded) in trash
         (result.culled if culled else result.missing).append(Gone(row.name, source))
+    return {row.name for row in record.faces} | {name for _, name in census.renamed}
 
 
 def _identities(folder: Path) -> set[Identity]:

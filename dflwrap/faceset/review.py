@@ -58,6 +58,8 @@ LONELY_FRAMES = 3
 """Frames before and after in which a face that is no false one would be seen again in a film."""
 FILM = 0.6
 """Share of faces with a neighbour in the next frame from which the frames are taken for a film."""
+CROWD = 64
+"""Faces of one frame above which it is no frame, but a name that many clips share: left out."""
 _FEWEST = 8
 """Faces from which there is something to compare with."""
 
@@ -69,6 +71,9 @@ def review(sights: Sequence[Sight], frames: Sequence[str]) -> list[Odd]:
     for sight in sights:
         if sight.source in order:
             by_frame.setdefault(order[sight.source], []).append(sight)
+    crowds = [position for position, faces in by_frame.items() if len(faces) > CROWD]
+    for position in crowds:
+        del by_frame[position]
     found: dict[str, Odd] = {}
     for odd in (
         *_doubled(by_frame.values()),

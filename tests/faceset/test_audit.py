@@ -187,6 +187,20 @@ def test_another_clip_under_the_same_names_is_seen(clip: Path) -> None:
     assert all(f.correlation is not None and f.correlation < 0.6 for f in found.findings)
 
 
+def test_faces_of_other_clips_collected_in_one_faceset_are_foreign_to_the_run(clip: Path) -> None:
+    """They name the same frames, for DeepFaceLab numbers those of every clip alike."""
+    remembered = record(clip)
+    make_clip(clip / "unused", clip / "other", "hopper", COUNT)
+    for number in range(20):
+        for path in (clip / "other").iterdir():
+            shutil.copy(path, clip / "aligned" / f"{number}_{path.name}")
+    found = look(clip, record=remembered, one_face_per_frame=True)
+    assert set(kinds(found).values()) == {Kind.FOREIGN} and len(found.findings) == 20 * COUNT
+    assert not found.faulty and not found.missing and not found.odd
+    assert found.compared == 21 * COUNT
+    assert look(clip).faulty, "without a run nobody knows whose they are"
+
+
 def test_frames_at_another_size_are_said_to_be_so(clip: Path) -> None:
     for path in (clip / "frames").iterdir():
         cv2.imwrite(str(path), cv2.resize(cv2.imread(str(path)), (320, 180)))
