@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,9 +124,19 @@ def as_text(data: bytes) -> str:
     return data.decode(detect(data), "replace").lstrip("\ufeff")
 
 
-def report(folders: list[Path]) -> None:
-    """Print the figures of each folder, of each form of the logs of all, and the calibration over all forms."""
+CERTAIN, LIKELY = 0.98, 0.90
+"""Shares of right answers that the two confidences promise."""
+ENOUGH = 150
+"""Answers from which a share is held against its promise."""
+
+
+def report(folders: list[Path]) -> int:
+    """Print the figures of each folder, of each form of all their logs, and the calibration over all forms.
+
+    1 if a promise is broken (benchmarks/diagnose.py names them), else 0.
+    """
     everything: list[Labelled] = []
+    broken: list[str] = []
     for folder in folders:
         logs = list(labelled(folder))
         everything += logs
@@ -135,12 +144,13 @@ def report(folders: list[Path]) -> None:
         print(f"{folder.name}: {tally.line()}")
         for text in tally.wrongs:
             print(f"    {text}")
+        if tally.false_alarms:
+            broken.append(f"{tally.false_alarms} false alarms in {folder.name}")
     plain = {log.name: answer(diagnose_text([(log.name, log.data)])) for log in everything}
-    confident: Counter[str] = Counter()
-    right: Counter[str] = Counter()
-    print(f"{'form':24} same  lost wrong  (of {len(everything)})")
+    answers: dict[str, list[int]] = {}
+    print(f"{'form':24} same  lost other  (of {len(everything)})")
     for form, dress in FORMS.items():
-        same = lost = wrong = 0
+        same = lost = other = 0
         tally = Tally()
         for log in everything:
             verdict = diagnose_text([(log.name, dress(as_text(log.data)))])
@@ -148,12 +158,19 @@ def report(folders: list[Path]) -> None:
             got = answer(verdict)
             same += got == plain[log.name]
             lost += got != plain[log.name] and got == "unknown"
-            wrong += got not in (plain[log.name], "unknown")
+            other += got not in (plain[log.name], "unknown")
         for confidence, (good, count) in tally.confident.items():
-            right[confidence] += good
-            confident[confidence] += count
-        print(f"{form:24} {same:4}  {lost:4} {wrong:5}")
-    for confidence, count in confident.items():
-        print(
-            f'"{confidence}": right {right[confidence]} of {count} ({100 * right[confidence] / count:.1f} %)'
-        )
+            entry = answers.setdefault(confidence, [0, 0])
+            entry[0] += good
+            entry[1] += count
+        print(f"{form:24} {same:4}  {lost:4} {other:5}")
+        if other:
+            broken.append(f"{other} other answers in the form {form}")
+    for confidence, (good, count) in sorted(answers.items()):
+        print(f'"{confidence}": right {good} of {count} ({100 * good / count:.1f} %)')
+        promise = {"certain": CERTAIN, "likely": LIKELY}.get(confidence, 0.0)
+        if count >= ENOUGH and good < promise * count:
+            broken.append(f'"{confidence}" is right in {100 * good / count:.1f} %')
+    for text in broken:
+        print(f"BROKEN: {text}")
+    return 1 if broken else 0

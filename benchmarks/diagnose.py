@@ -1,7 +1,16 @@
 # ruff: noqa: E501 - log lines as they are
-"""How fast `dflwrap diagnose` reads: a big log of progress bars against ripgrep and a plain loop of `re`.
+"""How often `dflwrap diagnose` is right, and how fast it reads.
 
-    python benchmarks/diagnose.py [--size MB] [--rg PATH] [--keep]
+    python benchmarks/diagnose.py --accuracy [--logs FOLDER]
+    python benchmarks/diagnose.py [--size MB] [--rg PATH]
+
+First it judges sample_logs/ and each FOLDER of labelled logs (labels.json, or a NAME.toml beside each NAME.log):
+right, right category, unknown, wrong, false alarms; then every log in every form of benchmarks/_forms.py (same
+answer, lost, another answer), and calibration: how often "certain" and "likely" are right over all forms. Exit code 1
+if a log in another form gets another answer, a healthy log a finding, or "certain" is right in less than 98 %,
+"likely" in less than 90 % of at least 150 answers.
+
+Then, without `--accuracy` or `--logs`, the speed: a big log of progress bars against ripgrep and a plain loop of `re`.
 
 Makes a log of `--size` megabytes (default 1000), 97 % of it progress bars, with one failure near its end, and in
 one run measures, best of `--repeat`: `dflwrap diagnose` (whole process, peak memory), `rg -c -f` with the
@@ -22,6 +31,8 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # also as a script
+from benchmarks._accuracy import report
 from dflwrap.diagnosis import load_catalogue
 
 MEGA = 1 << 20
@@ -99,7 +110,17 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1000, help="megabytes")
     parser.add_argument("--rg", default=shutil.which("rg"), help="ripgrep's program")
     parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--accuracy", action="store_true", help="how often it is right, not how fast")
+    parser.add_argument("--logs", type=Path, action="append", default=[], help="a folder of labelled logs")
     options = parser.parse_args()
+    broken = report([Path(__file__).parents[1] / "sample_logs", *options.logs])
+    if not (options.accuracy or options.logs):
+        speed(options)
+    sys.exit(broken)
+
+
+def speed(options: argparse.Namespace) -> None:
+    """Measure and print how fast it reads."""
     diagnose = [sys.executable, "-c", "from dflwrap.cli.start import run; run()", "diagnose"]
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "big.log"

@@ -44,6 +44,7 @@ _INNER_START = lazy(
 
 
 _HALF_BAR = lazy(r"\d{1,3}%\|[^\]]{0,300}$")
+_SENTENCE = lazy(r"^(?:[A-Z][a-z]{2,20}|NVIDIA|GeForce|AMD|CPU\d{0,2}) ")
 BAR_PIECES = 3
 _OTHER_HALF = lazy(
     r"^[ #\d]{0,200}\|? ?(?:\d{1,9}/\d{1,9} )?\[?[\d:]{0,12}<?.{0,40}(?:it/s|s/it)|^[ #\d]{0,200}\| \d{1,9}/\d{1,9}|^\]"
@@ -131,7 +132,7 @@ def _looks_continued(text: str, following: str) -> bool:
 def _begins(following: str, width: int, sample: Sequence[str]) -> bool:
     """Whether the line after a full one is one of its own, where only one or two lines are full."""
     few = sum(len(one) == width for one in sample) < ENOUGH
-    return few and _INNER_START.match(following) is not None
+    return few and (_START.match(following) is not None or _SENTENCE.match(following) is not None)
 
 
 def _joined(raw: list[RawLine], goes_on: Callable[[str, str], bool]) -> list[RawLine]:

@@ -1,0 +1,136 @@
+# ruff: noqa: E501 - the lines of real logs are long
+"""What stood under a neighbour, or nowhere: each in another guise than that of the thread it was found in."""
+
+from __future__ import annotations
+
+import pytest
+
+from dflwrap.common.verdict import Health, Verdict
+from dflwrap.diagnosis import diagnose_text, load_catalogue
+from dflwrap.diagnosis.statuses import tables
+
+
+def judge(text: str) -> Verdict:
+    return diagnose_text([("dfl.log", text.encode())])
+
+
+def named(text: str) -> str | None:
+    verdict = judge(text)
+    return verdict.primary.id if verdict.primary and verdict.health is Health.FAILURE else None
+
+
+START = "Extracting faces...\nRunning on NVIDIA GeForce RTX 3070\n  0%|          | 0/90 [00:00<?, ?it/s]\n"
+NEIGHBOURS = {
+    "ptx of a newer toolkit": (START + "RuntimeError: CUDA error: the provided PTX was compiled with an unsupported toolchain.\n", "driver-too-old"),
+    "driver hint of cuDNN": (START + "E tensorflow/stream_executor/cuda/cuda_dnn.cc:332] Could not create cudnn handle: CUDNN_STATUS_NOT_INITIALIZED\nE cuda_dnn.cc:340] Possibly insufficient driver version: 388.13.0\n", "driver-too-old"),
+    "errno 5 with a dying nvme": (START + "OSError: [Errno 5] Input/output error: '/films/0412.png'\nkernel: nvme0n1: I/O Cmd(0x2) @ LBA 61231104, 8 blocks, I/O Error\nkernel: critical medium error, dev nvme0n1, sector 61231104\n", "failing-disk"),
+    "errno 5 on a drive of the cloud": (START + "OSError: [Errno 5] Input/output error: '/content/drive/MyDrive/src/0412.png'\n", "cloud-sync-folder"),
+    "reading refused": ('  File "/opt/DeepFaceLab/mainscripts/Extractor.py", line 741, in main\n  File "/opt/DeepFaceLab/core/pathex.py", line 20, in get_image_paths\n    for x in scandir(str(path)):\nPermissionError: [Errno 13] Permission denied: \'/mnt/share/film\'\n', "input-not-readable"),
+    "writing refused": ('  File "/opt/DeepFaceLab/mainscripts/Extractor.py", line 741, in main\n    output_path.mkdir(parents=True, exist_ok=True)\nPermissionError: [Errno 13] Permission denied: \'/mnt/share/film/aligned\'\n', "output-not-writable"),
+    "protobuf too old": ("google.protobuf.runtime_version.VersionError: gencode 5.27.2 runtime 4.25.3. Runtime version cannot be older than the linked gencode version.\n", "protobuf-too-old"),
+    "protobuf too new": ("TypeError: Descriptors cannot be created directly.\n", "protobuf-descriptors"),
+    "headless OpenCV": ("cv2.error: OpenCV(4.9.0) window.cpp:1272: error: (-2:Unspecified error) The function is not implemented. Rebuild the library with Windows, GTK+ 2.x or Cocoa support.\n", "cv2-headless"),
+    "no screen": ("qt.qpa.xcb: could not connect to display :0\nAborted (core dumped)\n", "qt-xcb-headless"),
+    "OpenCV over OpenCV": ("AttributeError: module 'cv2' has no attribute 'imdecode'\n", "cv2-mixed-install"),
+    "h5py 3": ('  File "/opt/env/lib/python3.7/site-packages/tensorflow_core/python/keras/saving/hdf5_format.py", line 651, in load_weights_from_hdf5_group\n    original_keras_version = f.attrs[\'keras_version\'].decode(\'utf8\')\nAttributeError: \'str\' object has no attribute \'decode\'\n', "h5py-too-new"),
+    "window closed": (START + "forrtl: error (200): program aborting due to window-CLOSE event\n", "ctrl-c"),
+    "interrupted in Fortran": (START + "forrtl: error (200): program aborting due to control-BREAK event\n", "ctrl-c"),
+    "a DLL of the runtime": ("ImportError: Could not find the DLL(s) 'msvcp140_1.dll'. TensorFlow requires that these DLLs be installed\n", "tf-dll-missing"),
+    "DirectML lost its card": (START + "F tensorflow/c/logging.cc:43] HRESULT failed with 0x887a0005: device->GetDeviceRemovedReason()\n", "dml-device-removed"),
+    "RTX 50": ("W tf_gpu_runtime_wrappers.cc:40] 'cuModuleGetFunction(&function, module, kernel_name)' failed with 'CUDA_ERROR_INVALID_HANDLE'\n" + START, "no-kernel-image"),
+    "no temporary folder": ("FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/var/tmp', '/usr/tmp', '/root']\n", "no-temp-directory"),
+    "address limit": ("ImportError: libcudnn_cnn_infer.so.8: failed to map segment from shared object: Cannot allocate memory\n", "host-memoryerror"),
+    "numpy 2": ("AttributeError: `np.Inf` was removed in the NumPy 2.0 release. Use `np.inf` instead.\n", "np-int-removed"),
+    "Python 3.12": ("ModuleNotFoundError: No module named 'distutils.util'\n", "python-too-new"),
+    "OpenMP twice": ("OMP: Error #15: Initializing libomp140.x86_64.dll, but found libiomp5md.dll already initialized.\n", "openmp-twice"),
+    "status of cuDNN 9": (START + "E cuda_dnn.cc:99] CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED\n", "cudnn-sublibrary-missing"),
+    "row remapping": (START + "kernel: NVRM: Xid (PCI:0000:65:00): 64, pid=99, name=python3.8, Row Remapper: Error\n", "ecc-error"),
+    "system processor": (START + "kernel: NVRM: Xid (PCI:0000:65:00): 119, pid=99, name=python, Timeout after 6s of waiting for RPC response from GPU0 GSP!\n", "tdr-launch-failed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NEIGHBOURS)
+def test_each_is_named_for_what_it_is(case: str) -> None:
+    text, cause = NEIGHBOURS[case]
+    assert named(text) == cause
+
+
+NOT_STARTED = [
+    "'\"\"' is not recognized as an internal or external command,\noperable program or batch file.\n",
+    'C:\\Windows\\System32>call _internal\\setenv.bat\nDer Befehl "_internal\\setenv.bat" ist entweder falsch geschrieben oder\nkonnte nicht gefunden werden.\n',
+    "'_internal\\setenv.bat' n’est pas reconnu en tant que commande interne\nou externe, un programme exécutable ou un fichier de commandes.\n",
+    '"_internal\\setenv.bat" не является внутренней или внешней\nкомандой, исполняемой программой или пакетным файлом.\n',
+    "'_internal\\setenv.bat' 不是内部或外部命令，也不是可运行的程序\n或批处理文件。\n",
+    "Das System kann den angegebenen Pfad nicht finden.\n",
+    "Системе не удается найти указанный путь.\n",
+    "Python wurde nicht gefunden; ohne Argumente ausführen, um aus dem Microsoft Store zu installieren.\n",
+    "Windows protected your PC\nMicrosoft Defender SmartScreen prevented an unrecognized app from starting.\n",
+    "./4_data_src_extract_faces_S3FD.sh: line 3: $'\\r': command not found\n",
+    "bash: ./4_data_src_extract_faces_S3FD.sh: Permission denied\n",
+    "docker: Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?\n",
+    "CondaError: Run 'conda init' before 'conda activate'\n",
+    "Fatal Python error: init_fs_encoding: failed to get the Python codec of the filesystem encoding\n",
+]
+
+
+@pytest.mark.parametrize("text", NOT_STARTED)
+def test_what_fails_before_python_starts_is_that(text: str) -> None:
+    assert named(text) == "program-not-started"
+
+
+def test_its_steps_are_for_what_is_wrong() -> None:
+    def steps(text: str) -> str:
+        primary = judge(text).primary
+        assert primary is not None
+        return " ".join(primary.steps)
+
+    assert "not as administrator" in steps(NOT_STARTED[1])
+    assert "App execution aliases" in steps(NOT_STARTED[7])
+    assert "Unblock" in steps(NOT_STARTED[8])
+    assert "line ends" in steps(NOT_STARTED[9])
+    assert "chmod +x" in steps(NOT_STARTED[10])
+
+
+def test_every_status_and_xid_leads_to_a_rule_or_is_explicitly_unknown() -> None:
+    names, xids = tables()
+    rules = load_catalogue().by_id
+    assert len(names) >= 190
+    assert len(xids) >= 120
+    assert {status.rule for status in names.values()} - {""} <= set(rules)
+    assert {xid.rule for xid in xids.values()} - {""} <= set(rules)
+    assert all(status.meaning for status in names.values())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CUDNN_STATUS_BAD_PARAM",
+        "CUDA_ERROR_PEER_ACCESS_UNSUPPORTED",
+        "CUBLAS_STATUS_NOT_SUPPORTED",
+        "CUDA_ERROR_NEVER_HEARD_OF",
+    ],
+)
+def test_a_status_that_tells_no_cause_is_the_unknown_error(name: str) -> None:
+    verdict = judge(
+        START
+        + f"E tensorflow/stream_executor/cuda/x.cc:61] something said {name}\nNVIDIA GeForce RTX 3070 doesnt response, terminating it.\n"
+    )
+    assert (verdict.health, verdict.primary) == (Health.UNKNOWN, None)
+    assert verdict.facts["unknown_error"]["type"] == name
+
+
+def test_an_xid_is_told_in_words() -> None:
+    primary = judge(START + "kernel: NVRM: Xid (PCI:0000:65:00): 54, pid=99, name=python\n").primary
+    assert primary is not None
+    assert "auxiliary power is not connected" in primary.explanation
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "'ffmpeg' is not recognized as an internal or external command,",
+        "'ffprobe' is not recognized as an internal or external command,",
+    ],
+)
+def test_a_missing_ffmpeg_is_its_own_cause(line: str) -> None:
+    assert named(line + "\noperable program or batch file.\n") in ("ffmpeg-failed", "program-not-started")
