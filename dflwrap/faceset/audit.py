@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
+from dflwrap.common.waits import heeding, never
 from dflwrap.faceset.census import FACE_SUFFIXES, PAK, Identity, identity_of, take_census
 from dflwrap.faceset.errors import FaceFileError, HostileMetadataError
 from dflwrap.faceset.identity import FaceMatch, FaceMatcher, Match, Pair
@@ -129,13 +130,15 @@ def audit(
     one_face_per_frame: bool = False,
     matcher: FaceMatcher | None = None,
     progress: Callable[[int, int], None] | None = None,
+    stopping: Callable[[], bool] = never,
 ) -> Audit:
     """Look at every face of `faceset`.
 
     frames: folder of the frames. record: what the run remembers; without one nothing is missing or culled.
     sample: number of faces, evenly spread, that are read as a whole and held against their frames; of the
     others the header is read. None = all. progress: called with (faces done, faces in all).
-    Raises DflwrapError when the faceset or the frames cannot be read, or the faceset is packed.
+    Raises DflwrapError when the faceset or the frames cannot be read, or the faceset is packed;
+    StoppedError when `stopping` says so (a `matcher` that is given has its own).
     """
     names, pak = _listing(faceset)
     result = Audit(files=len(names), pak=pak)
@@ -143,12 +146,12 @@ def audit(
     result.frames_known = known.any
     chosen = set(names if sample is None else _spread(names, sample))
     result.examined = len(chosen)
-    recorded = None if record is None else _hold_against_record(faceset, record, result)
+    recorded = None if record is None else _hold_against_record(faceset, record, result, stopping)
     work = _Work(faceset, known, recorded, result)
-    for name in names:
+    for name in heeding(stopping, names):
         work.enter(name, whole=name in chosen)
     with ExitStack() as stack:
-        work.compare(matcher or stack.enter_context(FaceMatcher()), chosen, progress)
+        work.compare(matcher or stack.enter_context(FaceMatcher(stopping=stopping)), chosen, progress)
     broken = {finding.file for finding in result.findings if finding.kind in (Kind.TORN, Kind.HOSTILE)}
     result.missing = [gone for gone in result.missing if gone.file not in broken]
     if one_face_per_frame:
@@ -327,11 +330,13 @@ def _is_bare(path: Path) -> bool:
         return False
 
 
-def _hold_against_record(faceset: Path, record: Record, result: Audit) -> set[str]:
+def _hold_against_record(
+    faceset: Path, record: Record, result: Audit, stopping: Callable[[], bool]
+) -> set[str]:
     """Enter what is gone; the files that the run knows, by their names or as renamed."""
     sources = {row.id: row.file_name for row in record.frames}
     try:
-        census = take_census(faceset, record.faces, sources, record.image_size)
+        census = take_census(faceset, record.faces, sources, record.image_size, stopping)
     except OSError as error:
         raise DflwrapError(
             f"The faceset cannot be read: {display(str(faceset))} ({error.strerror or error})."

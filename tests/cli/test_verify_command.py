@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from moving_faces import make_clip
-from support import Finished, contents, dflwrap
+from support import Finished, all_gone, contents, dflwrap, until
 
 from dflwrap.faceset.metadata import rewrite
 
@@ -150,3 +155,24 @@ def test_what_cannot_be_verified_is_one_sentence_and_code_2(tmp_path: Path) -> N
     make_clip(tmp_path / "frames", tmp_path / "faces", "astronaut", 1)
     assert verify(tmp_path / "faces", "--frames", tmp_path / "nowhere").code == 2
     assert verify(tmp_path / "faces", "--sample", "0").code == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
+def test_ctrl_c_ends_it_with_code_4_and_leaves_no_process(tmp_path: Path) -> None:
+    faces = tmp_path / "data_src/aligned"
+    make_clip(tmp_path / "data_src", faces, "astronaut", 3)
+    for number in range(3000):
+        os.link(faces / "00001_0.jpg", faces / f"{number}.jpg")
+    command = [sys.executable, "-m", "dflwrap", "verify", str(faces)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    family = psutil.Process(process.pid)
+    try:
+        assert until(lambda: family.children(), 120), "no decoder has started"
+        decoders = family.children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 4 and b"Traceback" not in errors, errors
+    assert all_gone(decoders, 60)

@@ -16,7 +16,7 @@ import pytest
 from moving_faces import make_clip
 from support import contents
 
-from dflwrap.common.errors import DflwrapError
+from dflwrap.common.errors import DflwrapError, StoppedError
 from dflwrap.faceset.audit import FAULTS, Audit, Kind, Record, audit
 from dflwrap.faceset.facts import face_facts
 from dflwrap.faceset.metadata import read_metadata, rewrite, write_metadata
@@ -271,3 +271,14 @@ def test_a_face_that_may_not_be_read_is_unchecked(clip: Path) -> None:
     finally:
         path.chmod(0o644)
     assert kinds(found) == {path.name: Kind.UNCHECKED}
+
+
+def test_a_stop_is_heeded(clip: Path) -> None:
+    asked: list[bool] = []
+
+    def stopping() -> bool:
+        asked.append(True)
+        return len(asked) > 2 * COUNT
+
+    with pytest.raises(StoppedError):
+        look(clip, record=record(clip), stopping=stopping)
