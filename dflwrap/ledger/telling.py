@@ -17,6 +17,8 @@ MIN_ROOM = 256 * 1024
 def told(error: sqlite3.Error, path: Path) -> DflwrapError:
     """path: the ledger's file."""
     text = " ".join(str(error).split())
+    if "Could not decode" in text:  # what follows in it is the value itself
+        return damaged(text, path)
     unclear = "disk I/O" in text or "unable to open" in text
     if "is full" in text or (unclear and (not _room(path) or out_of_inodes(path.parent))):
         return disk_full(path.parent, f": the ledger cannot be written ({display(str(path))})")

@@ -11,7 +11,7 @@ from dflwrap import __version__
 from dflwrap.common.durable import sync
 from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.text import display, safe_json
-from dflwrap.ledger.ledger import Ledger
+from dflwrap.ledger.ledger import HOSTILE_COLUMNS, HOSTILE_FACES, Ledger
 from dflwrap.ledger.records import FrameRow
 
 SCHEMA_VERSION = 1
@@ -72,7 +72,7 @@ def build_report(
         ],
         "removed": [row.name for row in ledger.removed()],
         "ignored": list(ignored),
-        "hostile_faces": ledger.get("hostile_faces") or [],
+        "hostile_faces": ledger.get_rows(HOSTILE_FACES, HOSTILE_COLUMNS),
         "second_look": ledger.get("second_look"),
         "attempts": [
             {

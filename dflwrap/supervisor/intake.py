@@ -14,7 +14,7 @@ from dflwrap.frames.filters import FILTERED, why_left_out
 from dflwrap.frames.inventory import UNREAD, FrameEntry, Inventory
 from dflwrap.frames.judgement import Entry, Judgement, judge
 from dflwrap.frames.names import case_key, face_stem, stem_and_suffix
-from dflwrap.ledger.ledger import Ledger
+from dflwrap.ledger.ledger import STEM_PREFIX, Ledger
 from dflwrap.ledger.records import FrameRow, NewFrame, Outcome
 from dflwrap.supervisor.missing import account_for_missing
 from dflwrap.supervisor.reconcile.adoption import adopt
@@ -23,7 +23,7 @@ from dflwrap.supervisor.reconcile.faces import record_census
 from dflwrap.supervisor.reconcile.frames import settle_differing
 from dflwrap.supervisor.reconcile.hostile import open_replaced
 from dflwrap.supervisor.reconcile.redo import redo_asked
-from dflwrap.supervisor.reconcile.start import PREFIX, Begun
+from dflwrap.supervisor.reconcile.start import Begun
 from dflwrap.supervisor.request import RunRequest
 
 
@@ -85,8 +85,7 @@ def _enter(request: RunRequest, ledger: Ledger, intake: Intake, stopping: Callab
     """New frames into the ledger; refused ones that were away are judged anew."""
     known = {row.file_name: row for row in ledger.frames()}
     stems = {case_key(row.stem) for row in known.values()}
-    prefix = ledger.get(PREFIX)
-    prefix = prefix if isinstance(prefix, str) else ""
+    prefix = ledger.get_name(STEM_PREFIX) or ""
     new: list[NewFrame] = []
     for entry in heeding(stopping, intake.inventory.frames):
         row = known.get(entry.name)

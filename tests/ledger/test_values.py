@@ -134,6 +134,36 @@ def test_a_bad_value_that_appears_during_the_run_is_told_when_it_is_read(tmp_pat
     ledger.close()
 
 
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("stem_prefix", ["../", "/x", "", 7, ["x"]]),
+        ("hostile_faces", [7, {}, ["x"], [{"face": "x"}]]),
+        ("options", [7, [], "x"]),
+        ("looks", [7, "x"]),
+    ],
+)
+def test_a_bad_value_of_the_run_is_a_damaged_ledger(tmp_path: Path, key: str, values: list[object]) -> None:
+    path = tmp_path / "run.db"
+    for value in values:
+        path.unlink(missing_ok=True)
+        ledger = whole_ledger(path)
+        ledger.put(key, value)
+        ledger.close()
+        with pytest.raises(DamagedLedgerError):
+            Ledger(path)
+
+
+@pytest.mark.parametrize("words", ["disk is full", "readonly", "locked", "disk I/O", "\x1b[2J"])
+def test_a_text_that_is_none_is_a_damaged_ledger_whatever_it_says(tmp_path: Path, words: str) -> None:
+    path = tmp_path / "run.db"
+    whole_ledger(path).close()
+    change(path, "UPDATE frames SET evidence = CAST(? AS TEXT)", b"\xff" + words.encode())
+    with pytest.raises(DamagedLedgerError) as raised:
+        Ledger(path)
+    assert str(raised.value).isprintable()
+
+
 @pytest.mark.parametrize("looks", [[], 7, {"frames": "x"}, {"looks": 1.5}, {"done": 3}, {"done": [3]}])
 def test_a_bad_budget_of_looks_is_a_damaged_ledger(tmp_path: Path, looks: object) -> None:
     ledger = whole_ledger(tmp_path / "run.db")

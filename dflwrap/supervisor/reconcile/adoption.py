@@ -18,13 +18,13 @@ from dflwrap.faceset.facts import face_facts
 from dflwrap.faceset.identity import Match, Pair
 from dflwrap.faceset.promotion import set_aside
 from dflwrap.frames.names import case_key
-from dflwrap.ledger.ledger import Ledger
+from dflwrap.ledger.ledger import STEM_PREFIX, Ledger
 from dflwrap.ledger.records import FaceFacts, FrameRow, Outcome
 from dflwrap.planning.yields import spread
 from dflwrap.supervisor.reconcile.clip import ClipJudge
 from dflwrap.supervisor.reconcile.conflict import ConflictError, Meets
 from dflwrap.supervisor.reconcile.hostile import record_hostile
-from dflwrap.supervisor.reconcile.start import PREFIX, free_prefix
+from dflwrap.supervisor.reconcile.start import free_prefix
 from dflwrap.supervisor.request import OnConflict, RunRequest
 
 SAMPLE = 32
@@ -73,7 +73,7 @@ def adopt(
     if conflict is not None and request.on_conflict is OnConflict.ADD:
         foreign += [stranger for _, stranger in unlike]
         prefix = free_prefix(output)
-        ledger.put(PREFIX, prefix)
+        ledger.put(STEM_PREFIX, prefix)
         ledger.prefix_open_stems(prefix)
         notices.append(f"The faces that are there stay; the names of the new ones begin with {prefix}")
     elif conflict is not None:

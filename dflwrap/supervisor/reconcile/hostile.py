@@ -21,10 +21,8 @@ from dflwrap.faceset.hostile import check_harmless
 from dflwrap.faceset.metadata import MAX_FILE_BYTES
 from dflwrap.faceset.promotion import set_aside
 from dflwrap.frames.names import stem_and_suffix
-from dflwrap.ledger.ledger import Ledger
+from dflwrap.ledger.ledger import HOSTILE_COLUMNS, HOSTILE_FACES, Ledger
 
-KEY = "hostile_faces"
-"""Of the ledger, and of the report: {face, problem, set_aside} each; `set_aside` is None for one that stays."""
 MOST_NAMED = 10
 """Notices; the report has them all."""
 
@@ -78,11 +76,8 @@ def look_again_at_hostile_faces(output: Path, ledger: Ledger) -> None:
 
 
 def hostile_faces(ledger: Ledger) -> list[dict[str, Any]]:
-    rows = ledger.get(KEY)
-    good = isinstance(rows, list) and all(
-        isinstance(row, dict) and row.keys() >= {"face", "problem", "set_aside"} for row in rows
-    )
-    return rows if good else []
+    """Of the ledger: {face, problem, set_aside} each; `set_aside` is None for one that stays."""
+    return ledger.get_rows(HOSTILE_FACES, HOSTILE_COLUMNS)
 
 
 def sentence(row: Mapping[str, Any]) -> str:
@@ -98,8 +93,8 @@ def _row(name: str, problem: str, kept: str | None) -> dict[str, Any]:
 
 
 def _put(ledger: Ledger, rows: list[dict[str, Any]]) -> None:
-    if rows != (ledger.get(KEY) or []):
-        ledger.put(KEY, rows)
+    if rows != hostile_faces(ledger):
+        ledger.put(HOSTILE_FACES, rows)
 
 
 def _look(output: Path, ledger: Ledger) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from dflwrap.faceset.census import PAK, Census, take_census
 from dflwrap.faceset.identity import Match
 from dflwrap.faceset.promotion import Promoter
 from dflwrap.frames.inventory import Inventory
-from dflwrap.ledger.ledger import Ledger
+from dflwrap.ledger.ledger import STEM_PREFIX, Ledger
 from dflwrap.ledger.records import FaceRow
 from dflwrap.supervisor.reconcile.archive import lay_aside_files, lay_aside_run, new_archive
 from dflwrap.supervisor.reconcile.clip import ClipJudge, ClipNow, by_frame, look_at_clip
@@ -29,8 +29,6 @@ SAME_OPTIONS = ("detector", "face_type", "max_faces_from_image", "image_size", "
 """What makes the look of the faces, which must be one within a run; debug pictures may come and go."""
 _FOLDER = "output folder"
 """Key of the ledger: device and inode of the faceset folder at the last start."""
-PREFIX = "stem_prefix"
-"""Key of the ledger: what the names of this run's faces begin with ("clip2-"), for they are beside others'."""
 
 
 @dataclass(slots=True)
@@ -215,7 +213,7 @@ def _anew(request: RunRequest, folder: RunFolder, ledger: Ledger, census: Census
         _remember_folder(request, ledger)
         begun = _new(request, ledger, _census(request, ledger))
         if adding:
-            ledger.put(PREFIX, free_prefix(request.output_dir))
+            ledger.put(STEM_PREFIX, free_prefix(request.output_dir))
     except BaseException:
         ledger.close()
         raise
