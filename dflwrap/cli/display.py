@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from dflwrap.cli.printer import Printer
+from dflwrap.cli.printer import CLOSE_BOUND, Printer, within
 from dflwrap.common.text import display
 from dflwrap.supervisor.progress import Reporter, RunState
 
@@ -31,10 +31,13 @@ def make_reporter(state: RunState, stream: IO[str]) -> Iterator[Reporter]:
             yield plain
         return
     live = Live(console=console, refresh_per_second=4, transient=True, get_renderable=lambda: draw(state))
-    with live:
+    live.start()
+    try:
         reporter = LiveReporter(live)
         with _in_a_thread(reporter):
             yield reporter
+    finally:
+        within(live.stop, CLOSE_BOUND)  # it waits for whoever is drawing
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from dflwrap.common.waits import join
+from dflwrap.common.waits import join, never
 
 MOST_WAITING = 1000
 """Lines that wait for a terminal that stands still (a selection in a console of Windows, Ctrl-S, a pipe that is not
@@ -55,3 +55,23 @@ class Printer:
     def _tell_left_out(self) -> None:
         left_out, self._left_out = self._left_out, 0
         self._write(f"({left_out} lines were left out while the terminal stood still: see the report)")
+
+
+def within(work: Callable[[], None], seconds: float, stopping: Callable[[], bool] = never) -> bool:
+    """Do `work`, which prints, in a thread. False where it has not ended after `seconds`, or when `stopping` says so:
+    then the terminal stands still, and the thread with it. Raises what `work` raises.
+    """
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, name="last-words", daemon=True)
+    thread.start()
+    ended = join(thread, seconds, stopping)
+    if raised:
+        raise raised[0]
+    return ended

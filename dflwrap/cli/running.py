@@ -12,6 +12,7 @@ from typing import IO
 
 from dflwrap.cli.asking import ask_conflict, somebody_there
 from dflwrap.cli.display import make_reporter
+from dflwrap.cli.printer import CLOSE_BOUND, within
 from dflwrap.cli.signals import heard
 from dflwrap.cli.summary import print_summary
 from dflwrap.common.errors import ExitCode
@@ -25,6 +26,10 @@ from dflwrap.supervisor.progress import RunState
 from dflwrap.supervisor.reconcile.conflict import ConflictError
 from dflwrap.supervisor.request import OnConflict, RunRequest
 from dflwrap.supervisor.run import RunResult, run_extraction
+
+LAST_WORDS = 600.0
+"""Seconds for the summary. Whoever stopped the terminal (Ctrl-S, a paused pager) may come back to it; an unattended
+dflwrap whose output nobody reads has to end, and everything is in the run folder by then."""
 
 
 def run_and_tell(
@@ -72,11 +77,19 @@ def _heard(
             if choice is OnConflict.STOP:
                 raise
             result = _run(replace(request, on_conflict=choice), chosen, control, state, stream)
-        print_summary(result, request, stream)
-        if as_json:
-            sys.stdout.write(json.dumps(result.report, ensure_ascii=True) + "\n")
-        sys.stdout.flush()
-        _last_words(result)
+        told = result
+
+        def tell() -> None:
+            print_summary(told, request, stream)
+            if as_json:
+                sys.stdout.write(json.dumps(told.report, ensure_ascii=True) + "\n")
+            sys.stdout.flush()
+            _last_words(told)
+
+        hurried = control.at_once
+        bound = CLOSE_BOUND if hurried else LAST_WORDS
+        if not within(tell, bound, lambda: control.at_once and not hurried):
+            os._exit(int(result.exit_code))  # the interpreter's own end would wait for the terminal as well
     except (OSError, SystemExit):  # Rich answers a broken pipe with SystemExit(1)
         if result is None:
             raise

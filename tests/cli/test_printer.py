@@ -5,17 +5,18 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import until
+from support import dflwrap, environment, until
 
 from dflwrap.cli import printer as module
 from dflwrap.cli.display import make_reporter
-from dflwrap.cli.printer import MOST_WAITING, Printer
+from dflwrap.cli.printer import MOST_WAITING, Printer, within
 from dflwrap.supervisor.progress import Reporter, RunState
 
 
@@ -98,6 +99,58 @@ def test_the_end_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None
     printer.say("one")
     assert finishes(printer.close)
     let_go.set()
+
+
+def test_work_that_prints_is_waited_for_so_long_and_its_errors_come_through() -> None:
+    let_go = threading.Event()
+    assert not within(lambda: (let_go.wait(60), None)[1], 0.2)
+    assert not within(lambda: (let_go.wait(60), None)[1], 60, stopping=lambda: True)
+    let_go.set()
+    done: list[int] = []
+    assert within(lambda: done.append(1), 60) and done == [1]
+
+    def fails() -> None:
+        raise SystemExit(1)
+
+    with pytest.raises(SystemExit):
+        within(fails, 60)
+
+
+@pytest.mark.posix
+def test_a_run_whose_output_nobody_reads_ends_with_its_exit_code(clean_frames: Path, tmp_path: Path) -> None:
+    """It has finished already, so that all is told at its end; the pipe was full before it began."""
+    options = [
+        "--extractor",
+        "builtin",
+        "--input-dir",
+        str(clean_frames),
+        "--output-dir",
+        str(tmp_path / "aligned"),
+    ]
+    options += ["--min-side", "5000"]  # every frame is left out, as asked
+    assert dflwrap("extract", *options).code == 0
+    script = (
+        "import sys, dflwrap.cli.running as running\n"
+        "running.LAST_WORDS = 1.0\n"
+        f"sys.argv = ['dflwrap', 'extract', *{options!r}]\n"
+        "from dflwrap.cli.main import run\nrun()"
+    )
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    try:
+        while os.write(write_end, b"x" * 4096):
+            pass
+    except BlockingIOError:
+        os.set_blocking(write_end, True)
+    try:
+        process = subprocess.Popen([sys.executable, "-c", script], stdout=write_end, env=environment())
+        assert process.wait(120) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        os.close(read_end)
+        os.close(write_end)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a timer's signals")
