@@ -25,6 +25,13 @@ def retry_held_open(function: Callable[[], T], *, bound: float = 10.0, stop: Sto
 
     Raises what `function` raised last when `bound` seconds are over, and everything else at once.
     """
+    try:
+        return (
+            function()
+        )  # without tenacity's 0.1 ms a call (measured): every face of a faceset comes through here
+    except OSError as error:
+        if not is_held_open(error):
+            raise
     return retrying(is_held_open, bound, 0.05, 1.0, stop)(function)
 
 
