@@ -6,7 +6,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
@@ -47,4 +47,10 @@ def _opened(path: Path) -> sqlite3.Connection:
     # Without a log beside it nobody is writing: then SQLite may skip its own files, which it would make there.
     live = any(path.with_name(path.name + end).exists() for end in ("-wal", "-journal"))
     mode = "mode=ro" if live else "mode=ro&immutable=1"
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=BUSY)
+    return sqlite3.connect(f"{file_uri(path.absolute())}?{mode}", uri=True, timeout=BUSY)
+
+
+def file_uri(path: PurePath) -> str:
+    """`path` (absolute) as SQLite takes it: a share's host belongs into the path, or it refuses the URI."""
+    uri = path.as_uri()
+    return uri if uri.startswith("file:///") else uri.replace("file://", "file:////", 1)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 from support import contents
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.ledger.ledger import Ledger
-from dflwrap.ledger.read_only import copy_of
+from dflwrap.ledger.read_only import copy_of, file_uri
 from dflwrap.ledger.schema import TABLES, VERSION, statements
 
 
@@ -61,3 +61,15 @@ def test_what_is_no_ledger_is_one_clear_error(tmp_path: Path, content: bytes | N
     with pytest.raises(DflwrapError, match="ledger"), copy_of(path):
         pass
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "uri"),
+    [
+        (PurePosixPath("/a b/50%/#1?.db"), "file:///a%20b/50%25/%231%3F.db"),
+        (PureWindowsPath(r"C:\clips\run.db"), "file:///C:/clips/run.db"),
+        (PureWindowsPath(r"\\nas\share\run.db"), "file:////nas/share/run.db"),
+    ],
+)
+def test_paths_are_named_as_sqlite_takes_them(path: PurePath, uri: str) -> None:
+    assert file_uri(path) == uri
