@@ -115,8 +115,9 @@ class PosixTree(ProcessTree):
 
     def _kill_known(self) -> None:
         """Kill what was seen at the last look, what descends from it (psutil minds reused ids), and who is still in
-        the guard's session."""
-        for process in {*self._known, *session_members(self.pid)}:
+        the guard's session, unless another process has got the guard's id since: then the session may be its own."""
+        session = [] if psutil.pid_exists(self.pid) else session_members(self.pid)
+        for process in {*self._known, *session}:
             if is_tracker(process):
                 continue  # ends by itself, having cleared up after the others
             with suppress(psutil.Error):
