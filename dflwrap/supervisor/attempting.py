@@ -88,6 +88,10 @@ class AttemptRunner:
         record = AttemptRecord(number, plan, None, frames_given=len(batch.frames), alone=alone)
         if not batch.frames or self.control.stopping:
             remove_tree(folder)
+            if (
+                not self.control.stopping and self.storage.away()
+            ):  # or the loop would come back at once, and again
+                raise self.storage.why_away()
             return None
         output = folder / "out"
         try:

@@ -42,6 +42,9 @@ FRAME_BOUND_CAUSES = frozenset({"corrupted-dfljpg"})
 """Causes of other categories that one frame can cause; a full disk, say, is never a frame's fault."""
 MOST_SUSPECTS = 3
 """Frames held back one after another while nothing was gained at all; then it is not the frames."""
+MOST_BARREN = 40
+"""Attempts in a row after which as many frames are open as before. Frames may be suspected one after another where the
+extractor has worked, each at the cost of an attempt; not a whole clip of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Loop:
         self._repair_plan: Plan | None = None
         self._bisection: Bisection | None = None
         self._pause, self._folder_wait = DiskPause(), folder_wait
+        self._open_before = self._barren = 0
         self._black_box: dict[str, bool] = {}
         self._reason = ""
         self._category = "unknown"
@@ -105,6 +109,8 @@ class Loop:
             rows = self._ledger.open_frames()
             if not rows:
                 return Ended()
+            self._barren = self._barren + 1 if len(rows) >= self._open_before else 0
+            self._open_before = len(rows)
             if self._control.stopping:
                 return Ended(interrupted=True)
             chosen, plan, repairing = self._choose(rows)
@@ -252,6 +258,8 @@ class Loop:
         match decision:
             case NextPlan():
                 self._follow(decision, record, rows)
+            case RepairFrame() if self._barren >= MOST_BARREN:
+                return self._given_up(decision.cause, record)
             case RepairFrame():
                 self._repair(decision, record)
             case Quarantine():
@@ -264,11 +272,22 @@ class Loop:
             case Wait():
                 return self._wait(decision, record, rows)
             case Stop():
-                if self._frames_to_blame(decision, record):
+                if self._barren < MOST_BARREN and self._frames_to_blame(decision, record):
                     return None
                 self._runner.note(record.number, decision.sentence)
                 return decision
         return None
+
+    def _given_up(self, cause: str, record: AttemptRecord) -> Stop:
+        why = (
+            f"attempt {record.number}: stopped, {self._barren} attempts in a row brought no frame to its end"
+        )
+        self._runner.note(record.number, why)
+        return Stop(
+            cause,
+            f"{why}.",
+            ("Look at the log of the last attempt.", "Run the same command again to resume."),
+        )
 
     def _frames_to_blame(self, stop: Stop, record: AttemptRecord) -> bool:
         """Instead of stopping: try the named frames alone, and quarantine those that fail alone too.

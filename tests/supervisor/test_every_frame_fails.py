@@ -29,13 +29,20 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the double's faults are
 class Run:
     """A dflwrap under way on the double."""
 
-    def __init__(self, tmp_path: Path, frames: int, script: dict[str, Any], *more: str) -> None:
+    def __init__(
+        self,
+        tmp_path: Path,
+        frames: int,
+        script: dict[str, Any],
+        *more: str,
+        program: tuple[str, ...] = ("-m", "dflwrap"),
+    ) -> None:
         self.tmp_path = tmp_path
         path = tmp_path / "script.json"
         path.write_text(json.dumps(script))
         self._streams = tmp_path / "stdout.txt", tmp_path / "stderr.txt"
         command = [
-            *(sys.executable, "-m", "dflwrap", "extract", "--json", "--image-size", "256", "--cpu-only"),
+            *(sys.executable, *program, "extract", "--json", "--image-size", "256", "--cpu-only"),
             *("--input-dir", str(small_frames(tmp_path / "frames", frames, SIZE))),
             *("--output-dir", str(tmp_path / "aligned"), "--workers", "2", "--extractor", "dfl"),
             *("--dfl-root", str(DOUBLE), "--dfl-python", sys.executable, *more),
@@ -130,3 +137,18 @@ def test_a_second_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
     assert_conserved(done.report)
     assert done.code == 4, done.stderr
     print(f"ended {time.monotonic() - began:.1f} s after the second Ctrl-C")
+
+
+def test_a_long_clip_of_which_nothing_comes_any_more_is_not_suspected_frame_by_frame(tmp_path: Path) -> None:
+    """The extractor has worked, so that frames may be suspected; with a small limit for the test."""
+    few = (
+        "import sys, dflwrap.supervisor.loop as loop\nloop.MOST_BARREN = 3\n"
+        "from dflwrap.cli.start import run\nrun()\n"
+    )
+    script = {"*000[1-9]?.png": "raise", "*0000[5-9].png": "raise"}
+    run = Run(tmp_path, 60, script, program=("-c", few))
+    done = run.finish()
+    assert_conserved(done.report)
+    assert done.code == 3, done.stderr
+    assert done.report["frames"]["extracted"] == 4
+    assert len(done.report["attempts"]) < 20, done.report["decisions"]
