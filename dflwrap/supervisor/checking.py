@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from dflwrap.common.text import display
-from dflwrap.common.waits import wait_until
+from dflwrap.common.waits import join, wait_until
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
 from dflwrap.frames.damage import Checked
 from dflwrap.supervisor.batching import Batch
@@ -53,7 +53,7 @@ class FrameChecker:
         self._wanted.put(None)
         self._converter.close()
         if self._thread is not None:
-            self._thread.join(CLOSE_BOUND)
+            join(self._thread, CLOSE_BOUND)
             self._converter.close()  # one may just have been started
 
     def ask(self, name: str) -> None:

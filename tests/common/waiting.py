@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,12 +32,13 @@ class Wait:
         return f"{self.place}: {self.what}"
 
 
-def waits(package: Path = PACKAGE) -> list[Wait]:
-    found = []
+@functools.cache
+def waits(package: Path = PACKAGE) -> tuple[Wait, ...]:
+    found: list[Wait] = []
     for path in sorted(package.rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         found += list(waits_in(tree, path.relative_to(package).as_posix()))
-    return found
+    return tuple(found)
 
 
 def waits_in(tree: ast.AST, file: str, scope: tuple[str, ...] = ()) -> Iterator[Wait]:
@@ -58,6 +60,8 @@ def _call(call: ast.Call) -> tuple[str, bool] | None:
     function = call.func
     method = isinstance(function, ast.Attribute)
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    if name not in BLOCKING | LIMITED | OF_POOLS | OF_PROGRAMS | {"iter"}:
+        return None
     owner = ast.unparse(function.value) if isinstance(function, ast.Attribute) else ""
     given = {word.arg: word.value for word in call.keywords}
     limit = given.get("timeout")
@@ -70,8 +74,10 @@ def _call(call: ast.Call) -> tuple[str, bool] | None:
         return (f"iter({call.args[0].attr})", False) if call.args[0].attr in BLOCKING else None
     if method and name in BLOCKING and not call.args and (limit is None or endless):
         return f".{name}()", False
-    if owner.endswith(("path", "sep", "os")) or (name == "take" and method) or (
-        isinstance(function, ast.Attribute) and isinstance(function.value, ast.Constant)
+    if (
+        owner.endswith(("path", "sep", "os"))
+        or (name == "take" and method)
+        or (isinstance(function, ast.Attribute) and isinstance(function.value, ast.Constant))
     ):
         return None  # os.path.join, ", ".join
     if name == "get" and limit is not None:
