@@ -32,6 +32,7 @@ _HARMLESS = re.compile(
 _LOG_PREFIX = re.compile(r"^\[ ?[A-Z]+:\d[^\]]{0,40}\] (?:global )?\S{0,80} \w{1,60} ?")
 """OpenCV's own: "[ERROR:0@1.52] global grfmt_tiff.cpp:117 TIFF_Error "."""
 MOST_WORDS = 200
+PNG = b"\x89PNG\r\n\x1a\n"
 LARGEST = 1 << 30
 """Bytes of unpacked PNG data up to which they are looked at here; such frames are decoded on their way in anyhow."""
 CANNOT_READ = "the decoder cannot read it"
@@ -49,7 +50,7 @@ def check(data: bytes, decode: Decode) -> Checked:
     """Look at a whole file. `decode` may be called several times, or not at all."""
     if data.startswith(b"\xff\xd8"):
         return _jpeg(data, decode)
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+    if data.startswith(PNG):
         return Checked(_png(data))
     return Checked(damage_of(*decode(data)))
 

@@ -115,7 +115,7 @@ class AttemptRunner:
             self.ledger, self.promoter, batch, number, output, self.template.options.output_debug
         )
         collector.repaired_scales = repairer.scales
-        checker = collector.checker = FrameChecker(self.input_dir, batch)
+        checker = collector.checker = FrameChecker(self.input_dir, batch, thorough=black_box)
         name = extractor.info().name
         self.ledger.begin_attempt(number, name, plan.to_dict(), reason, len(batch.frames))
         self.state.attempt, self.state.plan, self.state.extractor = number, plan, name

@@ -17,28 +17,34 @@ from dflwrap.common.waits import join, wait_until
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
 from dflwrap.frames.damage import Checked
 from dflwrap.supervisor.batching import Batch
+from dflwrap.telemetry.limits import usable_cores
 
 END_BOUND = 20.0
 """Seconds for the checks that are open when an attempt ends; one takes milliseconds."""
 HURRIED = 2.0
 """The same where the user wants the end at once."""
 CLOSE_BOUND = 10.0
+MOST_CHILDREN, CORES_A_CHILD, QUEUED_A_CHILD = 4, 4, 16
+"""Decoders at most; cores for each but the first; frames that queue before there is one more."""
 WHOLE = Checked()
 
 
 class FrameChecker:
-    """Checks frames of a batch one after another. What cannot be told counts as whole.
+    """Checks frames of a batch, each once. What cannot be told counts as whole.
 
     Frames that were converted for the batch are not asked about: the converter looked at them.
     """
 
-    def __init__(self, source: Path, batch: Batch) -> None:
-        self._source, self._batch = source, batch
-        self._converter = Converter()
-        self._asked: set[str] = set()
+    def __init__(self, source: Path, batch: Batch, *, thorough: bool) -> None:
+        """thorough: PNGs too; needed where the extractor does not tell which frames it could not read."""
+        self._source, self._batch, self.thorough = source, batch, thorough
+        self._asked: dict[str, bool] = {}
+        """Name -> whether thoroughly."""
         self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._results: dict[str, Checked] = {}
-        self._thread: threading.Thread | None = None
+        self._converters: list[Converter] = []
+        self._threads: list[threading.Thread] = []
+        self._most = max(1, min(MOST_CHILDREN, usable_cores() // CORES_A_CHILD))
         self._ended = False
         self.undecided: list[str] = []
         """Why some frames could not be checked."""
@@ -50,21 +56,32 @@ class FrameChecker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended = True
-        self._wanted.put(None)
-        self._converter.close()
-        if self._thread is not None:
-            join(self._thread, CLOSE_BOUND)
-            self._converter.close()  # one may just have been started
+        for _ in self._threads:
+            self._wanted.put(None)
+        for converter in self._converters:
+            converter.close()
+        for thread, converter in zip(self._threads, self._converters, strict=True):
+            join(thread, CLOSE_BOUND)
+            converter.close()  # one may just have been started
 
-    def ask(self, name: str) -> None:
-        """Begin with a frame of the batch; again is nothing."""
-        if name in self._asked or name not in self._batch.linked or self._ended:
+    def ask(self, name: str, *, thorough: bool = False) -> None:
+        """Begin with a frame of the batch; again is nothing, unless it is to be thorough now."""
+        thorough = thorough or self.thorough
+        if name not in self._batch.linked or self._ended:
             return
-        self._asked.add(name)
+        if name in self._asked and (self._asked[name] or not thorough):
+            return
+        self._asked[name] = thorough
+        self._results.pop(name, None)
         self._wanted.put(name)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="frame checks", daemon=True)
-            self._thread.start()
+        if len(self._threads) < min(self._most, 1 + self._wanted.qsize() // QUEUED_A_CHILD):
+            self._converters.append(Converter())
+            name_ = f"frame checks {len(self._threads)}"
+            thread = threading.Thread(
+                target=self._work, args=(self._converters[-1],), name=name_, daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
 
     def result(self, name: str) -> Checked | None:
         """None: not known yet."""
@@ -87,7 +104,7 @@ class FrameChecker:
             said.append(f"{count} frame(s) could not be checked for damage ({display(self.undecided[0])})")
         return said
 
-    def _work(self) -> None:
+    def _work(self, converter: Converter) -> None:
         while not self._ended:
             try:
                 name = self._wanted.get(timeout=1.0)
@@ -95,9 +112,12 @@ class FrameChecker:
                 continue
             if name is None:
                 return
+            path, thorough = self._source / self._batch.frames[name].file_name, self._asked[name]
             try:
-                self._results[name] = self._converter.check(self._source / self._batch.frames[name].file_name)
+                result = converter.check(path, thorough=thorough)
             except (ConversionError, SourceUnreadError, OSError, ValueError) as error:
                 # The extractor could decode it: a check that fails is no reason to refuse its faces.
                 self.undecided.append(str(error))
-                self._results[name] = WHOLE
+                result = WHOLE
+            if self._asked[name] == thorough:  # else it is asked for once more, and queues
+                self._results[name] = result

@@ -90,6 +90,8 @@ class Collector:
                     self.death_statuses.append(status)
                 if row is not None:
                     self.lost_on.add(row.id)
+            elif event.kind is EventKind.AGENT_FAILED and self.checker is not None:
+                self.checker.thorough = True  # from now on nobody tells which frames could not be read
             self.began |= event.kind is EventKind.FRAME_STARTED
             if row is None or row.id in self.gained:
                 continue
@@ -110,7 +112,7 @@ class Collector:
         names = {row.id: name for name, row in self.batch.frames.items()}
         failed = [(names[failure.frame.id], failure) for failure in self.failures.values()]
         for name, _ in failed:
-            self._ask(name)
+            self.checker.ask(name, thorough=True)
         self.checker.wait({item.batch_name for item in self.waiting} | {name for name, _ in failed}, seconds)
         ready = self._whole(())
         unknown, self.waiting = self.waiting, []

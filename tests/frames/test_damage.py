@@ -197,3 +197,12 @@ def test_any_bytes_get_an_answer(picture: Path, converter: Converter, tmp_path: 
             data[chance.randrange(2, len(data))] = chance.randrange(256)
         (tmp_path / "x").write_bytes(data[: chance.randrange(10, len(data))])
         assert isinstance(converter.check(tmp_path / "x").damage, str)
+
+
+def test_a_png_is_only_read_where_nobody_else_would_refuse_it(
+    picture: Path, converter: Converter, tmp_path: Path
+) -> None:
+    (tmp_path / "x.jpg").write_bytes(flipped(png(picture)))
+    assert converter.check(tmp_path / "x.jpg", thorough=False).damage == ""
+    (tmp_path / "y.png").write_bytes(cut(baseline(picture)))
+    assert converter.check(tmp_path / "y.png", thorough=False).damage == PREMATURE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -57,7 +58,11 @@ def test_no_damaged_picture_becomes_a_face(frames: Path, tmp_path: Path, way: st
         pytest.skip("the double is POSIX")
     aligned = tmp_path / "aligned"
     options = ("--output-dir", aligned, "--json", "--cpu-only", "--image-size", "256")
-    done = dflwrap("extract", "--input-dir", frames, *options, *WAYS[way])
+    script = tmp_path / "script.json"
+    # The double decodes nothing. DeepFaceLab's OpenCV reads damaged JPEGs, but no damaged PNG (4.1 was tried).
+    script.write_text(json.dumps({"crc.png": "unreadable", "chunk.png": "unreadable"}))
+    env = {"DFLWRAP_DOUBLE_SCRIPT": str(script)}
+    done = dflwrap("extract", "--input-dir", frames, *options, *WAYS[way], env=env)
     report = done.report
     assert_conserved(report)
     damaged = {path.name for path in frames.iterdir()} - set(WHOLE)
