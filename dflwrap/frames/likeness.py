@@ -6,13 +6,14 @@ contrast do not count, nor do noise, sharpening, compression or a shift by a pix
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from dflwrap.frames.header import read_header
 
@@ -122,20 +123,33 @@ def _decode(data: bytes) -> tuple[Gray | None, str]:
     return picture, text
 
 
+@functools.cache
+def _sink() -> IO[bytes] | None:
+    """One for the process; None where there is no room for it: then nothing is heard."""
+    try:
+        return tempfile.TemporaryFile(buffering=0)
+    except OSError:
+        return None
+
+
 class _Complaints:
     """What libjpeg writes to the error stream about a picture that it decodes all the same."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `end`
-        self._saved = os.dup(2)
-        os.dup2(self._file.fileno(), 2)
+        self._file = _sink()
+        if self._file is not None:
+            self._file.seek(0)
+            self._file.truncate()
+            self._saved = os.dup(2)
+            os.dup2(self._file.fileno(), 2)
 
     def end(self) -> str:
+        if self._file is None:
+            return ""
         os.dup2(self._saved, 2)
         os.close(self._saved)
-        with self._file:
-            self._file.seek(0)
-            text = self._file.read(4096).decode("ascii", "replace")
+        self._file.seek(0)
+        text = self._file.read(4096).decode("ascii", "replace")
         return next((line[:200] for line in text.splitlines() if "JPEG" in line), "")
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from support import contents
 
 from dflwrap.faceset.identity import SAME_FROM, FaceMatch, FaceMatcher, Match, Pair, match_of, similarity
 from dflwrap.faceset.metadata import FaceMetadata, parse_metadata, rewrite, write_metadata
+from dflwrap.frames.conversion import ConversionError, Converter
+from dflwrap.frames.likeness import Likeness, Piece
 
 COUNT = 8
 
@@ -299,6 +302,28 @@ def test_a_decoder_that_dies_is_replaced(clip: Path) -> None:
         os.kill(child.pid, signal.SIGKILL)
         child.wait(timeout=60)
         assert matcher.judge(pairs(clip)) == [Match.SAME] * COUNT
+
+
+class Dying(Converter):
+    """A decoder that the face `poison_0.jpg` kills: no file at hand really does."""
+
+    def likeness(self, source: Path | None, pieces: Sequence[Piece]) -> list[Likeness]:
+        if any(piece.picture.name == "poison_0.jpg" for piece in pieces):
+            raise ConversionError("the decoder died of it (exit status -11)")
+        return super().likeness(source, pieces)
+
+
+def test_a_face_that_kills_its_decoder_costs_no_other_face(clip: Path) -> None:
+    faces = clip / "faces"
+    shutil.copy(faces / "00001_0.jpg", faces / "poison_0.jpg")
+    shutil.copy(faces / "00002_0.jpg", faces / "wrong_0.jpg")
+    files = tuple(faces / name for name in ("00001_0.jpg", "poison_0.jpg", "wrong_0.jpg"))
+    with FaceMatcher(workers=1) as matcher:
+        matcher._free = [Dying()]
+        [[sound, poison, wrong]] = matcher.matches([Pair(clip / "frames/00001.png", files)])
+    assert sound.match is Match.SAME and not sound.frame_problem
+    assert poison.match is Match.UNDECIDED and "died" in poison.face_problem
+    assert wrong.match is Match.OTHER
 
 
 def test_the_similarity_is_the_one_that_moved_the_points() -> None:
