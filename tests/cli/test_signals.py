@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from dflwrap.supervisor.control import ENDING, FINISHING, Control
 DOUBLE = Path(__file__).parent.parent / "double"
 LIMIT = 120.0
 
-posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+posix = pytest.mark.posix
 
 
 class Run:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -23,7 +22,7 @@ LIMIT = 400.0
 SIZE = (3000, 2000)
 """So large that copying them for a second try takes longer than failing: the copies queue."""
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="the double's faults are POSIX")
+pytestmark = pytest.mark.posix
 
 
 class Run:

@@ -31,7 +31,7 @@ def test_the_end_waits_for_no_copy_that_queues(tmp_path: Path, after: float) -> 
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.skipif(os.name == "nt", reason="named pipes are POSIX")
+@pytest.mark.posix
 def test_the_end_waits_for_no_frame_that_cannot_be_read(tmp_path: Path) -> None:
     """Opening a pipe that nobody writes to never returns, as reading from a share that is gone."""
     os.mkfifo(tmp_path / "00001.png")
