@@ -88,10 +88,6 @@ class AttemptRunner:
         record = AttemptRecord(number, plan, None, frames_given=len(batch.frames), alone=alone)
         if not batch.frames or self.control.stopping:
             remove_tree(folder)
-            if (
-                not self.control.stopping and self.storage.away()
-            ):  # or the loop would come back at once, and again
-                raise self.storage.why_away()
             return None
         output = folder / "out"
         try:
@@ -201,7 +197,9 @@ class AttemptRunner:
             )
         except OSError as error:
             raise cannot_write(folder / "in", error) from error
-        if self.storage.away() and not self.control.stopping:
+        if (
+            self.storage.away() and not self.control.stopping
+        ):  # or the loop would come back at once, and again
             raise self.storage.why_away()
         self._tell(self.storage.settle(batch.unread))
         if batch.cut:

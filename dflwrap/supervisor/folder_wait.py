@@ -32,6 +32,8 @@ class FolderWait:
         False: no folder is gone, `error` has another reason. Also returns when the user stops the run. Raises
         FolderGoneError when the bound is over.
         """
+        if runner.control.stopping:  # an answer cut short by that is none
+            return isinstance(error, FolderGoneError) and error.cause != OUTPUT_GONE
         gone = error if isinstance(error, FolderGoneError) else runner.storage.gone()
         if gone is None or not self._may_wait(runner):
             return False

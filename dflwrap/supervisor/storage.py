@@ -145,11 +145,13 @@ class Storage:
                 why = None if self.database.exists() else "does not hold the run any more"
             if why is not None:
                 return _error(role, folder.path, why)
-        errors = [read_error(path, whole=True) for path in self._unreadable]
+        wanted = self._unreadable
+        errors = [read_error(path, whole=True) for path in wanted]
         failing = [error for error in errors if error is not None and is_device_error(error)]
         if failing and len(failing) == len(errors):
             return _failing(self.input_dir, failing[0])
-        self._unreadable = []  # back again: not read once a second for the rest of the run
+        if self._unreadable is wanted:
+            self._unreadable = []  # back again: not read once a second for the rest of the run
         return None
 
     def away(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -72,8 +73,8 @@ def test_what_was_promoted_before_the_failure_was_told_stays_gained(
     """The faces were moved and the ledger was told; only what came after it failed."""
     settle = collector.ledger.settle_promoted
 
-    def settle_and_fail(frames: list[int], attempt: int) -> None:
-        settle(frames, attempt)
+    def settle_and_fail(*arguments: Any) -> None:
+        settle(*arguments)
         raise NeedsUserError("disk-full", "The disk is full.", ())
 
     monkeypatch.setattr(collector.ledger, "settle_promoted", settle_and_fail)
