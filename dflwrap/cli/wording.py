@@ -12,6 +12,8 @@ from dflwrap.diagnosis.steps import EXTRACTION
 from dflwrap.diagnosis.verdict import Diagnosis
 
 WIDTH = 96
+BUILTIN = "builtin_extractor"
+"""The rung that is only climbed if an option says so."""
 
 RUNG_WORDS = {
     "wait_for_vram": "wait until video memory is free again",
@@ -128,14 +130,24 @@ def _cause(cause: Cause, hide: Callable[[str], str]) -> list[str]:
         lines += ["", "What you can do, in this order:"]
         for number, step in enumerate(cause.steps, 1):
             lines += _wrap(step, f"  {number}. ")
-    rungs = [RUNG_WORDS.get(rung, rung) for rung in cause.remedies]
-    if rungs:
-        lines += ["", "What dflwrap extract does by itself:", *_wrap("; then ".join(rungs) + ".")]
+    lines += _by_itself(cause)
     if cause.consequences:
         lines += ["", "Follow-on errors; they go away with it:"]
         lines += [line for text in cause.consequences[:6] for line in _wrap(hide(text), "  - ")]
     if cause.references:
         lines += ["", "More: " + "  ".join(cause.references[:3])]
+    return lines
+
+
+def _by_itself(cause: Cause) -> list[str]:
+    """What `dflwrap extract` does without further options, by the table that it goes by; and what one would add."""
+    from dflwrap.planning.ladder import ladder_for
+
+    ladder = [rung.value for rung in ladder_for(cause.id, cause.category, cause.remedies)]
+    rungs = [RUNG_WORDS.get(rung, rung) for rung in dict.fromkeys(ladder) if rung != BUILTIN]
+    lines = ["", "What dflwrap extract does by itself:", *_wrap("; then ".join(rungs) + ".")] if rungs else []
+    if BUILTIN in ladder:
+        lines += _wrap(f"With --on-gpu-failure builtin it may also {RUNG_WORDS[BUILTIN]}.")
     return lines
 
 

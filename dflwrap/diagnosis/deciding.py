@@ -13,6 +13,7 @@ from dflwrap.diagnosis.evidence import is_suspend
 from dflwrap.diagnosis.facts import Facts, LogFacts, read_facts
 from dflwrap.diagnosis.interleaved import read_out
 from dflwrap.diagnosis.kills import PROCESS_KILLED, weigh_kills
+from dflwrap.diagnosis.lazy import lazy
 from dflwrap.diagnosis.lines import Line
 from dflwrap.diagnosis.matcher import Hit, Run, find_hits
 from dflwrap.diagnosis.reasons import reason_hits
@@ -25,6 +26,10 @@ EVIDENCE_LINES = 5
 EVIDENCE_WIDTH = 300
 MINOR = 3
 """Strength up to which a cause costs frames, not the run."""
+
+
+_WSL = lazy(r"microsoft-standard|/usr/lib/wsl|\bWSL2?\b|/mnt/[a-z]/")
+"""Signs of Linux inside Windows."""
 
 
 @dataclass
@@ -227,6 +232,7 @@ class _Scene:
         lines = [self.run.lines[hit.index].text for hit in group.hits if self.run.lines]
         facts = [f"{name} {version}" for name, version in self.log.versions.items()]
         facts += [f"platform {self.log.platform}", f"build {self.log.build}"]
+        facts += ["system wsl"] if _WSL.search(self.run.text) else []
         facts += [f"gpu {name}" for name in (*self.log.gpus, *(one for _, one in self.log.running_on))]
         return "\n".join([*lines, *facts])
 

@@ -106,6 +106,7 @@ BY_CAUSE: dict[str, Ladder] = {
     "exit-code-005-import": (R.SAME_AGAIN, *NOT_HERE),
     "protobuf-descriptors": (R.SAME_AGAIN, *NOT_HERE),
     "console-encode-error": (R.SAME_AGAIN, *NOT_HERE),
+    "failing-disk": STOP,  # not a card: nothing of the plan makes a disk readable
     "psu-reboot": (R.ONE_WORKER, R.USER),
     "thermal": (R.ONE_WORKER, R.EXCLUDE_DEVICE, R.CPU, R.USER),
     "disk-full": (R.WAIT_FOR_DISK, R.USER),

@@ -26,22 +26,31 @@ def reason(cause: Cause | None, record: AttemptRecord, telemetry: TelemetrySumma
         return text
     category = cause.category
     when = "" if record.worker is None else f" when worker {record.worker} died"
-    text = cause.title
+    text = measured = cause.title
     if category == "gpu-memory":
         text = _vram(record, telemetry, when) or text
     elif category == "host-memory" and telemetry is not None and telemetry.ram_available_min is not None:
         total = "" if telemetry.ram_total is None else f" of {telemetry.ram_total / GIB:.1f}"
         text = f"{telemetry.ram_available_min / GIB:.1f}{total} GiB of RAM were free{when}"
     elif category in ("gpu-driver", "hardware"):
-        text += _device_note(record, telemetry)
-    return text + where(cause)
+        text = measured = text + _device_note(record, telemetry)
+    # What was measured tells by itself; a title ("a package is missing") needs the line that says which.
+    return text + (where(cause, with_text=True) if text == measured else where(cause))
 
 
-def where(cause: Cause) -> str:
-    """ " (stderr.log:214)", or nothing."""
+TELLING = 140
+"""Characters of a log's line that a sentence quotes."""
+
+
+def where(cause: Cause, with_text: bool = False) -> str:
+    """ " (stderr.log:214)", with the line itself if asked for, or nothing."""
     if not cause.evidence:
         return ""
-    return f" ({cause.evidence[0].source}:{cause.evidence[0].line})"
+    line = cause.evidence[0]
+    text = " ".join(line.text.split())
+    if not with_text or not text or text in cause.title:
+        return f" ({line.source}:{line.line})"
+    return f" ({line.source}:{line.line}: {text if len(text) <= TELLING else text[: TELLING - 1] + '…'})"
 
 
 def evidence_lines(cause: Cause) -> tuple[str, ...]:

@@ -92,6 +92,14 @@ def test_the_page_answers_what_why_and_what_to_do(capsys: pytest.CaptureFixture[
         assert part in page
 
 
+def test_what_it_does_by_itself_is_what_it_does_without_options(capsys: pytest.CaptureFixture[str]) -> None:
+    quick([str(SAMPLES / "module-not-found.log")])
+    page = capsys.readouterr().out
+    by_itself = page[page.index("by itself:") :].split("\n\n")[0]
+    assert "stop and ask you" in by_itself
+    assert "With --on-gpu-failure builtin it may also let the built-in extractor finish" in by_itself
+
+
 def test_several_logs_give_a_list_and_the_worst_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     code, body = spoken(capsys, str(HEALTHY), str(OOM))
     assert code == 1

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - the lines of real logs are long
 """The catalogue proves itself: samples, lint, and what rules, planning and docs say of each other."""
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dflwrap.common.rungs import Rung
-from dflwrap.diagnosis import Role, RuleError, load_catalogue
+from dflwrap.diagnosis import Role, RuleError, diagnose_text, load_catalogue
 from dflwrap.diagnosis.catalogue import _built_in, parse_rules
 from dflwrap.diagnosis.literals import lint, required_literals
 from dflwrap.diagnosis.proof import failures, lint_catalogue
@@ -146,3 +147,53 @@ def test_required_literals_are_those_every_match_holds(pattern: str, literals: t
 )
 def test_patterns_that_could_be_slow_are_refused(pattern: str) -> None:
     assert lint(pattern)
+
+
+def test_every_cause_cites_what_its_steps_rest_on() -> None:
+    own = {rule.id for rule in CATALOGUE.rules if "dflwrap" in " ".join(rule.matches) or rule.inferred}
+    lacking = [
+        rule.id
+        for rule in CATALOGUE.rules
+        if rule.role in (Role.ROOT, Role.SYMPTOM) and not rule.references and rule.id not in own
+    ]
+    assert set(lacking) <= OWN_SENTENCES
+    for rule in CATALOGUE.rules:
+        assert all(url.startswith("https://") for url in rule.references), rule.id
+
+
+OWN_SENTENCES = {
+    "extractor-deadlocked", "extractor-stopped", "extractor-spinning", "disk-read-error", "ledger-damaged",
+    "output-dir-missing", "process-killed", "frame-removed", "weights-not-loaded", "image-too-small",
+    "zero-byte-image", "huge-image", "aligned-as-source", "model-file-missing", "ecc-error",
+}  # fmt: skip
+"""What dflwrap or DeepFaceLab says itself: measured, not read in a thread."""
+
+
+@pytest.mark.parametrize(
+    ("text", "step"),
+    [
+        ("ModuleNotFoundError: No module named 'cv2'", "opencv-python"),
+        ("ModuleNotFoundError: No module named 'fluxlib'", "python -m pip install fluxlib"),
+        ("ModuleNotFoundError: No module named 'PIL'", "Pillow"),
+        ("zsh: illegal hardware instruction  python main.py extract", "tensorflow-macos"),
+        ("A module that was compiled using NumPy 1.x cannot be run in NumPy 2.1.0 as it may crash.", "numpy<2"),
+        ("forward compatibility was attempted on non supported HW", "Restart"),
+        ("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", "Secure Boot"),
+        ("OSError: [WinError 362] The cloud file provider is not running: 'C:\\\\x'", "Start OneDrive"),
+        ("Could not locate zlibwapi.dll. Please make sure it is in your library path!", "zlibwapi.dll beside"),
+        ("ImportError: libSM.so.6: cannot open shared object file: No such file or directory", "libsm6"),
+        ("/mnt/c/Users/x/dfl\nExtracting faces...\nRunning on CPU0\nKilled", ".wslconfig"),
+        ("Possibly insufficient driver version: 388.13.0", "388.13.0"),
+        ("Ignoring visible gpu device (device: 0, name: GeForce GTX 660) with Cuda compute capability 3.0. The minimum required Cuda capability is 3.5.", "no TensorFlow build"),
+    ],
+)  # fmt: skip
+def test_the_first_steps_are_for_the_form_at_hand(text: str, step: str) -> None:
+    primary = diagnose_text([("x.log", (text + "\n").encode())]).primary
+    assert primary is not None
+    assert step in " ".join(primary.steps[:2]), primary.id
+
+
+def test_a_variant_whose_condition_is_unsafe_is_refused() -> None:
+    bad = RULE + 'variants = [{when = "(a+)+", steps = ["x"]}]\n'
+    with pytest.raises(RuleError, match="repeat"):
+        parse_rules(bad, "mine.toml")

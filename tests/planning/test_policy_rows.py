@@ -91,6 +91,7 @@ ROWS = [
     ("ctrl-c", "unknown", 1, "cpu", "same_again same_again user"),
     ("exit-code-005-import", "tf-version", 1, "builtin", "same_again builtin_extractor user"),
     ("console-encode-error", "python-env", 1, "builtin", "same_again builtin_extractor user"),
+    ("failing-disk", "hardware", 1, "cpu", "user"),
     ("psu-reboot", "hardware", 2, "cpu", "one_worker user"),
     ("cloud-sync-folder", "output-io", 1, "cpu", "same_again same_again user"),
     ("resume-underscore", "input-naming", 1, "cpu", "same_again same_again user"),
@@ -151,7 +152,7 @@ def spoken(walk: Walk) -> list[Rung]:
     """The rungs of a walk, each of whose sentences was found to say what was done, and why."""
     for number, (decision, sentence) in enumerate(zip(walk.decisions, walk.sentences, strict=True), 1):
         assert sentence.startswith(f"attempt {number}: ")
-        assert sentence.endswith("(stderr.log:214)")
+        assert sentence.endswith(("(stderr.log:214)", "(stderr.log:214: it broke)"))
         for rung in rungs_of(decision):
             assert SAID[rung] in sentence, sentence
     return walk.rungs
