@@ -22,7 +22,7 @@ from support import assert_conserved, dflwrap, small_frames
 DOUBLE = Path(__file__).parents[1] / "double"
 FRAMES = 12
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="an open folder cannot be renamed there")
+pytestmark = pytest.mark.posix
 
 
 @dataclass

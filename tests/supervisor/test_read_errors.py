@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -147,7 +146,7 @@ def deep(folder: Path, length: int) -> Path:
     return folder / ("d" * (length - len(str(folder)) - 1))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a limit of Linux, met like that of Windows")
+@pytest.mark.posix
 def test_a_frame_whose_own_name_makes_the_path_too_long_gets_a_short_one(tmp_path: Path) -> None:
     frames = tmp_path / "frames"
     frames.mkdir()
@@ -159,7 +158,7 @@ def test_a_frame_whose_own_name_makes_the_path_too_long_gets_a_short_one(tmp_pat
     assert not batch.refused
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a limit of Linux, met like that of Windows")
+@pytest.mark.posix
 @pytest.mark.parametrize("entry", [Entry.LINK, Entry.CONVERT])
 def test_a_run_folder_too_deep_for_any_file_stops_the_run_and_blames_no_frame(
     tmp_path: Path, entry: Entry

@@ -69,7 +69,7 @@ def test_a_folder_that_is_gone_when_it_is_to_be_remembered_is_gone(tmp_path: Pat
     assert KnownFolder.remember(tmp_path / "empty").why_gone() is None
 
 
-@pytest.mark.skipif(os.name == "nt", reason="symbolic links need a right there")
+@pytest.mark.posix
 def test_frames_that_are_links_are_watched_where_they_lead(tmp_path: Path, storage: Storage) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
