@@ -92,8 +92,9 @@ def _manual(console: Console, names: list[str] | None, output: Path) -> None:
     debug = display(str(debug_folder(output)))
     console.print(
         Text(
-            f"  Delete their pictures from {debug} (made with --output-debug), then start DeepFaceLab's\n"
-            '  "MANUAL RE-EXTRACT DELETED ALIGNED_DEBUG". Its extract with --manual-fix would delete this faceset.'
+            f"  Delete their pictures from {debug} (made with --output-debug) where you have not,\n"
+            '  then start DeepFaceLab\'s "MANUAL RE-EXTRACT DELETED ALIGNED_DEBUG". Its extract with --manual-fix\n'
+            "  would delete this faceset."
         )
     )
 
