@@ -47,6 +47,6 @@ def decode(data: bytes) -> tuple[Any, str]:
 
 def what_to_do(kind: str) -> str:
     return (
-        f"reading {kind} needs pillow-heif: pip install 'dflwrap[heif]', then start again with "
-        "--retry-quarantined; or convert the frames to JPEG or PNG"
+        f"reading {kind} needs pillow-heif: pip install pillow-heif in dflwrap's environment, then start again with "
+        "--redo quarantined; or convert the frames to JPEG or PNG"
     )

@@ -46,7 +46,8 @@ def where(cause: Cause, with_text: bool = False) -> str:
     """ " (stderr.log:214)", with the line itself if asked for, or nothing."""
     if not cause.evidence:
         return ""
-    line = cause.evidence[0]
+    # Of what dflwrap saw itself, the last says most: a status, and then what it means here.
+    line = cause.evidence[-1 if all(one.source == "dflwrap" for one in cause.evidence) else 0]
     text = " ".join(line.text.split())
     if not with_text or not text or text in cause.title:
         return f" ({line.source}:{line.line})"

@@ -29,7 +29,7 @@ def test_heic_is_read_or_named_with_what_to_do(clean_frames: Path, tmp_path: Pat
         source.write_bytes(HEIC_HEAD)
         with Converter() as converter, pytest.raises(ConversionError) as error:
             converter.convert(source, target)
-        assert "dflwrap[heif]" in str(error.value) and "--retry-quarantined" in str(error.value)
+        assert "pip install pillow-heif" in str(error.value) and "--redo quarantined" in str(error.value)
         return
     pillow_heif.register_heif_opener()
     with Image.open(clean_frames / "00001.jpg") as image:
