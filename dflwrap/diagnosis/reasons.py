@@ -26,6 +26,7 @@ GATES = (
 UNKNOWN = "library-load-failed"
 """The symptom where the reason is not given or cannot be read."""
 _STRENGTH = {"missing": 6, "initialisation failed": 6, "not mapped": 5}
+SILENT = 2
 _DECISIVE = 8
 _ELSEWHERE = 6
 
@@ -144,6 +145,8 @@ def _refusal(run: Run, index: int, text: str) -> tuple[str, int] | None:
     if dll is not None:
         said = _with_next(run, index, dll["reason"])
         reason = by_number(int(dll["code"])) if dll["code"] else _read(said)
+        if reason is None and not said.strip(" .:") and _TENSORFLOW.search(_place(run, index)):
+            return "tf-dll-missing", SILENT  # no reason at all: the most frequent one, as a guess
         return _named(reason, f"{dll['what'] or ''} {_place(run, index)}")
     winerror = _WINERROR.search(text)
     if winerror is not None:
@@ -165,6 +168,11 @@ def _refusal(run: Run, index: int, text: str) -> tuple[str, int] | None:
         "dlopen" in text or "not loaded" in text or (index and "not loaded" in run.lines[index - 1].text)
     ):
         said = mac["reason"] or mac["why"] or ""
+        if "not loaded" in text:  # its reason stands on the next lines; without one the file was not found
+            said += " " + " ".join(
+                one.text for one in run.lines[index + 1 : index + 4] if "Reason" in one.text
+            )
+            return _named(by_words(said) or by_words("no such file"), f"{text} .dylib")
         reason = by_words(said)
         return _named(reason, text) if reason is not None or "dlopen" in text else None
     code = _HRESULT.search(text)
@@ -221,7 +229,7 @@ def _is_other(what: str) -> bool:
     """Whether it is known to belong to a package other than TensorFlow."""
     return (
         bool(what.strip())
-        and bool(re.search(r"-packages|^[\w.]+ |\.so|\.dll|\.pyd", what))
+        and bool(re.search(r"-packages|^[\w.]+ |\.so|\.dll|\.pyd|\.dylib", what))
         and not _TENSORFLOW.search(what)
         and not _CUDA.search(what)
     )

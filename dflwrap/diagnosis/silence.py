@@ -34,7 +34,8 @@ _PROMPT = lazy(
     r"|Aby kontynuować, naciśnij dowolny klawisz)[ .…。]{0,20}$"
 )
 _DATA_ERROR = lazy(
-    r"^(?:[\w.]{1,60}\.)?(?:ValueError|IndexError|KeyError|TypeError|AttributeError|ZeroDivisionError|AssertionError"
+    r"^(?!\w{0,30}: (?:partially initialized )?module '|TypeError: .{0,80}unexpected keyword)"
+    r"(?:[\w.]{1,60}\.)?(?:ValueError|IndexError|KeyError|TypeError|AttributeError|ZeroDivisionError|AssertionError"
     r"|FloatingPointError|OverflowError|struct\.error|error|LinAlgError|cv2\.error)\b"
 )
 

@@ -60,7 +60,6 @@ def test_a_status_behind_dll_load_failed_decides() -> None:
         "?? ?????? ????????? ??????.",
         "\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd \ufffd\ufffd\ufffd\ufffd",
         "Zamyk neveci.",
-        "",
     ],
 )
 def test_a_reason_that_cannot_be_read_is_unknown_never_missing(reason: str) -> None:
@@ -68,6 +67,12 @@ def test_a_reason_that_cannot_be_read_is_unknown_never_missing(reason: str) -> N
     assert verdict.health is Health.UNKNOWN
     assert verdict.primary is not None
     assert verdict.primary.id == "library-load-failed"
+
+
+def test_without_any_reason_the_most_frequent_one_is_a_guess() -> None:
+    primary = diagnose_text([("dfl.log", (TF + "ImportError: DLL load failed: " + AFTER).encode())]).primary
+    assert primary is not None
+    assert (primary.id, primary.confidence.value) == ("tf-dll-missing", "possible")
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,9 @@ def test_an_exception_of_a_foreign_package_is_not_a_mixed_deepfacelab() -> None:
         "fluxlib.CapacityError: level 9 is above the rim",
         "TypeError: charge() got an unexpected keyword argument 'rim'",
     )
-    assert judge(foreign).primary is None
+    fitting = judge(foreign).primary
+    assert fitting is not None
+    assert fitting.id == "package-mismatch"
     own = foreign.replace("/opt/venv/lib/python3.8/site-packages/fluxlib", "/opt/DeepFaceLab/facelib")
     primary = judge(own).primary
     assert primary is not None
