@@ -58,7 +58,8 @@ def adopt(
     sorted_ = _sort(request, ledger, census, judge)
     unlike = [item for item in sorted_.ours if _unlike(item[1], request)]
     conflict = _other_faces(request, ledger, sorted_.ours, unlike)
-    adopted = [item for item in sorted_.ours if not (conflict and item in unlike)]
+    left = {stranger.name for _, stranger in unlike} if conflict is not None else set()
+    adopted = [item for item in sorted_.ours if item[1].name not in left]
     taken = _taken(ledger, sorted_, adopted)
     if taken and conflict is None:
         conflict = ConflictError(Meets.TAKEN_NAMES, _taken_text(taken), output)
