@@ -37,7 +37,7 @@ SCRIPT_ENV = "DFLWRAP_DOUBLE_SCRIPT"
 POISON = "00004"
 """Stem of the poison frame's name."""
 FRAMES = 8
-BOUNDS = {"double": 900.0, "built-in": 600.0, "real DFL": 2700.0}
+BOUNDS = {"double": 900.0, "built-in": 1200.0, "real DFL": 2700.0}
 """Seconds within which any run has to come to an end. The worst is every first frame hanging: a few attempts, each
 with four frames and some starts lost to the start-up timeout, on a machine that other cases keep busy."""
 TIMEOUTS = {

@@ -131,6 +131,19 @@ def test_where_frame_after_frame_fails_the_host_gives_up_and_blames_few_of_them(
     assert "CUDA_ERROR_ILLEGAL_ADDRESS" in out.getvalue()
 
 
+@pytest.mark.posix
+def test_where_every_frame_kills_its_worker_the_host_gives_up_after_four_of_them(
+    tmp_path: Path, script: Path
+) -> None:
+    names = make_frames(tmp_path / "frames", frames=8, size=(320, 180)).frames
+    script.write_text(json.dumps({"first_frame": "segfault"}))
+    running, _ = host(tmp_path, names)
+    with pytest.raises(ExtractionFailedError, match="8 workers died in a row"):
+        running.run()
+    assert len(events(tmp_path, EventKind.FRAME_FAILED)) == 4
+    assert len(events(tmp_path, EventKind.WORKER_LOST)) == 8
+
+
 def test_a_worker_that_cannot_start_ends_the_run_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,6 +90,23 @@ def test_a_signal_amid_the_imports_is_code_4_and_changes_nothing(
 
 
 @posix
+def test_ctrl_c_before_the_folders_are_read_is_code_4_and_changes_nothing(
+    frames: Path, tmp_path: Path
+) -> None:
+    start = (
+        "import os, signal, sys\nimport dflwrap.cli.running as running\nchoose = running.choose_extractors\n"
+        "def interrupted(*arguments, **more):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n    return choose(*arguments, **more)\n"
+        "running.choose_extractors = interrupted\n"
+        "sys.argv = sys.argv[3:]\nfrom dflwrap.cli.start import run\nrun()"
+    )
+    run = Run(tmp_path, frames, start=start)
+    assert run.code() == 4, run.err.read_text()
+    assert run.said("the same command goes on")
+    assert not (tmp_path / "aligned").exists() and not (tmp_path / "aligned_dflwrap").exists()
+
+
+@posix
 def test_ctrl_c_is_heard_while_frames_are_looked_at_before_the_first_attempt(tmp_path: Path) -> None:
     many = small_frames(tmp_path / "frames", 40, (6000, 4000))  # a third of a second each for the filter
     run = Run(tmp_path, many, "--skip-blurry")

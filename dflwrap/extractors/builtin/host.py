@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 MAX_LOSSES_IN_A_ROW = 20
 """Workers lost with no frame done in between before the host gives up: ten frames that each took two."""
+MAX_LOSSES_AT_FIRST = 8
+"""The same where no frame has been done yet: four frames, as many as the agent lets DeepFaceLab lose. Each costs the
+start of a worker."""
 MAX_STARTS_LOST = 3
 """Workers lost in a row before any of them was ready."""
 SICK_AFTER = 3
@@ -192,7 +195,8 @@ class Host:
         if frame is not None:
             self._judge_lost_frame(worker, frame, status)
         self._second_chances(worker)
-        if self._losses.starts >= MAX_STARTS_LOST or self._losses.in_a_row >= MAX_LOSSES_IN_A_ROW:
+        most = MAX_LOSSES_IN_A_ROW if self.totals.done else MAX_LOSSES_AT_FIRST
+        if self._losses.starts >= MAX_STARTS_LOST or self._losses.in_a_row >= most:
             raise ExtractionFailedError(
                 f"{self._losses.in_a_row} workers died in a row (last exit status {status})"
             )
