@@ -197,12 +197,13 @@ class Converter:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._child is None or self._child.poll() is not None:
             self.close()
-            self._said = self._said or tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
+            with suppress(OSError):  # a full temporary folder: decoding goes on, and says less
+                self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
             self._child = subprocess.Popen(
                 [sys.executable, "-P", "-m", "dflwrap.frames.decoder"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self._said,
+                stderr=self._said or subprocess.DEVNULL,
                 # Ctrl+C is for dflwrap: a decoder that died of it would look like an image that kills it.
                 **_OWN_GROUP,
             )

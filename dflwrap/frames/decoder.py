@@ -17,6 +17,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 import sys
 from contextlib import suppress
 from functools import cache
@@ -148,8 +149,7 @@ class _Words:
 
     def __init__(self) -> None:
         try:
-            os.lseek(2, 0, os.SEEK_SET)
-            self._file = True
+            self._file = stat.S_ISREG(os.fstat(2).st_mode)
         except OSError:
             self._file = False
 

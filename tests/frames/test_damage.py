@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -206,3 +207,12 @@ def test_a_png_is_only_read_where_nobody_else_would_refuse_it(
     assert converter.check(tmp_path / "x.jpg", thorough=False).damage == ""
     (tmp_path / "y.png").write_bytes(cut(baseline(picture)))
     assert converter.check(tmp_path / "y.png", thorough=False).damage == PREMATURE
+
+
+def test_without_room_for_the_decoders_words_pictures_are_still_decoded(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with Converter() as converter:
+        assert converter.convert(picture, tmp_path / "out.png").width == 640
+        assert converter.check(picture).damage == ""
