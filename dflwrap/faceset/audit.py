@@ -273,7 +273,8 @@ class _Work:
 
     def _bare(self, name: str) -> None:
         """A whole picture without metadata: half-written where a face should be, else the user's own."""
-        kind = Kind.TORN if self._known.stem_known(name) else Kind.OTHER
+        ours = self._known.stem_known(name) or name in (self._recorded or ())
+        kind = Kind.TORN if ours else Kind.OTHER
         self._find(name, kind, "the face has no metadata")
 
     def compare(

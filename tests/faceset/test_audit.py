@@ -172,6 +172,16 @@ def test_a_renamed_faceset_is_the_same_and_what_is_gone_is_missing_or_culled(cli
     assert not found.faulty and not found.findings
 
 
+def test_a_recorded_face_without_metadata_is_torn_whatever_its_name(clip: Path) -> None:
+    old, new = clip / "aligned/00001_0.jpg", clip / "aligned/sorted.jpg"
+    remembered = record(clip)
+    rows = (replace(remembered.faces[0], name=new.name), *remembered.faces[1:])
+    new.write_bytes(bare(old.read_bytes()))
+    old.unlink()
+    found = look(clip, record=replace(remembered, faces=rows))
+    assert kinds(found) == {new.name: Kind.TORN} and not found.missing
+
+
 def test_a_face_removed_before_the_last_look_is_culled(clip: Path) -> None:
     remembered = record(clip)
     (clip / "aligned/00001_0.jpg").unlink()
