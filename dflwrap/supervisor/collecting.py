@@ -116,6 +116,7 @@ class Collector:
         self.checker.wait({item.batch_name for item in self.waiting} | {name for name, _ in failed}, seconds)
         ready = self._whole(())
         unknown, self.waiting = self.waiting, []
+        self.checker.undecided += ["the attempt had ended"] * len(unknown)
         self._promote(ready + unknown)
         for name, failure in failed:
             result = self.checker.result(name)
