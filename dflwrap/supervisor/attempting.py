@@ -172,6 +172,7 @@ class AttemptRunner:
         lost = collector.lost_worker
         record = replace(
             record,
+            frames_given=len(batch.frames),  # without those that `_excuse` left out
             cause=judged.cause,
             fingerprint=judged.fingerprint,
             frames_gained=len(collector.gained),
