@@ -15,9 +15,12 @@ from dflwrap.common.verdict import Cause, Health, Verdict
 
 if TYPE_CHECKING:
     from dflwrap.cli.logs import Log
+    from dflwrap.cli.share import Redactor
     from dflwrap.diagnosis import Catalogue, Diagnosis
 
 SCHEMA_VERSION = 1
+MANY = 5
+"""Logs up to which each gets its whole page."""
 
 
 class DiagnoseExit(IntEnum):
@@ -35,7 +38,8 @@ class DiagnoseExit(IntEnum):
 def diagnose_logs(logs: Sequence[str], as_json: bool, share: bool, rules: Path | None) -> int:
     """Print what the logs say; the exit code."""
     prepare_output()
-    hide = _redactor(share)
+    redactor = _redactor(share)
+    hide: Callable[[str], str] = redactor if redactor is not None else str
     try:
         results, faults = judge_all(logs, rules)
     except DflwrapError as error:
@@ -52,9 +56,18 @@ def diagnose_logs(logs: Sequence[str], as_json: bool, share: bool, rules: Path |
             json.dumps(objects[0] if len(objects) == 1 else objects, ensure_ascii=False, indent=2)
         )
     else:
-        text = "\n\n".join(to_text(name, diagnosis, hide) for name, diagnosis in results)
-    _print(text)
+        text = _pages(results, hide)
+    _print(redactor.finish(text) if redactor is not None else text)
     return DiagnoseExit.USAGE if faults else exit_code([diagnosis.verdict for _, diagnosis in results])
+
+
+def _pages(results: Sequence[tuple[str, Diagnosis]], hide: Callable[[str], str]) -> str:
+    """A page each; of many logs a line each, and how often each answer was given."""
+    if len(results) <= MANY:
+        return "\n\n".join(to_text(name, diagnosis, hide) for name, diagnosis in results)
+    from dflwrap.cli.overview import overview
+
+    return overview(results, hide)
 
 
 def _print(text: str) -> None:
@@ -210,9 +223,9 @@ def to_text(name: str, diagnosis: Diagnosis, hide: Callable[[str], str]) -> str:
     return page(name, diagnosis, hide)
 
 
-def _redactor(share: bool) -> Callable[[str], str]:
+def _redactor(share: bool) -> Redactor | None:
     if not share:
-        return str
-    from dflwrap.cli.share import redact
+        return None
+    from dflwrap.cli.share import Redactor
 
-    return redact
+    return Redactor()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -102,6 +101,8 @@ def scrub(text: str) -> str:
     if "<" in text and ">" in text:
         text = _TAG.sub("", text)
     if "&" in text and ";" in text and _ENTITY.search(text):
+        import html
+
         text = html.unescape(text).replace("\xa0", " ")
     return text.rstrip("\r\n")
 

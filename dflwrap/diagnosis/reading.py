@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import codecs
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dflwrap.diagnosis.encodings import SAMPLE, detect
@@ -49,6 +49,7 @@ _DIGITS = b"0123456789"
 _WORDS = lazy(rb"rror|ailed|xception|response|atal|annot|ound|oad")
 
 RawLine = tuple[int, bytes]
+Hits = Callable[[Sequence[bytes]], list[bool]]
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ class Reading:
     """True if the last line has no line end."""
 
 
-def read_source(name: str, chunks: Iterable[bytes], is_hit: Callable[[bytes], bool] | None = None) -> Reading:
-    """Read one log. `is_hit` tells whether a line of the middle is worth keeping (default: no line is)."""
+def read_source(name: str, chunks: Iterable[bytes], hits: Hits | None = None) -> Reading:
+    """Read one log. `hits` tells which lines of the middle are worth keeping (default: none is)."""
     stream = iter(chunks)
     head = b""
     for chunk in stream:
@@ -85,7 +86,7 @@ def read_source(name: str, chunks: Iterable[bytes], is_hit: Callable[[bytes], bo
         text_codec = "utf-8"
     else:
         text_codec = "utf-8" if encoding == "utf-8-sig" else encoding
-    keeper = _Keeper(is_hit)
+    keeper = _Keeper(hits)
     state = _split(rest, keeper)
     raw: list[tuple[int, str]] = []
     for number, data in keeper.result():
@@ -195,6 +196,8 @@ def _block(lines: list[bytes], size: int, state: _State, keeper: _Keeper) -> Non
     """Hand to `keeper` what is more than progress bars; each of `lines` ended with a line feed."""
     first = state.newlines + 1
     state.newlines += len(lines)
+    if size <= 2 * len(lines) and not any(map(bytes.strip, lines)):
+        return  # nothing but line ends
     if size < len(lines) * REFRESHED:
         numbered = [(first + i, line) for i, line in enumerate(lines) if not _is_bar(line)]
         if len(numbered) > len(lines) // 2:
@@ -207,6 +210,7 @@ def _block(lines: list[bytes], size: int, state: _State, keeper: _Keeper) -> Non
             if (0 < len(line) < 80 and b"%|" not in line) or (b"%|" in line and not _ends_whole(line))
         ]
         numbered = sorted(set(numbered)) if len(numbered) > 1 else numbered
+    keeper.look_ahead(numbered)
     for number, line in numbered:
         if not line or (b"%|" in line and _ends_whole(line) and not line.translate(None, _BAR_BYTES)):
             continue
@@ -251,11 +255,17 @@ def _last_bar(line: bytes) -> bytes:
     return bar if len(bar) < 600 else bar[max(bar.rfind(b"%|") - 3, 0) :]
 
 
+def _shape(line: bytes) -> bytes:
+    return line[:400].translate(None, _DIGITS)
+
+
 class _Keeper:
     """Holds head, hits of the middle, and tail, each within its budget."""
 
-    def __init__(self, is_hit: Callable[[bytes], bool] | None) -> None:
-        self._is_hit = is_hit
+    def __init__(self, hits: Hits | None) -> None:
+        self._hits = hits
+        self._judged: dict[bytes, bool] = {}
+        """The lines of the block at hand, judged all at once."""
         self._head: list[RawLine] = []
         self._head_left = HEAD_BUDGET
         self._middle: list[RawLine] = []
@@ -268,6 +278,22 @@ class _Keeper:
         self._end_bar: RawLine | None = None
         self.dropped = False
 
+    def look_ahead(self, numbered: list[RawLine]) -> None:
+        """Judge the lines of a block that are going to be asked about."""
+        self._judged = {}
+        if self._hits is None or self._middle_left <= 0:
+            return
+        if sum(len(line) for _, line in numbered) <= self._head_left:
+            return
+        lines = [
+            part
+            for _, line in numbered
+            for part in ((line,) if b"\r" not in line[:-1] else line.split(b"\r"))
+            if part
+        ]
+        asked = [line for line in dict.fromkeys(lines) if self._seen.get(_shape(line), 0) < REPEATS]
+        self._judged = dict(zip(asked, self._hits(asked), strict=True))
+
     def add(self, number: int, data: bytes, around: list[bytes], index: int) -> None:
         """Keep a line; the bar right before it in `around` comes along."""
         if self._head_left > 0:
@@ -277,15 +303,17 @@ class _Keeper:
             return
         line = (number, data[:LONGEST])
         self._last.append(line)
-        shape = data[:400].translate(None, _DIGITS)
+        shape = _shape(data)
         seen = self._seen.get(shape, 0)
         if seen >= REPEATS:
             self.dropped = True
             return
         if seen or len(self._seen) < SHAPES:
             self._seen[shape] = seen + 1
-        if self._middle_left > 0 and self._is_hit is not None:
-            hit = self._is_hit(data)
+        if self._middle_left > 0 and self._hits is not None:
+            hit = self._judged.get(data)
+            if hit is None:
+                hit = self._hits([data])[0]
             if hit or self._follow:
                 self._follow = 3 if hit else self._follow - 1
                 size = len(self._middle)

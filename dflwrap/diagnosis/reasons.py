@@ -8,8 +8,6 @@ behind it, in the language of that Windows, or as a number. One that cannot be r
 from __future__ import annotations
 
 import re
-import tomllib
-import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -80,6 +78,8 @@ class Reason:
 @lru_cache(maxsize=1)
 def table() -> tuple[Reason, ...]:
     """The rows, in the order in which their words are tried."""
+    import tomllib
+
     rows = tomllib.loads(TABLE.read_text(encoding="utf-8"))["reason"]
     return tuple(
         Reason(
@@ -97,6 +97,8 @@ def table() -> tuple[Reason, ...]:
 
 def fold(text: str) -> str:
     """Lower case, without the accents of Latin letters, blanks single."""
+    import unicodedata
+
     plain = "".join(
         unicodedata.normalize("NFD", char)[0] if "\u00c0" <= char <= "\u024f" else char
         for char in text.lower()

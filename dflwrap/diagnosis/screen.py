@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from functools import cached_property
 
 from dflwrap.diagnosis import statuses
@@ -13,8 +14,6 @@ _STRUCTURE = (
     b"Traceback (most", b"Extracting faces", b"Images found", b"Faces detected", b"Running on", b"doesnt response",
     b"Error while ", b"Exception while ", b"Done.", b"Face type", b"Choose one", b"Caching GPU",
 )  # fmt: skip
-LOOKED_AT = 4096
-"""Bytes of a line that are searched."""
 
 
 class Screen:
@@ -27,11 +26,31 @@ class Screen:
         self._catalogue = catalogue
 
     @cached_property
-    def _pattern(self) -> re.Pattern[bytes]:
+    def _words(self) -> tuple[bytes, ...]:
         words = {literal.encode() for literal in self._catalogue.literals} | set(_STRUCTURE)
         words |= {gate.encode() for gate in (*GATES, *statuses.GATES) if len(gate) > 3}
-        return re.compile(b"|".join(re.escape(word) for word in sorted(words)))
+        # A word that holds another one is found wherever that one is.
+        return tuple(word for word in words if not any(one != word and one in word for one in words))
 
-    def is_hit(self, line: bytes) -> bool:
-        """True if the line is worth keeping."""
-        return self._pattern.search(line[:LOOKED_AT]) is not None
+    def hits(self, lines: Sequence[bytes]) -> list[bool]:
+        """For each line, whether it is worth keeping.
+
+        One search per word over all lines at once: `bytes.find` skips through them many times faster than an
+        expression of all words steps.
+        """
+        found = [False] * len(lines)
+        text = b"\n".join(lines)
+        starts: list[int] = []
+        position = 0
+        for line in lines:
+            starts.append(position)
+            position += len(line) + 1
+        for word in self._words:
+            at = text.find(word)
+            while at >= 0:
+                index = bisect_right(starts, at) - 1
+                found[index] = True
+                if index + 1 == len(starts):
+                    break
+                at = text.find(word, starts[index + 1])
+        return found

@@ -6,7 +6,6 @@ or explicitly unknown.
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -54,6 +53,8 @@ class Status:
 @lru_cache(maxsize=1)
 def tables() -> tuple[dict[str, Status], dict[int, Xid]]:
     """Every status by its name, every Xid by its number."""
+    import tomllib
+
     body = tomllib.loads(TABLE.read_text(encoding="utf-8"))
     names = {
         name: Status(name, rule, meaning)

@@ -50,7 +50,7 @@ def diagnose_streams(
     size = nul_tail = 0
     open_end = False
     for name, chunks in sources:
-        reading = read_source(name, chunks, screen.is_hit)
+        reading = read_source(name, chunks, screen.hits)
         lines += reading.unwrapped
         encodings.append(reading.encoding)
         size += reading.size

@@ -262,3 +262,18 @@ def test_a_log_attached_to_a_new_rule_becomes_its_sample(tmp_path: Path) -> None
     assert "Extracting faces..." in text
     assert "Marie" not in text
     assert runner.invoke(app, ["rules", "test", str(file)]).exit_code == 0
+
+
+def test_many_logs_get_a_line_each_and_a_closing_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(40):
+        (tmp_path / f"{number:02}.log").write_bytes((OOM if number % 4 else HEALTHY).read_bytes())
+    (tmp_path / "unknown.log").write_bytes(UNKNOWN.read_bytes())
+    assert quick([str(tmp_path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) < 41 + 10
+    assert sum("[gpu-oom-tensor], certain, line" in line for line in lines[:41]) == 30
+    assert any(line.strip().startswith("30  ") and "[gpu-oom-tensor]" in line for line in lines)
+    assert any(line.strip() == "10  complete and healthy" for line in lines)
+    assert any("unknown: " in line for line in lines[:41])

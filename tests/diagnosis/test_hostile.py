@@ -131,3 +131,26 @@ def test_fifty_megabytes_of_bars_do_not_hide_the_end() -> None:
     assert verdict.primary is not None
     assert verdict.primary.id == "worker-native-crash"
     assert verdict.facts["frames_unaccounted"] == 550
+
+
+@pytest.mark.parametrize(
+    "chunk", [b"\n" * (1 << 20), b"\r\n" * (1 << 19), b" " * (1 << 20), b"\0" * (1 << 20)]
+)
+def test_megabytes_of_nothing_cost_next_to_nothing(chunk: bytes) -> None:
+    start = time.process_time()
+    verdict = diagnose_streams([("x", [chunk] * 20)]).verdict
+    assert verdict.primary is None
+    assert time.process_time() - start < 6
+
+
+def test_random_bytes_and_text_without_sense_are_read_quickly() -> None:
+    generator = random.Random(5)
+    for blob in ([generator.randbytes(1 << 20)], [bytes(generator.choices(b"abcdefgh0123 \n", k=1 << 20))]):
+        start = time.process_time()
+        assert diagnose_streams([("x", blob * 5)]).verdict.primary is None
+        assert time.process_time() - start < 12
+
+
+def test_prose_about_folders_is_no_command() -> None:
+    prose = "Then extract data_dst with main.py extract --input-dir data_src/aligned as the guide says.\n" * 3
+    assert diagnose_text([("x", prose.encode())]).primary is None
