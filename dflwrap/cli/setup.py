@@ -1,9 +1,12 @@
-"""`dflwrap setup builtin`: install what the built-in extractor needs, into dflwrap's own environment."""
+"""`dflwrap setup`: install optional parts, into dflwrap's own environment."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,10 +16,12 @@ from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
 
 if TYPE_CHECKING:
-    from dflwrap.extractors.builtin.parts import Part
+    from dflwrap.common.parts import Part
 
 INSTALL_BOUND = 3600.0
 """Seconds for one call of pip: 600 MB over a slow line."""
+_CACHED = ("peaks.json", ".peaks-*.json", "rules-*.json", "*.tmp", "cuda")
+"""What `planning.store`, `diagnosis.catalogue` and `extractors.deepfacelab.command` keep in the user's cache folder."""
 _MOST_SHOWN = 12
 """Lines of pip's that are shown where it fails."""
 
@@ -26,6 +31,8 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Install optional parts of dflwrap.")
     group.callback()(_parts)
     group.command("builtin")(builtin)
+    group.command("samples")(samples)
+    group.command("remove")(remove)
     app.add_typer(group, name="setup")
 
 
@@ -45,15 +52,49 @@ def builtin(
     from dflwrap.extractors.builtin.parts import engine_named, parts
 
     wanted = parts(engine_named(arguments.one_of("--engine", engine, ("litert", "tensorflow"))))
-    print(f"Into {display(sys.prefix)}:")
-    for part in wanted:
-        print(f"  {part.what}")
-    for part in wanted:
-        _install(part, engine)
+    _install_all(wanted, engine)
     print("The built-in extractor is ready: dflwrap extract --extractor builtin ...")
 
 
-def _install(part: Part, engine: str) -> None:
+def samples() -> None:
+    """Install what `python -m dflwrap.samples FOLDER` makes its sample frames of.
+
+    Exit codes: 0 installed, 2 it could not be installed (pip's reasons are shown).
+    """
+    from dflwrap.samples.parts import SAMPLE_PARTS
+
+    _install_all(SAMPLE_PARTS)
+
+
+def remove() -> None:
+    """Remove what dflwrap keeps outside of its environment: what it measured, its caches.
+
+    scripts/install.py --uninstall does this first. Your own rules, your facesets and their run folders stay.
+    """
+    import platformdirs
+
+    from dflwrap.common.trees import is_link, remove_file, remove_tree
+
+    folder = Path(platformdirs.user_cache_dir("dflwrap"))
+    if is_link(folder) or not folder.is_dir():
+        return
+    for pattern in _CACHED:
+        for path in folder.glob(pattern):
+            with suppress(OSError):
+                remove_tree(path) if path.is_dir() else remove_file(path)
+    with suppress(OSError):
+        folder.rmdir()  # only where nothing else lies in it
+
+
+def _install_all(parts: Sequence[Part], engine: str = "") -> None:
+    print(f"Into {display(sys.prefix)}:")
+    for part in parts:
+        print(f"  {part.what}", flush=True)
+    for part in parts:
+        _install(part, engine)
+
+
+def _install(part: Part, engine: str = "") -> None:
     """Raises DflwrapError with pip's reasons."""
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"]
     if not part.dependencies:

