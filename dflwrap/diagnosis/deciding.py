@@ -10,7 +10,8 @@ from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verd
 from dflwrap.diagnosis.catalogue import Catalogue
 from dflwrap.diagnosis.causality import STRONG, Group, follows, grouped, roots_and_symptoms
 from dflwrap.diagnosis.evidence import is_suspend
-from dflwrap.diagnosis.facts import Facts, LogFacts, read_facts
+from dflwrap.diagnosis.facts import VERSIONS_LOOK, Facts, LogFacts, read_facts
+from dflwrap.diagnosis.fit_notes import note as fit_note
 from dflwrap.diagnosis.interleaved import read_out
 from dflwrap.diagnosis.kills import PROCESS_KILLED, weigh_kills
 from dflwrap.diagnosis.lazy import lazy
@@ -217,8 +218,10 @@ class _Scene:
             seen.add(hit.index)
             line = self.run.lines[hit.index]
             evidence.append(EvidenceLine(line.source, line.number, line.text[:EVIDENCE_WIDTH]))
-        notes = [hit.note for hit in group.hits if hit.note]
-        explanation = rule.explanation if not notes else f"{rule.explanation} (Here: {notes[0]}.)"
+        notes = [hit.note for hit in group.hits if hit.note][:1]
+        fit = self._fit(rule.id)
+        notes += [fit] if fit else []
+        explanation = rule.explanation if not notes else f"{rule.explanation} (Here: {'; '.join(notes)}.)"
         return replace(
             rule.cause(self._confidence(group), tuple(evidence)),
             symptoms=tuple(one.rule.id for one in later),
@@ -226,6 +229,12 @@ class _Scene:
             consequences=tuple(f"{one.rule.title} ({_place(self.run, one.index)})" for one in later),
             explanation=explanation,
         )
+
+    def _fit(self, rule: str) -> str:
+        """What the table of fit says of the card, build and driver that the log names."""
+        log = self.log
+        cards = [*(name for _, name in log.running_on), *log.gpus]
+        return fit_note(rule, cards, log.versions, log.build, log.platform, self.run.text[:VERSIONS_LOOK])
 
     def _telling(self, group: Group) -> str:
         """What a rule's variants look at: the group's lines, then the run's facts, one a line."""

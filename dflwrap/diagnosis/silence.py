@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from dflwrap.diagnosis import exits
 from dflwrap.diagnosis.facts import ENOUGH_FRAMES, Facts, LogFacts, few_faces
+from dflwrap.diagnosis.fit import table, version
 from dflwrap.diagnosis.lazy import lazy
 from dflwrap.diagnosis.matcher import Run
 
@@ -24,7 +25,6 @@ SUSPICIONS = frozenset(
 POWER_CUT_NULS = 16
 """NUL bytes at the end of a log that only a lost power or a crashed system leaves."""
 
-_NEW_GPU = lazy(r"RTX ?(?:[2345]0\d\d|A\d{3,4}|PRO)|GTX ?16\d\d|30[5-9]0|40[5-9]0|50[5-9]0", re.I)
 _PROMPT = lazy(
     r"\[[^\]]{0,20}\] (?:Which GPU index(?:es)? to choose\?|Face type|Max number of faces from image|Image size"
     r"|Jpeg quality|Write debug images to .{1,60}\?|Continue extraction\?).{0,80}: ?$"
@@ -192,8 +192,8 @@ def _zero_or_few(run: Run, log: LogFacts) -> list[Finding]:
                 )
             ]
         if log.gpu and (not log.build or not re.search(r"RTX3000|DirectX12", log.build)):
-            names = " ".join([*log.gpus, *(name for _, name in log.running_on)])
-            if _NEW_GPU.search(names):
+            cards = [*log.gpus, *(name for _, name in log.running_on)]
+            if _needs_a_newer_build(cards):
                 return [
                     Finding(
                         "wrong-build-new-gpu",
@@ -209,6 +209,17 @@ def _zero_or_few(run: Run, log: LogFacts) -> list[Finding]:
             Finding("few-faces-hard-shots", log.summary_index, 1, f"only {faces} faces in {images} images")
         ]
     return []
+
+
+def _needs_a_newer_build(cards: list[str]) -> bool:
+    """Whether one of the cards is newer than the CUDA of the builds without a generation in their name."""
+    known = table()
+    found = (known.generation_of(card) for card in cards)
+    return any(one is not None and version(one.first_cuda) >= version(FIRST_RTX) for one in found)
+
+
+FIRST_RTX = "10.0"
+"""CUDA that knew the first RTX cards."""
 
 
 def _endings(run: Run, log: LogFacts, facts: Facts, nul_tail: int) -> list[Finding]:
