@@ -17,17 +17,17 @@ BUILTIN = "builtin_extractor"
 
 RUNG_WORDS = {
     "wait_for_vram": "wait until video memory is free again",
-    "half_workers": "go on with half the workers",
-    "one_worker": "go on with one worker",
+    "half_workers": "continue with half the workers",
+    "one_worker": "continue with one worker",
     "smaller_input": "scale the frames down on their way in",
     "weights_on_cpu": "keep the networks' weights in main memory",
     "other_device": "use another graphics card",
-    "cpu": "go on on the processor",
+    "cpu": "continue on the CPU",
     "smaller_batch": "hand over fewer frames at a time",
-    "repair_frame": "prepare the suspect frame anew and try it alone",
+    "repair_frame": "re-encode the suspect frame and try it alone",
     "quarantine_frame": "set the bad frame aside and name it",
     "fresh_process": "start again in a new process",
-    "exclude_device": "go on without this graphics card",
+    "exclude_device": "continue without this graphics card",
     "patience": "wait longer",
     "same_again": "run the same again",
     "bisect_batch": "halve the batch until the bad frame stands alone",
@@ -36,9 +36,9 @@ RUNG_WORDS = {
     "user": "stop and ask you",
 }
 _SURE = {
-    Confidence.CERTAIN: "certain: the log names it",
-    Confidence.LIKELY: "likely: other readings are possible",
-    Confidence.POSSIBLE: "possible: concluded from what is missing or from a general sign",
+    Confidence.CERTAIN: "certain (stated in the log)",
+    Confidence.LIKELY: "likely (other readings are possible)",
+    Confidence.POSSIBLE: "possible (concluded from what is missing or from a general sign)",
 }
 
 
@@ -49,7 +49,7 @@ def page(name: str, diagnosis: Diagnosis, hide: Callable[[str], str]) -> str:
         lines.append(f"This log holds {len(diagnosis.runs)} runs, one after another:")
         for number, verdict in enumerate(diagnosis.runs, 1):
             lines.append(f"  {number}. {_short(verdict)}")
-        lines.append("What follows is about the last one that tells something.")
+        lines.append("What follows is about the last conclusive run.")
     lines += _verdict(diagnosis.verdict, hide)
     return "\n".join(map(display, lines))
 
@@ -108,7 +108,7 @@ def _verdict(verdict: Verdict, hide: Callable[[str], str]) -> list[str]:
             lines += ["", heading]
             lines += [f"  - {cause.title} [{cause.id}], line {_first_line(cause)}" for cause in others[:6]]
     if verdict.benign:
-        lines += ["", "Looks frightening and is harmless: " + ", ".join(verdict.benign)]
+        lines += ["", "Alarming but harmless: " + ", ".join(verdict.benign)]
     return lines
 
 
@@ -120,7 +120,7 @@ def _unknown_error(verdict: Verdict, hide: Callable[[str], str]) -> list[str]:
 
 
 def _cause(cause: Cause, hide: Callable[[str], str]) -> list[str]:
-    lines = ["", f"{cause.title}   [{cause.id}]", f"How sure: {_SURE[cause.confidence]}"]
+    lines = ["", f"{cause.title}   [{cause.id}]", f"Confidence: {_SURE[cause.confidence]}"]
     if cause.evidence:
         lines += ["", "The lines that show it:"]
         for item in cause.evidence:

@@ -18,7 +18,7 @@ class Role(StrEnum):
     SYMPTOM = "symptom"
     """Follows from another cause; never the answer when a root is there."""
     BENIGN = "benign"
-    """Looks frightening and is not."""
+    """Alarming but harmless."""
     CONTEXT = "context"
     """Colours the reading of other lines; never an answer."""
 

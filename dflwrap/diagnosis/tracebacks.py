@@ -87,7 +87,7 @@ def unexplained(lines: Sequence[Line], covered: set[int]) -> list[Raised]:
             continue
         in_trace = False
         chained = _is_chained(lines, index)
-        if index in covered or any(word in text for word in _WRAPPERS):
+        if _is_covered(index, told, covered) or any(word in text for word in _WRAPPERS):
             chain_explained = True
         elif not ignored and not chain_told and (not chain_explained or told["name"] == "KeyboardInterrupt"):
             unknown.append(_raised(index, told, frame))
@@ -140,6 +140,16 @@ def _raised(index: int, told: re.Match[str], frame: re.Match[str] | None) -> Rai
         return Raised(index, told["name"], message)
     return Raised(
         index, told["name"], message, frame["file"], int(frame["line"]), (frame["function"] or "").strip()
+    )
+
+
+def _is_covered(index: int, told: re.Match[str], covered: set[int]) -> bool:
+    """Whether a rule knows the exception; one that only says "Graph execution error:" goes on below."""
+    if index in covered:
+        return True
+    message = (told["message"] or "").rstrip()
+    return (not message or message.endswith(":")) and any(
+        below in covered for below in range(index + 1, index + 5)
     )
 
 

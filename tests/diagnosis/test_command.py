@@ -87,7 +87,7 @@ def test_the_json_has_the_documented_shape(capsys: pytest.CaptureFixture[str]) -
 def test_the_page_answers_what_why_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     quick([str(OOM)])
     page = capsys.readouterr().out
-    for part in ("[gpu-oom-tensor]", "How sure:", "The lines that show it:", "gpu-oom-tensor.log:", "Why:",
+    for part in ("[gpu-oom-tensor]", "Confidence:", "The lines that show it:", "gpu-oom-tensor.log:", "Why:",
                  "What you can do", "What dflwrap extract does by itself", "655 images found"):  # fmt: skip
         assert part in page
 
