@@ -19,7 +19,7 @@ from dflwrap.diagnosis.matcher import Hit, Run, innermost_file
 TABLE = Path(__file__).parent / "reasons.toml"
 GATES = (
     "DLL load failed", "WinError", "shared object", ".so", "dlopen", "Library not loaded", "Could not find module",
-    "DLL(s)", ".dll", "static TLS block", "0x800", "undefined symbol",
+    "DLL(s)", ".dll", "load library, error", "static TLS block", "0x800", "undefined symbol",
 )  # fmt: skip
 UNKNOWN = "library-load-failed"
 """The symptom where the reason is not given or cannot be read."""
@@ -32,6 +32,9 @@ _DLL = lazy(
     r"DLL load failed(?: while importing (?P<what>[\w.]{1,80}))?(?: with error code (?P<code>-?\d{1,11}))?:? ?(?P<reason>.{0,400})"
 )
 _WINERROR = lazy(r"\[WinError (?P<number>\d{1,5})\] ?(?P<reason>.{0,300})")
+_NUMBERED = lazy(
+    r"(?:LoadLibrary failed with error|[Ff]ailed to load library, error code:?) (?P<number>\d{1,5})"
+)
 _LOADING = lazy(
     r"Error loading [\"']|or one of its dependencies|LoadLibrary|CDLL|_dlopen|[\\/]ctypes[\\/]|\.dll\b|\.pyd\b"
 )
@@ -156,6 +159,9 @@ def _refusal(run: Run, index: int, text: str) -> tuple[str, int] | None:
         if _LOADING.search(text) or _LOADING.search(innermost_file(run, index)):
             return _named(reason or by_words(winerror["reason"]), f"{text} {_place(run, index)}")
         return (reason.elsewhere, _ELSEWHERE) if reason is not None and reason.elsewhere else None
+    numbered = _NUMBERED.search(text)
+    if numbered is not None:
+        return _named(by_number(int(numbered["number"])), f"{text} {_place(run, index)}")
     shared = _OBJECT.search(text)
     if shared is not None:
         return _named(_read(shared["reason"].replace("cannot open shared object file:", "")), shared["what"])
@@ -218,6 +224,8 @@ def _named(reason: Reason | None, what: str) -> tuple[str, int]:
 def _missing(what: str) -> str:
     if re.search(r"\bcv2\b", what):
         return "cv2-dll-missing"
+    if "providers_cuda" in what:
+        return "cuda-dso-missing-silent-cpu"
     if re.search(r"libcuda\.so", what):
         return "libcuda-missing-container"
     if _SCREEN.search(what):

@@ -108,6 +108,13 @@ def test_what_is_missing_belongs_to_the_package_that_asked_for_it(package: str, 
     assert named(text) == cause
 
 
+def test_the_number_of_onnx_runtime_is_a_reason_too() -> None:
+    head = '[E:onnxruntime:Default, provider_bridge_ort.cc:1548] FAIL : LoadLibrary failed with error {} "" when trying to load "C:\\x\\onnxruntime_providers_cuda.dll"\n'
+    assert named(head.format(126)) == "cuda-dso-missing-silent-cpu"
+    assert named(head.format(1455)) == "paging-file-too-small"
+    assert named(head.format(4551)) == "application-control"
+
+
 def test_a_reason_that_a_narrow_window_broke_off_is_read_on_the_next_line() -> None:
     assert (
         named(
