@@ -17,6 +17,9 @@ from typing import Any
 
 import psutil
 
+DOUBLE = Path(__file__).parent / "double"
+"""The test double of DeepFaceLab."""
+
 
 @dataclass(frozen=True)
 class Finished:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dflwrap import __version__
-from dflwrap.cli import diagnose, extract, handover, rules, setup, verify
+from dflwrap.cli.commands import diagnose, extract, handover, rules, setup, verify
 from dflwrap.common.errors import DamagedLedgerError, DflwrapError, ExitCode, NeedsUserError
 from dflwrap.common.output import prepare_output
 from dflwrap.common.text import display

@@ -17,15 +17,15 @@ from dflwrap.cli.signals import heard
 from dflwrap.cli.summary import print_summary
 from dflwrap.common.errors import ExitCode
 from dflwrap.common.text import display
-from dflwrap.common.windows_console import without_quick_edit
-from dflwrap.common.windows_job import without_dialogs
+from dflwrap.common.windows.console import without_quick_edit
+from dflwrap.common.windows.job import without_dialogs
 from dflwrap.extractors.base import Extractor
 from dflwrap.extractors.choosing import choose_extractors
-from dflwrap.supervisor.control import Control
 from dflwrap.supervisor.progress import RunState
 from dflwrap.supervisor.reconcile.conflict import ConflictError
 from dflwrap.supervisor.request import OnConflict, RunRequest
 from dflwrap.supervisor.run import RunResult, run_extraction
+from dflwrap.supervisor.stop_request import Control
 
 LAST_WORDS = 600.0
 """Seconds for the summary. Whoever stopped the terminal (Ctrl-S, a paused pager) may come back to it; an unattended

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from dflwrap.supervisor.control import Control
+    from dflwrap.supervisor.stop_request import Control
 
 INTERRUPTED = 4
 """As in `dflwrap.common.errors.ExitCode`."""

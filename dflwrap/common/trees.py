@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from dflwrap.common import windows_files
+from dflwrap.common.windows import files as windows_files
 
 
 def is_link(path: Path) -> bool:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dflwrap.common import windows_files
 from dflwrap.common.durable import sync
 from dflwrap.common.retrying import retry_held_open
+from dflwrap.common.windows import files as windows_files
 
 _PART = ".dflwrap-part"
 _CHUNK = 1 << 20

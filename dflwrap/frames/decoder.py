@@ -40,7 +40,7 @@ def _bound_memory() -> None:
     """Where the system refuses the bound, OpenCV's own bound on pixels has to do."""
     try:
         if sys.platform == "win32":
-            from dflwrap.common.windows_job import Job, memory_bound, without_dialogs
+            from dflwrap.common.windows.job import Job, memory_bound, without_dialogs
 
             without_dialogs()
             Job(memory_bound(MEMORY_BOUND)).assign_me()  # the job lives as long as a process in it

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from dflwrap.ledger.attempts import AttemptTable
+from dflwrap.ledger.error_messages import damaged
 from dflwrap.ledger.faces import FaceTable
 from dflwrap.ledger.frames import FrameTable
-from dflwrap.ledger.telling import damaged
 from dflwrap.ledger.values import name, parsed, text
 
 STEM_PREFIX = "stem_prefix"

@@ -10,8 +10,8 @@ from pathlib import Path, PurePath
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
+from dflwrap.ledger.error_messages import damaged
 from dflwrap.ledger.ledger import Ledger
-from dflwrap.ledger.telling import damaged
 
 BUSY = 10.0
 """Seconds to wait for a writer."""

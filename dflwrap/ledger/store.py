@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
+from dflwrap.ledger.error_messages import damaged, told
 from dflwrap.ledger.schema import MIGRATIONS, TABLES, VERSION, connect, statements
-from dflwrap.ledger.telling import damaged, told
 
 T = TypeVar("T")
 

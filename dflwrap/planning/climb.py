@@ -13,14 +13,14 @@ from itertools import pairwise
 from dflwrap.common.plan import Plan
 from dflwrap.planning.decision import NextPlan
 from dflwrap.planning.fit import ASSUMED_GPU_PEAK, PEAK_MARGIN, count, reserve
-from dflwrap.planning.steps import gpus, on_probation, plan_words
-from dflwrap.planning.types import (
+from dflwrap.planning.inputs import (
     GIB,
     AttemptRecord,
     RunContext,
     TelemetrySummary,
     with_alone_marked,
 )
+from dflwrap.planning.steps import gpus, on_probation, plan_words
 
 CLIMB_AFTER = 250
 """Healthy frames before the first step up: two minutes at the 2 frames/s of a CPU."""

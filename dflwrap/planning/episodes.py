@@ -6,7 +6,7 @@ In a history the last record is the attempt just ended.
 from __future__ import annotations
 
 from dflwrap.common.rungs import Rung
-from dflwrap.planning.types import AttemptRecord
+from dflwrap.planning.inputs import AttemptRecord
 
 REFILL_FRAMES = 50
 """Frames gained after which a rung of `REFILLED` may be taken again."""

@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass, replace
 
 from dflwrap.common.plan import Plan
-from dflwrap.planning.types import GIB, DeviceInfo, TelemetrySummary
+from dflwrap.planning.inputs import GIB, DeviceInfo, TelemetrySummary
 
 ASSUMED_GPU_PEAK = 5 * GIB
 """Video memory of one worker until it was measured."""

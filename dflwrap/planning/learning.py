@@ -17,8 +17,8 @@ from dflwrap.planning.fit import (
     probe_batch,
     rooms_of,
 )
+from dflwrap.planning.inputs import AttemptRecord, DeviceInfo, RunContext, TelemetrySummary
 from dflwrap.planning.store import Peak, PeakKey, PeakStore
-from dflwrap.planning.types import AttemptRecord, DeviceInfo, RunContext, TelemetrySummary
 
 ENOUGH_FRAMES = 10
 """Frames gained before a peak is believed: memory grows with the first frames that hold faces."""

@@ -35,6 +35,13 @@ from dflwrap.planning.episodes import (
     used_rungs,
 )
 from dflwrap.planning.fingerprint import UNKNOWN_CAUSE
+from dflwrap.planning.inputs import (
+    GIB,
+    AttemptRecord,
+    RunContext,
+    TelemetrySummary,
+    with_alone_marked,
+)
 from dflwrap.planning.ladder import (
     ENVIRONMENT,
     ENVIRONMENT_FIXES,
@@ -48,13 +55,6 @@ from dflwrap.planning.ladder import (
 )
 from dflwrap.planning.reasons import evidence_lines, reason, sick_device
 from dflwrap.planning.steps import REPEATABLE, STEPS, Change, Situation, Skip, on_probation
-from dflwrap.planning.types import (
-    GIB,
-    AttemptRecord,
-    RunContext,
-    TelemetrySummary,
-    with_alone_marked,
-)
 from dflwrap.planning.yields import WITNESS
 
 SAME_FAILURE = 3

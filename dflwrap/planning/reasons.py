@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dflwrap.common.verdict import Cause
-from dflwrap.planning.types import GIB, AttemptRecord, DeviceSummary, TelemetrySummary
+from dflwrap.planning.inputs import GIB, AttemptRecord, DeviceSummary, TelemetrySummary
 
 
 def sick_device(record: AttemptRecord, telemetry: TelemetrySummary | None) -> int | None:

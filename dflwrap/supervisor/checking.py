@@ -16,7 +16,7 @@ from dflwrap.common.text import display
 from dflwrap.common.waits import join, wait_until
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
 from dflwrap.frames.damage import Checked
-from dflwrap.supervisor.batching import Batch
+from dflwrap.supervisor.batch import Batch
 from dflwrap.telemetry.limits import usable_cores
 
 END_BOUND = 20.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
-from dflwrap.supervisor.runfolder import SUFFIX, RunFolder
+from dflwrap.supervisor.run_folder import SUFFIX, RunFolder
 
 
 def find_run(path: Path) -> tuple[RunFolder, Path]:

@@ -14,7 +14,7 @@ from dflwrap.common.text import display
 from dflwrap.faceset.promotion import set_aside
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow
-from dflwrap.supervisor.runfolder import RunFolder
+from dflwrap.supervisor.run_folder import RunFolder
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,12 @@ from dflwrap.frames.judgement import Entry, Judgement, judge
 from dflwrap.frames.names import case_key, face_stem, stem_and_suffix
 from dflwrap.ledger.ledger import STEM_PREFIX, Ledger
 from dflwrap.ledger.records import FrameRow, NewFrame, Outcome
-from dflwrap.supervisor.missing import account_for_missing
 from dflwrap.supervisor.reconcile.adoption import adopt
 from dflwrap.supervisor.reconcile.clip import ClipJudge
 from dflwrap.supervisor.reconcile.faces import record_census
 from dflwrap.supervisor.reconcile.frames import settle_differing
 from dflwrap.supervisor.reconcile.hostile import open_replaced
+from dflwrap.supervisor.reconcile.missing import account_for_missing
 from dflwrap.supervisor.reconcile.redo import redo_asked
 from dflwrap.supervisor.reconcile.start import Begun
 from dflwrap.supervisor.request import RunRequest

@@ -26,15 +26,15 @@ from dflwrap.planning.decision import (
     rungs_of,
 )
 from dflwrap.planning.fit import fit_batch, for_frames
+from dflwrap.planning.inputs import AttemptRecord, RunContext, TelemetrySummary
 from dflwrap.planning.learning import Learner
 from dflwrap.planning.policy import decide
-from dflwrap.planning.types import AttemptRecord, RunContext, TelemetrySummary
-from dflwrap.supervisor.attempt import EndedBy
-from dflwrap.supervisor.attempting import Attempted, AttemptRunner
-from dflwrap.supervisor.folder_wait import FolderWait
-from dflwrap.supervisor.judging import Judged
-from dflwrap.supervisor.pausing import DiskPause
-from dflwrap.supervisor.repairing import repair_bound
+from dflwrap.supervisor.attempt.judge import Judged
+from dflwrap.supervisor.attempt.monitor import EndedBy
+from dflwrap.supervisor.attempt.reencoder import repair_bound
+from dflwrap.supervisor.attempt.runner import Attempted, AttemptRunner
+from dflwrap.supervisor.disk.disk_pause import DiskPause
+from dflwrap.supervisor.disk.folder_wait import FolderWait
 
 FRAME_BOUND = frozenset({"host-memory", "gpu-memory", "worker-crash", "input-image", "hang", "unknown"})
 """Categories of failure that one frame can cause by itself."""

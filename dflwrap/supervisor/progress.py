@@ -9,7 +9,7 @@ from typing import Protocol
 
 from dflwrap.common.plan import Plan
 from dflwrap.ledger.records import Counts
-from dflwrap.supervisor.awake import AwakeClock
+from dflwrap.supervisor.liveness.awake_clock import AwakeClock
 
 LEAST_SECONDS, LEAST_FRAMES = 10.0, 3
 """What a rate is measured over at least. The first frames tend to be reported together, long after they were done."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dflwrap.common.plan import ExtractOptions
 from dflwrap.frames.filters import Filters
-from dflwrap.planning.types import OnGpuFailure
-from dflwrap.supervisor.second_look import SecondLook
+from dflwrap.planning.inputs import OnGpuFailure
+from dflwrap.supervisor.crosscheck.final_check import SecondLook
 
 
 class OnConflict(StrEnum):

@@ -20,30 +20,30 @@ from dflwrap.frames.filters import FILTERED
 from dflwrap.frames.inventory import Inventory, check_folder, take_inventory
 from dflwrap.planning.decision import Stop
 from dflwrap.planning.fit import cpu_plan
+from dflwrap.planning.inputs import RunContext
 from dflwrap.planning.learning import Learner
 from dflwrap.planning.store import PeakStore
-from dflwrap.planning.types import RunContext
 from dflwrap.report.quarantine import lay_out
 from dflwrap.report.report_file import ReportFile, say_stopped
-from dflwrap.supervisor.attempting import AttemptRunner
-from dflwrap.supervisor.control import Control
+from dflwrap.supervisor.attempt.runner import AttemptRunner
+from dflwrap.supervisor.crosscheck.budget import LookBudget
+from dflwrap.supervisor.crosscheck.crosscheck import Doubt
+from dflwrap.supervisor.crosscheck.final_check import SecondLook, SecondLookResult, look_again, why_nobody_can
 from dflwrap.supervisor.devices import asked_plan, device_notice, refuse_missing_gpus, usable_devices
-from dflwrap.supervisor.doubt import Doubt
-from dflwrap.supervisor.folder_wait import FolderWait
+from dflwrap.supervisor.disk.folder_wait import FolderWait
+from dflwrap.supervisor.disk.storage import REMOVED_NOW, Storage
 from dflwrap.supervisor.input_notices import faceset_as_input, worth_telling
 from dflwrap.supervisor.intake import Intake, take_in
-from dflwrap.supervisor.looks import LookBudget
 from dflwrap.supervisor.loop import Ended, Loop
 from dflwrap.supervisor.manual import check_debug_pictures, deleted_debug_pictures, left_for_a_person
-from dflwrap.supervisor.observing import Observer
+from dflwrap.supervisor.observer import Observer
 from dflwrap.supervisor.progress import Reporter, RunState
 from dflwrap.supervisor.reconcile.end import folder_id, look_at_end, open_lost
 from dflwrap.supervisor.reconcile.hostile import look_again_at_hostile_faces
 from dflwrap.supervisor.reconcile.start import Begun, begin
 from dflwrap.supervisor.request import RunRequest
-from dflwrap.supervisor.runfolder import RunFolder
-from dflwrap.supervisor.second_look import SecondLook, SecondLookResult, look_again, why_nobody_can
-from dflwrap.supervisor.storage import REMOVED_NOW, Storage
+from dflwrap.supervisor.run_folder import RunFolder
+from dflwrap.supervisor.stop_request import Control
 from dflwrap.telemetry.base import GpuReader, NoGpu
 from dflwrap.telemetry.gpu import open_gpu
 from dflwrap.telemetry.limits import usable_cores, usable_memory

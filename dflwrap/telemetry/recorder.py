@@ -10,7 +10,7 @@ from collections.abc import Callable
 import psutil
 
 from dflwrap.common.waits import join, wait_until
-from dflwrap.planning.types import ForeignProcess, TelemetrySummary
+from dflwrap.planning.inputs import ForeignProcess, TelemetrySummary
 from dflwrap.telemetry.base import DeviceSample, GpuReader, Sample
 from dflwrap.telemetry.host import HostReader
 from dflwrap.telemetry.summary import Tally

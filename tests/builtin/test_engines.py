@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from support import dflwrap
 
-from dflwrap.cli import setup
+from dflwrap.cli.commands import setup
 from dflwrap.common.errors import DflwrapError
 from dflwrap.extractors.builtin import models
 from dflwrap.extractors.builtin.engine import ENGINES, LITERT, TENSORFLOW, Engine

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from dflwrap.common.events import Event, EventKind, parse_event
-from dflwrap.extractors.builtin.host import ExtractionFailedError, Host
+from dflwrap.extractors.builtin.pool import ExtractionFailedError, Host
 from dflwrap.extractors.builtin.reporting import Console, EventWriter
 from dflwrap.extractors.builtin.settings import FrameDone, Ready, WorkerSettings
 from dflwrap.samples import make_frames
@@ -38,7 +38,7 @@ def events(folder: Path, kind: EventKind) -> list[Event]:
 def test_windows_gets_no_more_workers_than_one_wait_can_watch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = importlib.import_module("dflwrap.extractors.builtin.host")
+    module = importlib.import_module("dflwrap.extractors.builtin.pool")
     names = tuple(f"{number}.png" for number in range(80))
     settings = WorkerSettings(str(tmp_path), str(tmp_path), None, "whole_face", 128, 90, 0, threads=1)
 
@@ -120,7 +120,7 @@ def test_the_frame_that_makes_every_worker_sick_is_the_only_one_lost(tmp_path: P
 def test_where_frame_after_frame_fails_the_host_gives_up_and_blames_few_of_them(
     tmp_path: Path, script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dflwrap.extractors.builtin.host.MAX_SICK_IN_A_ROW", 3)
+    monkeypatch.setattr("dflwrap.extractors.builtin.pool.MAX_SICK_IN_A_ROW", 3)
     names = make_frames(tmp_path / "frames", frames=12, size=(320, 180)).frames
     script.write_text(json.dumps({"first_frame": "sick"}))
     running, out = host(tmp_path, names)
@@ -207,7 +207,7 @@ def test_what_a_dying_worker_says_last_counts_whenever_it_comes(
 ) -> None:
     """The exit status is read before the pipe: the other way round, the message between the two would be lost."""
     (tmp_path / "faces").mkdir()
-    monkeypatch.setattr("dflwrap.extractors.builtin.host.run_worker", done_and_dead)
+    monkeypatch.setattr("dflwrap.extractors.builtin.pool.run_worker", done_and_dead)
     names = ("a.png", "b.png")
     running, _ = host(tmp_path, names)
     spawn = multiprocessing.get_context("spawn")

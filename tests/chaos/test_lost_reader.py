@@ -10,8 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-
-DOUBLE = Path(__file__).parents[1] / "double"
+from support import DOUBLE
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="pipes end with EPIPE on POSIX")
 

@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import DOUBLE
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.extractors.choosing import choose_extractors
-
-DOUBLE = Path(__file__).parent.parent / "double"
 
 
 def choose(kind: str, cwd: Path, **more: Path) -> tuple[str, str]:

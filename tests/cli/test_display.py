@@ -15,7 +15,7 @@ from dflwrap.cli import display as module
 from dflwrap.cli.display import LiveReporter, PlainReporter, draw, make_reporter, progress_text
 from dflwrap.common.plan import Plan
 from dflwrap.ledger.records import Counts
-from dflwrap.supervisor.awake import AwakeClock
+from dflwrap.supervisor.liveness.awake_clock import AwakeClock
 from dflwrap.supervisor.progress import Pace, RunState
 
 HOSTILE = [

@@ -7,11 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import Finished, contents, dflwrap, small_frames
+from support import DOUBLE, Finished, contents, dflwrap, small_frames
 
 from dflwrap.common.trees import is_inside, is_same_folder
-
-DOUBLE = Path(__file__).parents[1] / "double"
 
 
 @pytest.fixture

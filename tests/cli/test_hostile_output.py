@@ -16,17 +16,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from support import Finished, dflwrap, small_frames
+from support import DOUBLE, Finished, dflwrap, small_frames
 
 from dflwrap.cli.asking import ask_conflict
 from dflwrap.common.text import safe_json
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.supervisor.reconcile.conflict import ConflictError, Meets
-from dflwrap.supervisor.runfolder import RunFolder
+from dflwrap.supervisor.run_folder import RunFolder
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only here may a name be any bytes")
 
-DOUBLE = Path(__file__).parents[1] / "double"
 LETTERS = "\x1b[2J\x1b]0;t\x07\x07\x9b31m\x85\u202egnp\u2028\u200b\x7f"
 HOSTILE = f"{LETTERS}\nforged"
 UNDECODABLE = os.fsdecode(b"\xff\xfe")

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Finished, assert_conserved, dflwrap, small_frames
+from support import DOUBLE, Finished, assert_conserved, dflwrap, small_frames
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the double's faults are POSIX")
 
-DOUBLE = Path(__file__).parent.parent / "double"
 EMPTY = ["00002.png", "00004.png"]
 
 

@@ -12,12 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
-from support import assert_conserved, environment, small_frames, until
+from support import DOUBLE, assert_conserved, environment, small_frames, until
 
 from dflwrap.cli.signals import CLOSING, _Console
-from dflwrap.supervisor.control import ENDING, FINISHING, Control
+from dflwrap.supervisor.stop_request import ENDING, FINISHING, Control
 
-DOUBLE = Path(__file__).parent.parent / "double"
 LIMIT = 120.0
 
 posix = pytest.mark.posix
@@ -183,7 +182,7 @@ def test_a_stop_takes_no_lock_that_the_interrupted_code_may_hold() -> None:
     control = Control()
     script = (
         "import signal, sys, threading, os, time\n"
-        "from dflwrap.supervisor.control import Control\n"
+        "from dflwrap.supervisor.stop_request import Control\n"
         "for _ in range(300):\n"
         "    control = Control()\n"
         "    signal.signal(signal.SIGALRM, lambda *_: control.request_stop())\n"

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from dflwrap.common import trees, windows_files
+from dflwrap.common import trees
 from dflwrap.common.trees import remove_file, remove_tree
+from dflwrap.common.windows import files as windows_files
 from dflwrap.frames import batch
 from dflwrap.frames.batch import link_frame
 from dflwrap.frames.judgement import Entry

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dflwrap.common.windows_console import without_quick_edit
+from dflwrap.common.windows.console import without_quick_edit
 
 CMD = 0x0001 | 0x0002 | 0x0004 | 0x0010 | 0x0020 | 0x0040 | 0x0080
 """A new cmd window of Windows 10: QuickEdit among them."""

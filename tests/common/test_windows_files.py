@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from dflwrap.common import retrying, windows_files
-from dflwrap.common.windows_files import delete_name, move_file
+from dflwrap.common import retrying
+from dflwrap.common.windows import files as windows_files
+from dflwrap.common.windows.files import delete_name, move_file
 from dflwrap.faceset import moving
 from dflwrap.faceset.moving import move_without_overwriting
 

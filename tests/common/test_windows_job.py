@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from dflwrap.common import windows_job
-from dflwrap.common.windows_job import BasicLimits, ExtendedLimits, Job, kill_on_close, memory_bound
+from dflwrap.common.windows import job as windows_job
+from dflwrap.common.windows.job import BasicLimits, ExtendedLimits, Job, kill_on_close, memory_bound
 
 
 class PlayedKernel32:
@@ -105,7 +105,7 @@ def test_crash_dialogs_are_off_and_what_was_set_stays() -> None:
 @pytest.mark.windows
 def test_a_process_in_a_bounded_job_is_refused_more_memory() -> None:
     script = (
-        "from dflwrap.common.windows_job import Job, memory_bound\n"
+        "from dflwrap.common.windows.job import Job, memory_bound\n"
         "assert Job(memory_bound(256 << 20)).assign_me()\n"
         "try:\n    bytearray(512 << 20)\nexcept MemoryError:\n    print('bounded')\n"
     )

@@ -21,7 +21,7 @@ from support import until
 import dflwrap.extractors.deepfacelab
 
 DOUBLE = Path(__file__).parents[1] / "double"
-AGENT = Path(dflwrap.extractors.deepfacelab.__file__).with_name("agent.py")
+AGENT = Path(dflwrap.extractors.deepfacelab.__file__).with_name("agent") / "start.py"
 OPTIONS = (
     *("--detector", "s3fd", "--face-type", "whole_face", "--max-faces-from-image", "0"),
     *("--image-size", "256", "--jpeg-quality", "90", "--no-output-debug"),

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from dflwrap.extractors.deepfacelab.inside import crew as module
-from dflwrap.extractors.deepfacelab.inside.crew import Crew
-from dflwrap.extractors.deepfacelab.inside.workers import BUSY, FREE
+from dflwrap.extractors.deepfacelab.agent import worker_processes as module
+from dflwrap.extractors.deepfacelab.agent.worker_processes import Crew
+from dflwrap.extractors.deepfacelab.agent.worker_slot import BUSY, FREE
 
 
 @pytest.fixture

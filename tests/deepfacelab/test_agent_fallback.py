@@ -75,4 +75,4 @@ def test_a_missing_main_says_how_to_use_it(double: Double) -> None:
     double.root = AGENT.parent
     ran = double.run({})
     assert ran.code == 2
-    assert ran.text.startswith("usage: agent.py") and "Traceback" not in ran.text
+    assert ran.text.startswith("usage: start.py") and "Traceback" not in ran.text

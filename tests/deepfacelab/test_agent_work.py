@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dflwrap.extractors.deepfacelab.inside.work import Work
+from dflwrap.extractors.deepfacelab.agent.work import Work
 
 
 class NoCopies:

@@ -30,7 +30,7 @@ def test_every_option_that_would_be_asked_for_is_given() -> None:
         assert flag in text
     assert {"--jpeg-quality", "--no-output-debug", "--cpu-only"} <= set(argv)
     assert argv[argv.index("--input-dir") + 1] == "in; rm -rf $HOME", "one argument, whatever it holds"
-    assert argv[1].endswith("agent.py") and argv[2].endswith("main.py")
+    assert argv[1].endswith("start.py") and argv[2].endswith("main.py")
 
 
 def test_gpus_are_forced_by_index() -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from dflwrap.extractors.deepfacelab.inside import process, workers
-from dflwrap.extractors.deepfacelab.inside.workers import BUSY, WATCH_EVERY, Member, Slot
+from dflwrap.extractors.deepfacelab.agent import os_process as process
+from dflwrap.extractors.deepfacelab.agent import worker_slot as workers
+from dflwrap.extractors.deepfacelab.agent.worker_slot import BUSY, WATCH_EVERY, Member, Slot
 
 SETTINGS = SimpleNamespace(startup_timeout=60.0, frame_timeout=60.0, idle_timeout=60.0, stopped_timeout=15.0)
 

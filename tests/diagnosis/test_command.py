@@ -16,7 +16,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from dflwrap.cli import diagnose, rules
+from dflwrap.cli.commands import diagnose, rules
 from dflwrap.cli.diagnosing import quick
 from dflwrap.cli.share import redact
 from dflwrap.common.errors import DflwrapError

@@ -16,7 +16,7 @@ from dflwrap.frames.judgement import Entry
 from dflwrap.frames.names import is_single_name
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FaceFacts, Move, NewFrame, Outcome
-from dflwrap.supervisor.looks import LookBudget
+from dflwrap.supervisor.crosscheck.budget import LookBudget
 
 OUTSIDE = ["../x", "/etc/x", "a/b", "..", ".", "", "a\0b", "debug/../x", "debug//x", "debug/", "debug/a/b"]
 NO_NUMBER = ["x", 1.5, -1, b"1", 2**63 - 1 + 0.0]

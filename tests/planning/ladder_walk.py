@@ -9,8 +9,7 @@ from dflwrap.common.rungs import Rung
 from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verdict
 from dflwrap.planning.decision import Decision, NextPlan, Quarantine, RepairFrame, Stop, Wait, rungs_of
 from dflwrap.planning.fingerprint import fingerprint
-from dflwrap.planning.policy import decide
-from dflwrap.planning.types import (
+from dflwrap.planning.inputs import (
     GIB,
     AttemptRecord,
     DeviceInfo,
@@ -18,6 +17,7 @@ from dflwrap.planning.types import (
     RunContext,
     TelemetrySummary,
 )
+from dflwrap.planning.policy import decide
 
 WIDE = Plan(devices=(0,), workers=4)
 

@@ -25,8 +25,8 @@ from dflwrap.planning.fit import (
     reserve,
     rooms_of,
 )
+from dflwrap.planning.inputs import GIB, DeviceInfo, DeviceSummary, TelemetrySummary
 from dflwrap.planning.store import Peak, PeakKey, PeakStore
-from dflwrap.planning.types import GIB, DeviceInfo, DeviceSummary, TelemetrySummary
 
 
 def room(total: float, free: float, display: bool = False, index: int = 0) -> GpuRoom:

@@ -10,9 +10,9 @@ from ladder_walk import context
 from dflwrap.common.plan import Plan
 from dflwrap.planning.climb import after_success
 from dflwrap.planning.fit import GpuRoom
+from dflwrap.planning.inputs import GIB, AttemptRecord, DeviceInfo, DeviceSummary, TelemetrySummary
 from dflwrap.planning.learning import Learner
 from dflwrap.planning.store import PeakStore
-from dflwrap.planning.types import GIB, AttemptRecord, DeviceInfo, DeviceSummary, TelemetrySummary
 
 CARD = (DeviceInfo(0, "Card 0", 8 * GIB),)
 ROOM = (GpuRoom(0, 8 * GIB, int(7.5 * GIB)),)

@@ -20,8 +20,8 @@ from dflwrap.planning.decision import (
     VramCondition,
     Wait,
 )
+from dflwrap.planning.inputs import GIB, AttemptRecord, ForeignProcess, OnGpuFailure, TelemetrySummary
 from dflwrap.planning.policy import BARREN_ATTEMPTS, decide
-from dflwrap.planning.types import GIB, AttemptRecord, ForeignProcess, OnGpuFailure, TelemetrySummary
 
 OOM = failure("gpu-oom-tensor", "gpu-memory", "ResourceExhaustedError: OOM when allocating tensor")
 TDR = failure("tdr-launch-failed", "gpu-driver", "CUDA_ERROR_LAUNCH_FAILED")

@@ -12,8 +12,8 @@ from dflwrap.common.rungs import Rung
 from dflwrap.diagnosis.catalogue import load_catalogue
 from dflwrap.diagnosis.rule import Role
 from dflwrap.planning.decision import Stop, rungs_of
+from dflwrap.planning.inputs import OnGpuFailure
 from dflwrap.planning.ladder import BY_CATEGORY, BY_CAUSE, FRAME_FIRST, POISON, ladder_for
-from dflwrap.planning.types import OnGpuFailure
 
 VRAM_REST = "smaller_input weights_on_cpu"
 

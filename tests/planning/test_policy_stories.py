@@ -14,8 +14,8 @@ from dflwrap.common.rungs import Rung
 from dflwrap.common.verdict import Verdict
 from dflwrap.planning.climb import after_success
 from dflwrap.planning.decision import Stop
+from dflwrap.planning.inputs import GIB, DeviceSummary, OnGpuFailure, TelemetrySummary
 from dflwrap.planning.ladder import BY_CATEGORY, BY_CAUSE
-from dflwrap.planning.types import GIB, DeviceSummary, OnGpuFailure, TelemetrySummary
 
 OOM = failure("gpu-oom-tensor", "gpu-memory", "ResourceExhaustedError: OOM when allocating tensor")
 LOST = failure("xid-79-off-bus", "hardware", "Xid 79")

@@ -9,9 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from support import Finished, dflwrap
-
-DOUBLE = Path(__file__).parent.parent / "double"
+from support import DOUBLE, Finished, dflwrap
 
 
 def cards(number: int, free: int = 23000) -> str:

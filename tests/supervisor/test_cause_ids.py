@@ -11,9 +11,9 @@ from support import dflwrap
 
 from dflwrap import cli
 from dflwrap.diagnosis import load_catalogue
+from dflwrap.supervisor.attempt.judge import hang_id
 from dflwrap.supervisor.intake import FILTERED
-from dflwrap.supervisor.judging import hang_id
-from dflwrap.supervisor.liveness import Symptom
+from dflwrap.supervisor.liveness.watchdog import Symptom
 
 PACKAGE = Path(cli.__file__).parents[1]
 ROOMS = ("supervisor", "planning", "frames", "faceset", "ledger")

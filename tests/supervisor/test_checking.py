@@ -13,7 +13,7 @@ from support import until
 
 from dflwrap.frames.judgement import Entry
 from dflwrap.ledger.records import FrameRow
-from dflwrap.supervisor.batching import Batch
+from dflwrap.supervisor.batch import Batch
 from dflwrap.supervisor.checking import FrameChecker
 
 SECONDS = 60.0

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 from damaged import cut, encoded, first_scans, flipped, with_a_hole, without_data, zeroed
-from support import assert_conserved, dflwrap
+from support import DOUBLE, assert_conserved, dflwrap
 
-DOUBLE = Path(__file__).parent.parent / "double"
 WAYS = {
     "agent": ("--dfl-root", DOUBLE, "--dfl-python", sys.executable, "--extractor", "dfl"),
     "black box": ("--dfl-root", DOUBLE, "--dfl-python", sys.executable, "--extractor", "dfl", "--no-agent"),

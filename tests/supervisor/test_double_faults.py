@@ -16,11 +16,10 @@ import cv2
 import numpy as np
 import psutil
 import pytest
-from support import Finished, assert_conserved, contents, dflwrap, small_frames
+from support import DOUBLE, Finished, assert_conserved, contents, dflwrap, small_frames
 
 from dflwrap.faceset.verify import verify_face
 
-DOUBLE = Path(__file__).parent.parent / "double"
 FRAMES = 8
 POISON = "00004.png"
 ITSELF = "*00004.png"

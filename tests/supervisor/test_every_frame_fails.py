@@ -13,9 +13,8 @@ from typing import Any
 
 import psutil
 import pytest
-from support import Finished, all_gone, assert_conserved, environment, small_frames, until
+from support import DOUBLE, Finished, all_gone, assert_conserved, environment, small_frames, until
 
-DOUBLE = Path(__file__).parent.parent / "double"
 LIMIT = 400.0
 """Seconds after which a run counts as one that never ends; the longest of them takes a tenth of it when idle."""
 

@@ -19,11 +19,11 @@ from dflwrap.faceset.metadata import FaceMetadata, write_metadata
 from dflwrap.frames.inventory import take_inventory
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import Outcome
-from dflwrap.supervisor.batching import make_batch
+from dflwrap.supervisor.batch import make_batch
 from dflwrap.supervisor.intake import Intake, take_in
 from dflwrap.supervisor.reconcile.start import begin
 from dflwrap.supervisor.request import OnConflict, RunRequest
-from dflwrap.supervisor.runfolder import RunFolder
+from dflwrap.supervisor.run_folder import RunFolder
 
 SIZE = 64
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only here may a name be any bytes")

@@ -12,10 +12,10 @@ from support import until
 from dflwrap.common.events import Event, EventKind
 from dflwrap.common.plan import AttemptSpec, ExtractOptions, Plan
 from dflwrap.extractors.base import ConsoleReader, Extractor, ExtractorInfo, Launch
-from dflwrap.supervisor.attempt import Attempt, EndedBy, Watch
-from dflwrap.supervisor.control import Control
-from dflwrap.supervisor.streams import Line
-from dflwrap.supervisor.tree import ProcessTree
+from dflwrap.supervisor.attempt.monitor import Attempt, EndedBy, Watch
+from dflwrap.supervisor.process.streams import Line
+from dflwrap.supervisor.process.tree import ProcessTree
+from dflwrap.supervisor.stop_request import Control
 
 SCRIPT = """
 import json, os, sys, time

@@ -12,14 +12,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from support import Finished, contents, dflwrap, small_frames, until
+from support import DOUBLE, Finished, contents, dflwrap, small_frames, until
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.trees import is_link, make_folders, remove_tree
 from dflwrap.ledger.ledger import Ledger
-from dflwrap.supervisor.runfolder import MARK, RunFolder
+from dflwrap.supervisor.run_folder import MARK, RunFolder
 
-DOUBLE = Path(__file__).parent.parent / "double"
 FRAMES = 6
 
 

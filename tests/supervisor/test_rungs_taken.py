@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from nvml_play import compile_player
-from played_cards import DOUBLE, cards, extract, sentences
-from support import Finished, assert_conserved, dflwrap
+from played_cards import cards, extract, sentences
+from support import DOUBLE, Finished, assert_conserved, dflwrap
 
 from dflwrap.diagnosis.catalogue import load_catalogue
 from dflwrap.samples.generator import make_frames
@@ -115,14 +115,17 @@ ROWS = [
             cause,
             None,
             [
-                r"stopped, nothing is left to try \(--on-gpu-failure builtin would let .*\): .*\(stderr.log:\d+\)"
+                r"stopped, nothing is left to try \(--on-gpu-failure builtin would let .*\): .*\(stderr.log:\d+: .+\)"
             ],
             [{}],
         )
         for cause in ("np-int-removed", "tf-api-mismatch", "model-file-missing")
     ),
     Row(
-        "output-not-writable", None, [r"stopped: No permission to write to the folder \(stderr.log:1\)"], [{}]
+        "output-not-writable",
+        None,
+        [r"stopped: No permission to write to the folder \(stderr.log:1: .+\)"],
+        [{}],
     ),
     Row(
         "unknown",
@@ -182,7 +185,7 @@ def test_the_built_in_extractor_goes_on_where_the_other_broke_off_and_the_report
     assert done.code == 0, done.stderr
     assert_conserved(done.report)
     (said,) = sentences(done.report)
-    assert re.search(r"deepfacelab -> the built-in extractor: .*cuDNN.* \(stderr.log:\d+\)", said)
+    assert re.search(r"deepfacelab -> the built-in extractor: .*cuDNN.* \(stderr.log:\d+: .+\)", said)
     by = done.report["extracted_by"]
     first, second = len(by["deepfacelab"]), len(by["builtin"])
     assert first >= 5 and second >= 1

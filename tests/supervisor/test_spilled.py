@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dflwrap.planning.types import GIB, DeviceSummary, TelemetrySummary
-from dflwrap.supervisor.attempting import AttemptRunner
+from dflwrap.planning.inputs import GIB, DeviceSummary, TelemetrySummary
+from dflwrap.supervisor.attempt.runner import AttemptRunner
 
 
 @pytest.mark.parametrize(("spilled", "told"), [(3 * GIB, True), (GIB // 10, False), (None, False)])

@@ -10,7 +10,7 @@ from dflwrap.common.plan import Plan
 from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verdict
 from dflwrap.planning.decision import Wait
 from dflwrap.planning.policy import decide
-from dflwrap.planning.types import AttemptRecord, DeviceInfo, RunContext
+from dflwrap.planning.inputs import AttemptRecord, DeviceInfo, RunContext
 from dflwrap.planning.waiting import wait_for_vram
 from dflwrap.telemetry.gpu import open_gpu
 from dflwrap.telemetry.host import HostReader

@@ -67,9 +67,9 @@ def test_a_driver_that_tells_everything(play: Play) -> None:
             "throttle": ["sw_power_cap", "sw_thermal_slowdown"],
             "ecc_uncorrected": 2,
             "processes": [
-                {"pid": 100, "used": 3000 * MIB},
-                {"pid": 101, "used": 250 * MIB},
-                {"pid": 102, "used": 40 * MIB},
+                {"pid": 100, "used": 3000 * MIB, "shared": None},
+                {"pid": 101, "used": 250 * MIB, "shared": None},
+                {"pid": 102, "used": 40 * MIB, "shared": None},
             ],
             "xids": [],
             "lost": False,
@@ -86,7 +86,10 @@ def test_a_driver_that_tells_next_to_nothing(play: Play) -> None:
 
 def test_memory_per_process_that_is_not_available_stays_unknown(play: Play) -> None:
     sample = play(FULL + "0 0 graphics 101:NA\n0 0 procs 7:NA\n", SAMPLES, "1")["samples"][0][0]
-    assert sample["processes"] == [{"pid": 7, "used": None}, {"pid": 101, "used": None}]
+    assert sample["processes"] == [
+        {"pid": 7, "used": None, "shared": None},
+        {"pid": 101, "used": None, "shared": None},
+    ]
 
 
 def test_an_old_driver_answers_under_its_old_names(old_player: Path, tmp_path: Path) -> None:
@@ -94,7 +97,7 @@ def test_an_old_driver_answers_under_its_old_names(old_player: Path, tmp_path: P
     script.write_text(FULL + "0 0 procs 100:3000\n")
     sample = run_child(old_player, script, SAMPLES, "1")["samples"][0][0]
     assert sample["throttle"] == ["sw_power_cap", "sw_thermal_slowdown"]
-    assert sample["processes"] == [{"pid": 100, "used": 3000 * MIB}]
+    assert sample["processes"] == [{"pid": 100, "used": 3000 * MIB, "shared": None}]
 
 
 def test_a_card_that_fills_up_is_followed(play: Play) -> None:

@@ -14,7 +14,7 @@ from dflwrap.common.events import EventKind
 from dflwrap.common.text import display
 from dflwrap.extractors.builtin.engine import engine_version
 from dflwrap.extractors.builtin.folders import listed_frames, prepared_folders
-from dflwrap.extractors.builtin.host import ExtractionFailedError, Host
+from dflwrap.extractors.builtin.pool import ExtractionFailedError, Host
 from dflwrap.extractors.builtin.reporting import Console, EventWriter
 from dflwrap.extractors.builtin.settings import WorkerSettings
 

@@ -14,7 +14,7 @@ from dflwrap.common.plan import REPAIR_BOUND, AttemptSpec, Plan
 from dflwrap.extractors.base import Launch
 from dflwrap.extractors.deepfacelab.install import DflInstall
 
-AGENT = Path(__file__).with_name("agent.py")
+AGENT = Path(__file__).with_name("agent") / "start.py"
 CUDA_CACHE_BYTES = 2_147_483_647
 """The size DeepFaceLab means to set (2 GiB - 1), under a name that CUDA does not know."""
 
@@ -144,7 +144,7 @@ def _below(startup_timeout: float) -> float:
 
 
 def _agent_settings(install: DflInstall, spec: AttemptSpec, plan: Plan) -> dict[str, str]:
-    """What `inside.settings` reads. The agent's bounds lie below the supervisor's, so that it is the
+    """What `agent.settings` reads. The agent's bounds lie below the supervisor's, so that it is the
     agent that replaces a worker, not the supervisor that ends the attempt."""
     return {
         EVENTS_ENV: spec.events_path,

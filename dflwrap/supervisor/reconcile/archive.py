@@ -10,7 +10,7 @@ from pathlib import Path
 from dflwrap.common.retrying import retry_held_open
 from dflwrap.faceset.moving import flush_folder, move_without_overwriting
 from dflwrap.faceset.promotion import cannot_write
-from dflwrap.supervisor.runfolder import RunFolder
+from dflwrap.supervisor.run_folder import RunFolder
 
 EARLIER = "earlier"
 FACES = "faces"

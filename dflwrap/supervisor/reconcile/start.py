@@ -23,7 +23,7 @@ from dflwrap.supervisor.reconcile.clip import ClipJudge, ClipNow, by_frame, look
 from dflwrap.supervisor.reconcile.conflict import ConflictError, Meets
 from dflwrap.supervisor.reconcile.end import folder_id
 from dflwrap.supervisor.request import OnConflict, RunRequest
-from dflwrap.supervisor.runfolder import RunFolder
+from dflwrap.supervisor.run_folder import RunFolder
 
 SAME_OPTIONS = ("detector", "face_type", "max_faces_from_image", "image_size", "jpeg_quality")
 """What makes the look of the faces, which must be one within a run; debug pictures may come and go."""

@@ -1,0 +1,1 @@
+"""What only Windows has, behind functions that do nothing elsewhere."""

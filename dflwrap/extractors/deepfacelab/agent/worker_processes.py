@@ -1,0 +1,203 @@
+"""The workers of a pool as processes: started, watched, buried, replaced, ended.
+
+- A worker that dies is noticed by its exit status, and buried once its last messages have been heard.
+- A worker that is stopped, idle or spinning beyond its bound is killed (SIGKILL) and counts as dead.
+- Where a worker died in a frame, that slot may get a spare beside the next worker: the next one gets the
+  suspected frame, and where that kills it too, the spare goes on at once.
+"""
+# mypy: ignore-errors
+# ruff: noqa: B905
+
+import os
+import queue
+import time
+
+from . import event_writer, os_process
+from .worker_slot import FREE, STARTING, Member, Slot, labels
+
+DRAIN_SECONDS = 0.3
+"""How long after a worker's death its last messages may still arrive."""
+DEAF_SECONDS = 1.0
+"""A worker whose messages cannot be read any more (its pipe has ended) is given this long to end itself."""
+STARTS_AFTER_DEATH, STARTS_AFTER_ERROR = 3, 2
+"""Starts of one slot in a row that may fail: by dying; by a Python error (which tends to come again) or by
+hanging (which costs the whole bound)."""
+SLOT_DOUBTS = 6
+"""A slot on which so many frames have failed since it got a new worker, and none has succeeded, is given up where
+another slot works: its card is ill. It would eat the input, for failing is fast."""
+SPARE_MEMORY = 3 * 1024**3
+"""Bytes of free memory that a spare wants (a worker holds 0.8 GB): the death may have been for want of it."""
+SPARE_GIB = 6.0
+"""A spare worker holds VRAM (context, weights): only on devices of at least this size."""
+
+
+class Crew:
+    def __init__(self, extract, settings, reporter, console, work):
+        self._extract, self._settings, self._reporter = extract, settings, reporter
+        self._console, self._work = console, work
+        self._kernels = os_process.GrowingFolder(settings.kernel_cache)
+        self.inbox = queue.Queue()
+        self.slots = []
+
+    def provide(self, recipes):
+        """A slot for each of DeepFaceLab's recipes (name, host_dict, client_dict)."""
+        self.slots = [Slot(label, recipe) for label, recipe in zip(labels(recipes), recipes)]
+
+    def members(self):
+        for slot in self.slots:
+            if slot.member is not None:
+                yield slot.member
+            if slot.spare is not None:
+                yield slot.spare
+
+    # -- starting, replacing -------------------------------------------------------------------------
+
+    def start(self):
+        for slot in self.slots:
+            slot.member = self._started(slot)
+
+    def _started(self, slot):
+        cli = self._extract.SubprocessorCli_class(slot.client_dict)
+        cli.state, cli.sent_time, cli.sent_data = 1, 0, None
+        cli.name, cli.host_dict = slot.name, slot.host_dict
+        member = Member(slot, cli, self.inbox)
+        self._reporter.emit("worker_starting", worker=slot.label, pid=member.pid)
+        return member
+
+    def restart(self, slot, spare):
+        """A worker for an empty slot, where frames are left for it. `spare`: the last one died in a frame."""
+        if slot not in self.slots:
+            return
+        if slot.member is None and self._work.left:
+            slot.member = self._started(slot)
+            if spare and self._work.has_suspects and self._may_spare(slot):
+                slot.spare = self._started(slot)
+
+    def renew(self, slot):
+        """A new worker in the slot, whoever held it."""
+        if slot.member is not None:
+            slot.member.end()
+        slot.member = self._started(slot)
+
+    def _may_spare(self, slot):
+        if not self._settings.spare or any(one.spare is not None for one in self.slots):
+            return False
+        memory = os_process.available_memory()
+        if memory is not None and memory < SPARE_MEMORY:
+            return False
+        if slot.on_cpu:
+            return (os.cpu_count() or 1) >= 2
+        for device in getattr(self._extract, "devices", ()):
+            if device[0] == slot.client_dict.get("device_idx"):
+                return device[3] >= SPARE_GIB
+        return False
+
+    def give_up_ill(self, slot):
+        """End the worker of a slot that is ill while another works, and close the slot. True if so."""
+        ill = self._work.errors_in_doubt(slot) >= SLOT_DOUBTS
+        if slot.given_up or not ill or not any(one.works for one in self.slots):
+            return False
+        slot.given_up = True
+        message = f"{slot.name} fails on everything, the others go on without it."
+        event_writer.say(self._console.log_info, message)
+        slot.member.reason = "errors"
+        os_process.kill(slot.member.cli.p)
+        return True
+
+    @staticmethod
+    def first_ready(slot):
+        """The slot's worker, or None; its spare changes places with one that still starts."""
+        member, spare = slot.member, slot.spare
+        if spare is not None and member is not None and (spare.state, member.state) == (FREE, STARTING):
+            slot.member, slot.spare = spare, member
+        return slot.member
+
+    @staticmethod
+    def dismiss_spare(member):
+        """A worker has done its frame: the spare beside it is not needed."""
+        slot = member.slot
+        if member is slot.member and slot.spare is not None:
+            spare, slot.spare = slot.spare, None
+            spare.end()
+
+    # -- dying ---------------------------------------------------------------------------------------
+
+    def dead(self):
+        """[(member, exit status)] of the workers that have died and whose last messages were heard."""
+        now = time.monotonic()
+        found = []
+        for member in self.members():
+            status = member.cli.p.exitcode
+            if status is None:
+                if member.deaf_since is not None and now - member.deaf_since > DEAF_SECONDS:
+                    member.reason = member.reason or "protocol"
+                    os_process.kill(member.cli.p)
+                continue
+            if member.dead_since is None:
+                member.dead_since = now
+            heard_out = member.state == FREE or member.deaf_since is not None
+            if heard_out or now - member.dead_since >= DRAIN_SECONDS:
+                found.append((member, status))
+        return found
+
+    def bury(self, member, status):
+        """Report a dead worker with its frame, and empty its place; a slot whose starts all fail is closed."""
+        slot = member.slot
+        self._reporter.emit(
+            "worker_lost",
+            worker=slot.label,
+            pid=member.pid,
+            exit_status=status,
+            phase=member.phase,
+            reason=member.reason or "died",
+            error=event_writer.last_line(member.start_error),
+            **({} if member.frame is None else {"frame": member.frame.filepath.name}),
+            **({"given_up": True} if slot.given_up else {}),
+        )
+        member.end(1.0)
+        if member is slot.spare:
+            slot.spare = None
+            return
+        slot.member, slot.spare = slot.spare, None
+        if slot.given_up:
+            self.slots.remove(slot)
+        elif member.state == STARTING:
+            slot.start_failures += 1
+            quick = member.start_error is None and member.reason is None
+            limit = STARTS_AFTER_DEATH if quick else STARTS_AFTER_ERROR
+            if slot.start_failures >= limit and slot.member is None:
+                self.slots.remove(slot)
+
+    def enforce_bounds(self, longest):
+        """Kill what is overdue. `longest`: seconds of the slowest frame so far, or None."""
+        for member in self.members():
+            if member.reason is None and member.dead_since is None:
+                reason = member.overdue(self._settings, longest)
+                if reason in ("hang", "spin") and member.phase != "steady" and self._kernels.grew():
+                    member.excuse()
+                elif reason is not None:
+                    member.reason = reason
+                    message = f"{member.slot.name} doesnt response, terminating it. ({reason})"
+                    event_writer.say(self._console.log_info, message)
+                    os_process.kill(member.cli.p)
+
+    def close(self):
+        """Ask the workers to end, give them two seconds, kill what is left; never join without a bound."""
+        members = list(self.members())
+        for member in members:
+            if member.state == FREE and member.reason is None:
+                member.send({"op": "close"})
+        limit = time.monotonic() + 2.0
+        waiting = [m for m in members if m.state == FREE and m.reason is None]
+        while waiting and time.monotonic() < limit:
+            try:
+                member, message = self.inbox.get(timeout=0.1)
+            except queue.Empty:
+                waiting = [m for m in waiting if m.cli.p.exitcode is None]
+                continue
+            if message is None or message.get("op") in ("finalized", "error"):
+                waiting = [m for m in waiting if m is not member]
+        for member in members:
+            os_process.kill(member.cli.p)
+        for member in members:
+            member.end()

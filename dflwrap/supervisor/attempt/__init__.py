@@ -1,0 +1,1 @@
+"""One start of the extractor, from its batch to its record."""

@@ -1,0 +1,1 @@
+"""Is what the extractor says true? A second one looks at a sample."""

@@ -1,0 +1,1 @@
+"""Folders that a run stands on: gone, full, unreadable, and back again."""

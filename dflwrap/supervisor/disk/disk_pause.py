@@ -1,0 +1,60 @@
+"""A disk that filled up under dflwrap's own writing: wait for room, where the user allows waiting."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from dflwrap.common.errors import NeedsUserError
+from dflwrap.common.plan import Plan
+from dflwrap.planning.policy import wait_for_room
+from dflwrap.supervisor.attempt.runner import AttemptRunner
+
+DISK_FULL = "disk-full"
+MOST_BARREN = 3
+"""Pauses in a row with no frame gained in between: then waiting does not help."""
+FEWEST_FRAMES = 8
+
+
+class DiskPause:
+    """The pauses of one run."""
+
+    def __init__(self) -> None:
+        self._open_at_last: int | None = None
+        self._barren = 0
+
+    def room_again(self, error: NeedsUserError, runner: AttemptRunner, plan: Plan) -> bool:
+        """Wait until the output's disk has room, then finish what the full disk interrupted.
+
+        False: it is another error, there was no room within the bound, or the disk was full again and again
+        with nothing gained. Also returns when the user stops the run. What the broken attempt had extracted
+        but not moved is extracted again.
+        """
+        if error.cause != DISK_FULL:
+            return False
+        still_open = runner.ledger.counts().open
+        self._barren = self._barren + 1 if still_open == self._open_at_last else 1
+        self._open_at_last = still_open
+        if self._barren > MOST_BARREN:
+            return False
+        step = wait_for_room(plan, str(error))
+        runner.reporter.notice(step.sentence)  # into the ledger later: its disk may be the full one
+        runner.state.stage = "waiting"
+        runner.reporter.changed(runner.state)
+        with suppress(NeedsUserError):
+            runner.promoter.repair()  # moves need next to no room; what they move goes with the next line
+        with suppress(NeedsUserError):
+            runner.folder.clear_work(runner.ledger)
+        came = runner.observer.wait(step, runner.control)
+        if runner.control.stopping:
+            return True
+        if came:
+            runner.promoter.repair()
+            runner.ledger.decide(None, step.sentence)
+        return came
+
+    def smaller(self, plan: Plan, frames: int) -> Plan:
+        """After a second barren pause: the batch itself may need more room than there is."""
+        if self._barren < 2:
+            return plan
+        return replace(plan, batch_size=max(FEWEST_FRAMES, (plan.batch_size or frames) // 4))

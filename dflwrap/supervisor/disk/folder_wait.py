@@ -1,0 +1,68 @@
+"""A folder of the run that went away: wait for it to come back, then resume."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+from dflwrap.common.errors import NeedsUserError
+from dflwrap.supervisor.attempt.runner import AttemptRunner
+from dflwrap.supervisor.disk.storage import OUTPUT_GONE, FolderGoneError
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks for it."""
+ANSWER_BOUND = 5.0
+"""Seconds for one look: one that is slower is taken up by the next."""
+MOST_BARREN = 20
+"""Waits in a row with no frame gained in between: a folder that comes and goes like that is of no use."""
+
+
+class FolderWait:
+    """The waits of one run."""
+
+    def __init__(self, bound: float) -> None:
+        """bound: seconds of one wait; infinite where the user said so."""
+        self._bound = bound
+        self._open_at_last: int | None = None
+        self._barren = 0
+
+    def back_again(self, error: NeedsUserError, runner: AttemptRunner) -> bool:
+        """Wait until every folder of the run is there again, and put the run back onto it.
+
+        False: no folder is gone, `error` has another reason. Also returns when the user stops the run. Raises
+        FolderGoneError when the bound is over.
+        """
+        if runner.control.stopping:  # an answer cut short by that is none
+            return isinstance(error, FolderGoneError) and error.cause != OUTPUT_GONE
+        gone = error if isinstance(error, FolderGoneError) else runner.storage.gone()
+        if gone is None or not self._may_wait(runner):
+            return False
+        bound = f" for up to {self._bound / 60:.0f} min" if self._bound != float("inf") else ""
+        runner.reporter.notice(f"{gone} Waiting for it{bound}. {gone.steps[0]}")
+        runner.state.stage = "waiting"
+        runner.reporter.changed(runner.state)
+        began = time.monotonic()
+        while (still := runner.storage.gone(bound=ANSWER_BOUND)) is not None:
+            if time.monotonic() - began > self._bound:
+                raise still from error
+            if runner.control.pause(LOOK_EVERY):
+                if still.cause == OUTPUT_GONE:  # nothing can be written down of the interruption
+                    raise still from error
+                return True
+        self._take_up(runner)
+        runner.reporter.notice("Everything is there again: resuming.")
+        return True
+
+    def _may_wait(self, runner: AttemptRunner) -> bool:
+        still_open = runner.state.counts.open
+        self._barren = self._barren + 1 if still_open == self._open_at_last else 1
+        self._open_at_last = still_open
+        return self._barren <= MOST_BARREN
+
+    def _take_up(self, runner: AttemptRunner) -> None:
+        """The files that were open may belong to a disk that is no more, even where it looks the same."""
+        runner.ledger.reconnect()
+        runner.folder.lock_again()
+        runner.promoter.repair()
+        with suppress(OSError):
+            runner.folder.clear_work(runner.ledger)

@@ -1,0 +1,1 @@
+"""Is the extractor alive: time limits that are learned, and signs of work."""

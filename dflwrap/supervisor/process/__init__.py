@@ -1,0 +1,1 @@
+"""Starting, guarding and ending a process tree, and its streams."""

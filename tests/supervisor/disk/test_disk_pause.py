@@ -1,0 +1,73 @@
+"""A disk that fills up during the run: with --wait-for-disk the run pauses, and goes on when there is room."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from disks import small_disk
+from support import DOUBLE, assert_conserved, small_frames
+
+FRAMES = 10
+
+
+def fill(disk: Path) -> Path:
+    filler = disk / "filler.bin"
+    with filler.open("wb", buffering=0) as stream:
+        try:
+            while True:
+                stream.write(b"\0" * 4096)
+        except OSError:
+            pass
+    return filler
+
+
+def until(condition: Callable[[], bool], running: subprocess.Popen[str], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert running.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_disk_that_filled_up_pauses_the_run_where_that_is_allowed(tmp_path: Path, wait: bool) -> None:
+    frames, script, said = tmp_path / "frames", tmp_path / "script.json", tmp_path / "said.txt"
+    small_frames(frames, FRAMES)
+    script.write_text(json.dumps({"options": {"frame_seconds": 0.3}}))
+    with small_disk(tmp_path / "disk", "24m") as disk:
+        output = disk / "aligned"
+        command = [sys.executable, "-m", "dflwrap", "extract", "--input-dir", frames, "--output-dir", output]
+        command += ["--json", "--dfl-root", DOUBLE, "--dfl-python", sys.executable, "--extractor", "dfl"]
+        command += ["--cpu-only", "--image-size", "256", "--workers", "1"]
+        command += ["--wait-for-disk"] if wait else []
+        env = {**os.environ, "DFLWRAP_DOUBLE_SCRIPT": str(script)}
+        with said.open("w") as stderr:
+            running = subprocess.Popen(command, env=env, text=True, stdout=subprocess.PIPE, stderr=stderr)
+        try:
+            until(lambda: output.is_dir() and len(list(output.iterdir())) >= 2, running)
+            filler = fill(disk)
+            if wait:
+                until(lambda: "waiting until the output disk has" in said.read_text(), running)
+                filler.unlink()
+            stdout = running.communicate(timeout=120)[0]
+        finally:
+            running.kill()
+            running.wait()
+        report = json.loads(stdout)
+        assert_conserved(report)
+        faces = len(list(output.iterdir()))
+        if wait:
+            assert running.returncode == 0, said.read_text()
+            assert report["frames"]["extracted"] == faces == FRAMES
+        else:
+            assert running.returncode == 3, said.read_text()
+            assert report["run"]["stop"]["cause"] == "disk-full"
+            assert report["frames"]["extracted"] == faces < FRAMES
+        shutil.rmtree(output)
