@@ -40,6 +40,40 @@ def test_the_reason_decides_in_every_language(cause: str, head: str) -> None:
         assert named(TF + head.format(reason) + AFTER) == cause, reason
 
 
+_PAGES = {
+    "а": ("cp1251", "cp866"), "가": ("cp949",), "ア": ("cp932",), "中": ("gb18030", "big5"), "a": ("cp1252", "cp850"),
+}  # fmt: skip
+"""The ANSI and OEM code pages of a Windows, by the script of its language."""
+
+
+def _script(text: str) -> str:
+    for first, last, name in (
+        ("\u0400", "\u04ff", "а"),
+        ("\uac00", "\ud7a3", "가"),
+        ("\u3040", "\u30ff", "ア"),
+        ("\u4e00", "\u9fff", "中"),
+    ):
+        if any(first <= char <= last for char in text):
+            return name
+    return "a"
+
+
+@pytest.mark.parametrize("cause", REASONS)
+def test_the_reason_is_read_in_the_code_page_of_its_windows(cause: str) -> None:
+    more = {
+        "tf-dll-missing": ["지정된 모듈을 찾을 수 없습니다.", "找不到指定的模組。"],
+        "paging-file-too-small": ["페이징 파일이 너무 작아 이 작업을 완료할 수 없습니다."],
+    }
+    for reason in [*REASONS[cause], *more.get(cause, [])]:
+        for page in _PAGES[_script(reason)]:
+            try:
+                data = (TF + f"ImportError: DLL load failed: {reason}" + AFTER).encode(page)
+            except UnicodeEncodeError:
+                continue
+            primary = diagnose_text([("dfl.log", data)]).primary
+            assert primary is not None and primary.id == cause, (page, reason)
+
+
 @pytest.mark.parametrize(
     ("number", "cause"),
     [(126, "tf-dll-missing"), (5, "library-access-denied"), (4551, "application-control"), (193, "bad-image-dll"), (1455, "paging-file-too-small"), (1816, "paging-file-too-small"), (127, "library-wrong-version"), (225, "av-quarantine"), (1450, "host-memoryerror"), (1117, "failing-disk")],

@@ -163,6 +163,9 @@ def page(rule: Rule) -> str:
         ]
     if rule.steps:
         lines += ["", "What you can do", *(f"  {n}. {step}" for n, step in enumerate(rule.steps, 1))]
+    for variant in rule.variants:
+        lines += ["", f"Instead, where the log holds {variant.when}"]
+        lines += [f"  {n}. {step}" for n, step in enumerate(variant.steps, 1)]
     if rule.not_proof:
         lines += ["", "What a match does not prove", f"  {rule.not_proof}"]
     lines += ["", "What it is found by", *(f"  {sig.pattern}" for sig in rule.signatures)]
