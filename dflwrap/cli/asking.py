@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import queue
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import IO
 
 from dflwrap.common.text import display
@@ -29,9 +31,13 @@ def somebody_there(stream: IO[str]) -> bool:
 
 
 def ask_conflict(
-    conflict: ConflictError, stream: IO[str], stopping: Callable[[], bool], bound: float = ANSWER_BOUND
+    conflict: ConflictError,
+    stream: IO[str],
+    stopping: Callable[[], bool],
+    bound: float = ANSWER_BOUND,
+    default: OnConflict = OnConflict.STOP,
 ) -> OnConflict:
-    """Show the conflict and its choices; the answer, or STOP without one in `bound` seconds."""
+    """Show the conflict and its choices; the answer, or `default` without one in `bound` seconds."""
     letters = {"s": OnConflict.SET_ASIDE, "q": OnConflict.STOP}
     lines = [
         f"{display(conflict.sentence)}.",
@@ -42,30 +48,37 @@ def ask_conflict(
         lines.append("  a  add: the earlier faces stay, the new ones get names of their own beside them")
     lines.append("  q  stop, and change nothing")
     keys = "/".join(letters)
-    stream.write("\n".join(lines) + f"\nYour choice [{keys}], within {bound:.0f} s: ")
+    stream.write("\n".join(lines) + "\n")
+    prompt = f"Your choice [{keys}], within {bound:.0f} s: "
+    while (answer := ask(prompt, stream, stopping, bound)) is not None:
+        if answer in letters:
+            return letters[answer]
+        prompt = f"Please type one of {keys} and press Enter: "
+    stream.write(f"\nNo answer: {'nothing was changed' if default is OnConflict.STOP else default.value}.\n")
+    return default
+
+
+def ask(
+    prompt: str, stream: IO[str], stopping: Callable[[], bool], bound: float = ANSWER_BOUND
+) -> str | None:
+    """The line that is typed, in lower case; None at the end of the input, at a stop, or after `bound` seconds."""
+    stream.write(prompt)
     stream.flush()
     deadline = time.monotonic() + bound
     answers = _lines_of_stdin()
-    while not stopping():
-        try:
+    while not stopping() and time.monotonic() <= deadline:
+        with suppress(queue.Empty):
             answer = answers.get(timeout=_SLICE)
-        except queue.Empty:
-            if time.monotonic() > deadline:
-                stream.write("\nNo answer: nothing was changed.\n")
-                return OnConflict.STOP
-            continue
-        if answer is None:
-            break
-        if answer in letters:
-            return letters[answer]
-        stream.write(f"Please type one of {keys} and press Enter: ")
-        stream.flush()
-    return OnConflict.STOP
+            if answer is None:
+                answers.put(None)  # the next question must not wait either
+            return answer
+    return None
 
 
+@functools.cache
 def _lines_of_stdin() -> queue.SimpleQueue[str | None]:
-    """Lines typed, in lower case; None at the end. Read by a thread from the descriptor itself: a reader that is
-    left blocked in `sys.stdin` would hold its lock at the end of the interpreter."""
+    """Lines typed, in lower case; None at the end. One reader for all questions: a thread that reads from the
+    descriptor itself, for one that is left blocked in `sys.stdin` would hold its lock at the end of the interpreter."""
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def read() -> None:

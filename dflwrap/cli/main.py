@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dflwrap import __version__
-from dflwrap.cli.commands import diagnose, extract, handover, rules, setup, verify
+from dflwrap.cli.commands import diagnose, extract, handover, rules, scripts, setup, verify
 from dflwrap.common.errors import DamagedLedgerError, DflwrapError, ExitCode, NeedsUserError
 from dflwrap.common.output import prepare_output
 from dflwrap.common.text import display
@@ -50,6 +50,7 @@ extract.register(app)
 diagnose.register(app)
 handover.register(app)
 rules.register(app)
+scripts.register(app)
 setup.register(app)
 verify.register(app)
 

@@ -14,6 +14,7 @@ from dflwrap.cli.asking import ask_conflict, somebody_there
 from dflwrap.cli.display import make_reporter
 from dflwrap.cli.printer import CLOSE_BOUND, within
 from dflwrap.cli.signals import heard
+from dflwrap.cli.stock_questions import ask_options
 from dflwrap.cli.summary import print_summary
 from dflwrap.common.errors import ExitCode
 from dflwrap.common.text import display
@@ -40,10 +41,19 @@ def run_and_tell(
     *,
     as_json: bool,
     may_ask: bool,
+    questions: frozenset[str] | None = None,
 ) -> int:
-    """Run; the exit code. may_ask: a person at the terminal is asked what becomes of an earlier faceset."""
+    """Run; the exit code. may_ask: a person at the terminal is asked what becomes of an earlier faceset.
+
+    questions: not None = asked DeepFaceLab's questions as well, except for these options, which were given.
+    """
     control = Control()
     with heard(control):
+        stream = sys.stderr if as_json else sys.stdout
+        if questions is not None and somebody_there(stream):
+            may_ask = True
+            options = ask_options(request.options, questions, stream, lambda: control.stopping)
+            request = replace(request, options=options)
         return _heard(request, kind, dfl_root, dfl_python, control, as_json=as_json, may_ask=may_ask)
 
 
@@ -66,14 +76,16 @@ def _heard(
         without_dialogs()  # inherited by everything that this run starts
     state = RunState()
     stream = sys.stderr if as_json else sys.stdout  # with --json, stdout holds one object and nothing else
+    asked = may_ask and somebody_there(stream)
     result: RunResult | None = None
     try:
         try:
-            result = _run(request, chosen, control, state, stream)
+            first = replace(request, on_conflict=OnConflict.STOP) if asked else request
+            result = _run(first, chosen, control, state, stream)
         except ConflictError as conflict:
-            if not may_ask or not somebody_there(stream):
+            if not asked:
                 raise
-            choice = ask_conflict(conflict, stream, lambda: control.stopping)
+            choice = ask_conflict(conflict, stream, lambda: control.stopping, default=request.on_conflict)
             if choice is OnConflict.STOP:
                 raise
             result = _run(replace(request, on_conflict=choice), chosen, control, state, stream)

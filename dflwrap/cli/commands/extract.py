@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dflwrap.cli import arguments
+from dflwrap.cli.clips import folders
 from dflwrap.common.defaults import BLURRY_BELOW
 from dflwrap.common.errors import DflwrapError
 
@@ -31,12 +32,20 @@ def register(app: typer.Typer) -> None:
 
 
 def extract(
+    context: typer.Context,
+    frames: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Folder with the frames, in place of --input-dir; the faceset goes into its folder `aligned`.",
+            metavar="[FRAMES]",
+        ),
+    ] = None,
     input_dir: Annotated[
-        Path, typer.Option("--input-dir", help="Folder with the frames.", rich_help_panel=_DFL)
-    ],
+        Path | None, typer.Option("--input-dir", help="Folder with the frames.", rich_help_panel=_DFL)
+    ] = None,
     output_dir: Annotated[
-        Path, typer.Option("--output-dir", help="Folder of the faceset.", rich_help_panel=_DFL)
-    ],
+        Path | None, typer.Option("--output-dir", help="Folder of the faceset.", rich_help_panel=_DFL)
+    ] = None,
     detector: Annotated[str, typer.Option(help="s3fd, the automatic one.", rich_help_panel=_DFL)] = "s3fd",
     face_type: Annotated[
         str, typer.Option(help="half_face, full_face, whole_face, head, mark_only.", rich_help_panel=_DFL)
@@ -82,6 +91,19 @@ def extract(
     manual_window_size: Annotated[
         int, typer.Option(help="Accepted, without effect: no window is opened.", rich_help_panel=_DFL)
     ] = 1368,
+    clip: Annotated[
+        str | None,
+        typer.Option(
+            help="data_src or data_dst of DeepFaceLab's workspace, in place of the two folders.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    ask: Annotated[
+        bool,
+        typer.Option(
+            "--ask", help="At a terminal: ask what DeepFaceLab asks, a minute each.", rich_help_panel=_RUN
+        ),
+    ] = False,
     extractor: Annotated[
         str, typer.Option(help="auto, dfl, or builtin (no DeepFaceLab needed).", rich_help_panel=_RUN)
     ] = "auto",
@@ -200,6 +222,7 @@ def extract(
     from dflwrap.cli.running import run_and_tell
     from dflwrap.common.plan import ExtractOptions
 
+    given = frozenset(name for name in context.params if _is_given(context, name))
     options = ExtractOptions(
         detector=arguments.one_of("--detector", detector, ("s3fd",)),
         face_type=arguments.one_of(
@@ -215,9 +238,10 @@ def extract(
     from dflwrap.supervisor.crosscheck.final_check import SecondLook
     from dflwrap.supervisor.request import OnConflict, RunRequest
 
+    source, faceset = folders(input_dir, output_dir, frames or (), clip, dfl_root, dfl_python)
     request: RunRequest = RunRequest(
-        input_dir=arguments.folder("--input-dir", input_dir),
-        output_dir=arguments.folder("--output-dir", output_dir),
+        input_dir=source,
+        output_dir=faceset,
         options=options,
         cpu_only=cpu_only,
         gpus=arguments.gpus(force_gpu_idxs),
@@ -244,5 +268,19 @@ def extract(
     )
     kind = arguments.one_of("--extractor", extractor, ("auto", "dfl", "builtin"))
     raise typer.Exit(
-        run_and_tell(request, kind, dfl_root, dfl_python, as_json=json_output, may_ask=on_conflict is None)
+        run_and_tell(
+            request,
+            kind,
+            dfl_root,
+            dfl_python,
+            as_json=json_output,
+            may_ask=on_conflict is None,
+            questions=given if ask else None,
+        )
     )
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """On the command line; its default does not count."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

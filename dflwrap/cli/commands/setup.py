@@ -67,14 +67,21 @@ def samples() -> None:
 
 
 def remove() -> None:
-    """Remove what dflwrap keeps outside of its environment: what it measured, its caches.
+    """Remove what dflwrap keeps outside of its environment: its scripts, what it measured, its caches.
 
     scripts/install.py --uninstall does this first. Your own rules, your facesets and their run folders stay.
     """
     import platformdirs
 
     from dflwrap.common.trees import is_link, remove_file, remove_tree
+    from dflwrap.launchers.folder import remembered_folders, remove_scripts
 
+    for place in remembered_folders():
+        try:
+            for path in remove_scripts(place):
+                print(f"Removed: {display(str(path))}")
+        except DflwrapError as error:
+            print(f"dflwrap: {display(str(error))}", file=sys.stderr)
     folder = Path(platformdirs.user_cache_dir("dflwrap"))
     if is_link(folder) or not folder.is_dir():
         return

@@ -13,6 +13,7 @@ from dflwrap.common.events import EVENTS_ENV
 from dflwrap.common.plan import REPAIR_BOUND, AttemptSpec, Plan
 from dflwrap.extractors.base import Launch
 from dflwrap.extractors.deepfacelab.install import DflInstall
+from dflwrap.extractors.deepfacelab.stock_environment import stock_environment
 
 AGENT = Path(__file__).with_name("agent") / "start.py"
 CUDA_CACHE_BYTES = 2_147_483_647
@@ -53,20 +54,23 @@ def extract_arguments(spec: AttemptSpec, *, black_box: bool) -> list[str]:
 def build_environment(
     install: DflInstall, spec: AttemptSpec, environ: Mapping[str, str], *, black_box: bool
 ) -> dict[str, str]:
-    """The whole environment: the user's, less what belongs to dflwrap's own Python, plus the plan."""
+    """The whole environment: the user's, less what belongs to dflwrap's own Python, plus what DeepFaceLab's own
+    scripts set, plus the plan."""
     plan = spec.plan
-    env = {key: value for key, value in environ.items() if key.upper() not in _OURS}
+    stock = stock_environment(install, environ)
+    env = {key: value for key, value in environ.items() if key.upper() not in {*_OURS, *stock}}
+    env.update({key: value for key, value in stock.items() if value and key not in _OURS})
     if _same_folder(env.get("VIRTUAL_ENV"), sys.prefix):
         env.pop("VIRTUAL_ENV")
     env.update(_console_settings(environ))
-    env.update(_cuda_settings(environ, on_cpu=not plan.devices))
+    env.update(_cuda_settings(env, on_cpu=not plan.devices))
     env.update(thread_settings(plan.threads))
     if not plan.devices:
         # DeepFaceLab then skips the listing of devices: 1.4 s, and a known place to hang.
         env.update({"NN_DEVICES_INITIALIZED": "1", "NN_DEVICES_COUNT": "0", "CUDA_VISIBLE_DEVICES": "-1"})
     else:
         env.pop("CUDA_VISIBLE_DEVICES", None)  # DeepFaceLab removes it too: indices are the machine's
-    if install.layout == "windows-build":
+    if install.layout == "windows-build" and "PATH" not in stock:
         env["PATH"] = _build_path(install, env.get("PATH", ""))
     env.pop(EVENTS_ENV, None)
     if not black_box:

@@ -11,6 +11,7 @@ from dflwrap.extractors.base import ConsoleReader, Extractor, ExtractorInfo, Lau
 from dflwrap.extractors.deepfacelab.command import build_launch, cuda_cache_folder
 from dflwrap.extractors.deepfacelab.console import DflConsole
 from dflwrap.extractors.deepfacelab.install import DflInstall
+from dflwrap.extractors.deepfacelab.stock_environment import stock_environment
 
 
 class DeepFaceLabExtractor(Extractor):
@@ -35,7 +36,7 @@ class DeepFaceLabExtractor(Extractor):
     @property
     def cache_folder(self) -> Path:
         """The CUDA kernel cache: while it grows, silence is not a hang."""
-        return cuda_cache_folder(self._environ)
+        return cuda_cache_folder({**self._environ, **stock_environment(self.install, self._environ)})
 
     def info(self) -> ExtractorInfo:
         install = self.install

@@ -37,6 +37,8 @@ class DflInstall:
     """How it was found, for the user."""
     facts: dict[str, str] = field(default_factory=dict)
     """What its files say: fork, commit, python, and versions of tensorflow, numpy, opencv, ..."""
+    script: Path | None = None
+    """The env.sh that led to it."""
 
     @property
     def version(self) -> str:
@@ -164,7 +166,7 @@ def _complete(found: _Found, dfl_python: Path | None, environ: Mapping[str, str]
             "name it with --dfl-python."
         )
     main = found.main.absolute()
-    return DflInstall(main, python, found.layout, why, install_facts(main, python))
+    return DflInstall(main, python, found.layout, why, install_facts(main, python), found.script)
 
 
 def _interpreter(named: Path) -> Path:

@@ -1,7 +1,4 @@
-"""Variables out of a launcher's `env.sh`, read as text: it is never executed.
-
-The `setenv.bat` of a Windows build is not read: what it sets follows from where it lies (`command`, `install`).
-"""
+"""Variables out of a launcher's `env.sh`, read as text: it is never executed."""
 
 from __future__ import annotations
 

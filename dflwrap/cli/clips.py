@@ -1,0 +1,86 @@
+"""Which folders an extract works on: named, dropped onto a script, or those of a clip in DeepFaceLab's workspace."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from dflwrap.cli import arguments
+from dflwrap.common.errors import DflwrapError
+
+STARTED_AS = "DFLWRAP_STARTED_AS"
+"""Set by the scripts for cmd."""
+VIDEOS = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".wmv", ".m4v", ".mpg", ".mpeg", ".ts", ".flv"})
+
+
+def folders(
+    input_dir: Path | None,
+    output_dir: Path | None,
+    dropped: Sequence[Path],
+    clip: str | None,
+    dfl_root: Path | None,
+    dfl_python: Path | None,
+) -> tuple[Path, Path]:
+    """Input and output, full paths. What is named comes first, then what was dropped, then the clip.
+
+    Raises DflwrapError where one is missing, or what was dropped is no folder.
+    """
+    if dropped and input_dir is None:
+        input_dir = _folder(cut_by_cmd(os.environ.get(STARTED_AS, "")) or dropped)
+    elif dropped:
+        raise DflwrapError(f"Give the folder with the frames once: --input-dir or {dropped[0]}.")
+    if clip is not None and input_dir is None:
+        input_dir = _workspace(dfl_root, dfl_python) / arguments.one_of(
+            "--clip", clip, ("data_src", "data_dst")
+        )
+    if input_dir is None:
+        raise DflwrapError("Missing option '--input-dir': the folder with the frames.")
+    if output_dir is None and (dropped or clip is not None):
+        output_dir = input_dir / "aligned"
+    if output_dir is None:
+        raise DflwrapError("Missing option '--output-dir': the folder of the faceset.")
+    return arguments.folder("--input-dir", input_dir), arguments.folder("--output-dir", output_dir)
+
+
+def cut_by_cmd(line: str) -> Sequence[Path]:
+    """The one path that was dropped onto a script, where cmd has cut it at a `&` (or taken a `^` out of it).
+
+    Explorer puts quotes around a path only where it holds a space. line: how cmd was started, with `?` for `"`.
+    """
+    _, found, rest = line.partition("(dflwrap).bat? ")
+    path = rest.strip().removesuffix("?").strip()
+    if not found or "?" in path or " " in path or not any(sign in path for sign in "&^"):
+        return ()
+    return (Path(path),)
+
+
+def _folder(dropped: Sequence[Path]) -> Path:
+    if len(dropped) > 1:
+        raise DflwrapError(f"{len(dropped)} folders were given. Give one at a time.")
+    path = dropped[0]
+    if path.is_dir():
+        return path
+    if not path.exists():
+        raise DflwrapError(f"There is no folder {path}.")
+    if path.suffix.lower() in VIDEOS:
+        raise DflwrapError(
+            f"{path.name} is a video. Extract its frames first (DeepFaceLab's script 2 or 3), then use their folder."
+        )
+    if path.suffix.lower() in (".log", ".txt"):
+        raise DflwrapError(f'{path.name} is a log. To have it explained: dflwrap diagnose "{path}"')
+    return path.parent
+
+
+def _workspace(dfl_root: Path | None, dfl_python: Path | None) -> Path:
+    from dflwrap.extractors.deepfacelab import find_install
+    from dflwrap.launchers.workspace import workspace_of
+
+    try:
+        here: Path | None = Path.cwd()
+    except OSError:
+        here = None
+    install = find_install(dfl_root, dfl_python, os.environ, here)
+    if install is None:
+        raise DflwrapError("--clip: no DeepFaceLab was found near here. Name its folder with --dfl-root.")
+    return workspace_of(install, os.environ)

@@ -1,0 +1,1 @@
+"""Scripts that stand beside DeepFaceLab's own and start dflwrap: .bat for Windows, .sh elsewhere."""
