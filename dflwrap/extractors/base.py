@@ -56,7 +56,7 @@ class ConsoleReader(Protocol):
 class Extractor(ABC):
     """One way to extract faces. Knows nothing of runs, ledgers and policies."""
 
-    honours: frozenset[str]
+    supported_fields: frozenset[str]
     """Names of the `Plan` fields that have an effect here."""
     reports_frames: bool
     """True: `launch(spec)` writes one event per frame. False: black-box mode only."""

@@ -14,7 +14,7 @@ MIN_ROOM = 256 * 1024
 """Bytes: with less than this free, an error that SQLite cannot name is taken for a full disk."""
 
 
-def told(error: sqlite3.Error, path: Path) -> DflwrapError:
+def translate_sqlite_error(error: sqlite3.Error, path: Path) -> DflwrapError:
     """path: the ledger's file."""
     text = " ".join(str(error).split())
     if "Could not decode" in text:  # what follows in it is the value itself

@@ -178,7 +178,7 @@ class FrameTable(Store):
                 (cause, display(evidence), frame),
             )
 
-    def prepare_anew(self, frame: int, reason: str, max_side: int) -> None:
+    def reencode(self, frame: int, reason: str, max_side: int) -> None:
         """Let a frame enter its next attempt as a converted copy."""
         with self.transaction():
             self.db.execute(

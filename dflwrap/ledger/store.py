@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
-from dflwrap.ledger.error_messages import damaged, told
+from dflwrap.ledger.error_messages import damaged, translate_sqlite_error
 from dflwrap.ledger.schema import MIGRATIONS, TABLES, VERSION, connect, statements
 
 T = TypeVar("T")
@@ -37,12 +37,12 @@ class Store:
         try:
             self.db = connect(self.path)
         except sqlite3.DatabaseError as error:
-            raise self._told(error) from error
+            raise self._translated(error) from error
         try:
             self._open()
         except sqlite3.DatabaseError as error:
             self.db.close()
-            raise self._told(error) from error
+            raise self._translated(error) from error
         except BaseException:
             self.db.close()
             raise
@@ -73,8 +73,8 @@ class Store:
         if strange is not None:  # a view or a trigger would act where a table is read or written
             raise sqlite3.DatabaseError(f"it holds a {strange[0]}")
 
-    def _told(self, error: sqlite3.Error) -> DflwrapError:
-        return told(error, self.path)
+    def _translated(self, error: sqlite3.Error) -> DflwrapError:
+        return translate_sqlite_error(error, self.path)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -88,7 +88,7 @@ class Store:
             self.db.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
-            raise self._told(error) from error
+            raise self._translated(error) from error
 
     def _roll_back(self) -> None:
         """After some errors SQLite has done so itself; on a dying disk even this may fail."""
@@ -102,7 +102,7 @@ class Store:
         try:
             return self.db.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            raise self._told(error) from error
+            raise self._translated(error) from error
 
     def rows(self, make: Callable[..., T], query: str, values: Sequence[Any] = ()) -> list[T]:
         """`make` of each row's columns. Raises DamagedLedgerError for what it refuses (`ledger.values`)."""

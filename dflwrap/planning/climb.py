@@ -79,7 +79,7 @@ def _step(plan: Plan, telemetry: TelemetrySummary | None, context: RunContext) -
     """The next step towards the widest plan that has room, and its words."""
     wide = context.widest
     back = tuple(d for d in wide.devices if d in context.usable() and d not in plan.devices)
-    if "devices" not in context.honours:
+    if "devices" not in context.supported_fields:
         back = ()  # the built-in extractor has taken over
     if not plan.devices and back:
         back = tuple(d for d in back if _room(telemetry, d, 1, context))

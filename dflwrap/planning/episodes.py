@@ -17,7 +17,7 @@ SICK_AFTER = 3
 """Different frames that fail alike with none gained: the extractor is sick, not the frames."""
 
 
-def sick(history: tuple[AttemptRecord, ...], cause: str) -> bool:
+def unhealthy(history: tuple[AttemptRecord, ...], cause: str) -> bool:
     """Frame after frame fails alike and none is gained: not the frames."""
     seen: set[str] = set()
     for record in reversed(history):

@@ -42,7 +42,7 @@ PROBE_WORTH = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class GpuRoom:
+class GpuHeadroom:
     """What a GPU offers now. Bytes."""
 
     index: int
@@ -96,7 +96,7 @@ def cpu_plan(cores: int, ram_available: int | None) -> Plan:
 
 
 def fit_gpu(
-    rooms: tuple[GpuRoom, ...],
+    rooms: tuple[GpuHeadroom, ...],
     cores: int,
     ram_available: int | None = None,
     worker_vram: int | None = None,
@@ -135,7 +135,7 @@ def fit_workers(
     plan: Plan,
     *,
     cores: int,
-    rooms: tuple[GpuRoom, ...] = (),
+    rooms: tuple[GpuHeadroom, ...] = (),
     ram_available: int | None = None,
     worker_vram: int | None = None,
     worker_ram: int | None = None,
@@ -216,7 +216,7 @@ def measured_peak(telemetry: TelemetrySummary | None, plan: Plan) -> int | None:
     return max(known) // max(1, plan.workers) if known else None
 
 
-def rooms_of(devices: tuple[DeviceInfo, ...], telemetry: TelemetrySummary | None) -> tuple[GpuRoom, ...]:
+def rooms_of(devices: tuple[DeviceInfo, ...], telemetry: TelemetrySummary | None) -> tuple[GpuHeadroom, ...]:
     """The room on each GPU by the last samples, without what the extractor held; unread GPUs are left out."""
     rooms = []
     for device in devices:
@@ -224,7 +224,7 @@ def rooms_of(devices: tuple[DeviceInfo, ...], telemetry: TelemetrySummary | None
         free = None if summary is None else summary.free_without_us
         if summary is not None and free is not None:
             total = summary.total or device.total_memory
-            rooms.append(GpuRoom(device.index, total, free, device.drives_display))
+            rooms.append(GpuHeadroom(device.index, total, free, device.drives_display))
     return tuple(rooms)
 
 

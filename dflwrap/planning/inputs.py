@@ -183,7 +183,7 @@ class RunContext:
     on_gpu_failure: OnGpuFailure = OnGpuFailure.CPU
     extractor: str = "deepfacelab"
     builtin_available: bool = False
-    honours: frozenset[str] = frozenset(f.name for f in fields(Plan))
+    supported_fields: frozenset[str] = frozenset(f.name for f in fields(Plan))
     """Names of the plan's fields that the extractor honours; other rungs are skipped."""
     may_wait: bool = False
     """The user allows waiting for things that only people change (room on the disk)."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from dflwrap.common.plan import Plan
 from dflwrap.planning.fit import (
     Fit,
-    GpuRoom,
+    GpuHeadroom,
     fit_workers,
     measured_peak,
     probe_batch,
@@ -59,7 +59,7 @@ class Learner:
         cores: int,
         open_frames: int,
         devices: tuple[DeviceInfo, ...] = (),
-        rooms: tuple[GpuRoom, ...] = (),
+        rooms: tuple[GpuHeadroom, ...] = (),
         ram_available: int | None = None,
     ) -> FirstPlan:
         """Workers and threads for `plan`'s devices by what is remembered, else by careful assumptions."""

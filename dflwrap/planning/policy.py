@@ -31,7 +31,7 @@ from dflwrap.planning.episodes import (
     barren_attempts,
     failed_devices,
     same_failures,
-    sick,
+    unhealthy,
     used_rungs,
 )
 from dflwrap.planning.fingerprint import UNKNOWN_CAUSE
@@ -53,7 +53,7 @@ from dflwrap.planning.ladder import (
     Ladder,
     ladder_for,
 )
-from dflwrap.planning.reasons import evidence_lines, reason, sick_device
+from dflwrap.planning.reasons import evidence_lines, reason, unhealthy_device
 from dflwrap.planning.steps import REPEATABLE, STEPS, Change, Situation, Skip, on_probation
 from dflwrap.planning.yields import WITNESS
 
@@ -124,7 +124,7 @@ def decide(
     case = _Case(verdict, verdict.primary, history, telemetry, plan, context)
     if _own_doing(case):
         case = replace(case, cause=_blamed(case.cause))
-    device = sick_device(case.record, telemetry)
+    device = unhealthy_device(case.record, telemetry)
     if device != case.record.device:
         case = replace(case, history=(*history[:-1], replace(case.record, device=device)))
     row = _row(case)
@@ -150,7 +150,7 @@ def _row(case: _Case) -> Ladder:
     if row is POISON:
         if not case.record.suspects:
             return UNKNOWN
-        if case.category != "input-image" and sick(case.history, case.id):
+        if case.category != "input-image" and unhealthy(case.history, case.id):
             return SICK_EXTRACTOR
     return row
 
@@ -237,7 +237,11 @@ def _again(case: _Case, rung: Rung) -> NextPlan:
 def _bisect(case: _Case) -> Decision | Skip:
     """Search the batch; where the frame is named already (agent, or one frame left), no search is needed."""
     left = case.record.frames_given - case.record.frames_gained
-    if case.record.suspects and (left <= 1 or not case.context.black_box) and not sick(case.history, case.id):
+    if (
+        case.record.suspects
+        and (left <= 1 or not case.context.black_box)
+        and not unhealthy(case.history, case.id)
+    ):
         return _poison(case)
     if left < 2:
         return Skip("nothing is left to halve")

@@ -6,7 +6,7 @@ from dflwrap.common.verdict import Cause
 from dflwrap.planning.inputs import GIB, AttemptRecord, DeviceSummary, TelemetrySummary
 
 
-def sick_device(record: AttemptRecord, telemetry: TelemetrySummary | None) -> int | None:
+def unhealthy_device(record: AttemptRecord, telemetry: TelemetrySummary | None) -> int | None:
     """The GPU of this failure: the lost worker's, else one that reported trouble, else the only one."""
     if record.device is not None:
         return record.device
@@ -74,14 +74,14 @@ def _vram(record: AttemptRecord, telemetry: TelemetrySummary | None, when: str) 
 def _tightest(record: AttemptRecord, telemetry: TelemetrySummary | None) -> DeviceSummary | None:
     if telemetry is None:
         return None
-    sick = sick_device(record, telemetry)
+    unhealthy = unhealthy_device(record, telemetry)
     known = [d for d in telemetry.devices if d.index in record.plan.devices and d.free_min is not None]
-    mine = [d for d in known if d.index == sick] or known
+    mine = [d for d in known if d.index == unhealthy] or known
     return min(mine, key=lambda d: d.free_min or 0, default=None)
 
 
 def _device_note(record: AttemptRecord, telemetry: TelemetrySummary | None) -> str:
-    index = sick_device(record, telemetry)
+    index = unhealthy_device(record, telemetry)
     device = telemetry.device(index) if telemetry is not None and index is not None else None
     if device is None:
         return "" if index is None else f" on GPU {index}"

@@ -72,7 +72,7 @@ def one_worker(s: Situation) -> Change | Skip:
 
 
 def _fewer(s: Situation, workers: int) -> Change | Skip:
-    if s.plan.workers < 2 or "workers" not in s.context.honours:
+    if s.plan.workers < 2 or "workers" not in s.context.supported_fields:
         return Skip()
     plan = replace(s.plan, workers=workers)
     if not s.plan.devices and s.plan.threads:
@@ -81,7 +81,7 @@ def _fewer(s: Situation, workers: int) -> Change | Skip:
 
 
 def smaller_input(s: Situation) -> Change | Skip:
-    if "max_side" not in s.context.honours:
+    if "max_side" not in s.context.supported_fields:
         return Skip()
     on_gpu = s.category == "gpu-memory"
     largest = s.context.longest_side
@@ -101,7 +101,7 @@ def smaller_input(s: Situation) -> Change | Skip:
 
 
 def weights_on_cpu(s: Situation) -> Change | Skip:
-    if s.plan.weights_on_cpu or not s.plan.devices or "weights_on_cpu" not in s.context.honours:
+    if s.plan.weights_on_cpu or not s.plan.devices or "weights_on_cpu" not in s.context.supported_fields:
         return Skip()
     return Change(replace(s.plan, weights_on_cpu=True), "weights on the GPU -> on the CPU")
 
@@ -121,22 +121,22 @@ def other_device(s: Situation) -> Change | Skip:
 
 def exclude_device(s: Situation) -> Change | Skip:
     """Leave out the sick GPU and go on with those left (of the run's devices, or any that is present)."""
-    sick = s.record.device
-    if sick is None and len(s.plan.devices) == 1:
-        sick = s.plan.devices[0]
-    if sick is None and s.plan.devices:
+    unhealthy = s.record.device
+    if unhealthy is None and len(s.plan.devices) == 1:
+        unhealthy = s.plan.devices[0]
+    if unhealthy is None and s.plan.devices:
         first = s.plan.devices[0]
         words = f"{gpus(s.plan.devices)} -> GPU {first} alone, to see which one fails"
         return Change(replace(s.plan, devices=(first,)), words)
-    if sick is None or sick not in s.plan.devices:
+    if unhealthy is None or unhealthy not in s.plan.devices:
         return Skip()
-    left = tuple(d for d in s.plan.devices if d != sick)
+    left = tuple(d for d in s.plan.devices if d != unhealthy)
     if not left:
-        left = tuple(d for d in s.context.usable() if d != sick and d not in s.failed_devices)
+        left = tuple(d for d in s.context.usable() if d != unhealthy and d not in s.failed_devices)
     if not left:
         return Skip("there is no other GPU")
-    words = f"GPU {sick} is left out, going on with {gpus(left)}"
-    return Change(replace(s.plan, devices=left), words, excluded=(sick,))
+    words = f"GPU {unhealthy} is left out, going on with {gpus(left)}"
+    return Change(replace(s.plan, devices=left), words, excluded=(unhealthy,))
 
 
 def to_cpu(s: Situation) -> Change | Skip:
@@ -148,8 +148,8 @@ def to_cpu(s: Situation) -> Change | Skip:
     plan = replace(
         s.plan,
         devices=(),
-        workers=fit.workers if "workers" in s.context.honours else 1,
-        threads=fit.threads if "threads" in s.context.honours else 0,
+        workers=fit.workers if "workers" in s.context.supported_fields else 1,
+        threads=fit.threads if "threads" in s.context.supported_fields else 0,
         weights_on_cpu=False,
         max_side=s.context.widest.max_side,
     )

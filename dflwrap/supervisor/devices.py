@@ -17,7 +17,11 @@ def refuse_missing_gpus(request: RunRequest, extractor: Extractor, gpu: GpuReade
     DeepFaceLab would run on the CPU without a word. Only where that is known: the driver shows cards, and this
     build counts them as the driver does. A DirectML build has numbers of its own, for AMD and Intel cards too.
     """
-    if request.cpu_only or "devices" not in extractor.honours or not extractor.info().numbers_as_driver:
+    if (
+        request.cpu_only
+        or "devices" not in extractor.supported_fields
+        or not extractor.info().numbers_as_driver
+    ):
         return
     seen = {device.index: device.name for device in gpu.describe()}
     missing = [index for index in request.gpus if index not in seen]
@@ -31,7 +35,7 @@ def refuse_missing_gpus(request: RunRequest, extractor: Extractor, gpu: GpuReade
 
 def usable_devices(request: RunRequest, extractor: Extractor, observer: Observer) -> tuple[DeviceInfo, ...]:
     """The GPUs that may be used: those asked for, else all that are seen; none for a CPU extractor."""
-    if request.cpu_only or "devices" not in extractor.honours:
+    if request.cpu_only or "devices" not in extractor.supported_fields:
         return ()
     seen = observer.devices()
     if not request.gpus:
@@ -45,7 +49,7 @@ def device_notice(
     request: RunRequest, extractor: Extractor, observer: Observer, devices: tuple[DeviceInfo, ...]
 ) -> str:
     """What the user should know of GPUs that are not used, or not seen; "" = nothing."""
-    if "devices" not in extractor.honours:
+    if "devices" not in extractor.supported_fields:
         used = request.gpus and not request.cpu_only
         return "--force-gpu-idxs has no effect: the built-in extractor works on the CPU" if used else ""
     if request.cpu_only:

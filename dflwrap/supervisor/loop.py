@@ -32,7 +32,7 @@ from dflwrap.planning.policy import decide
 from dflwrap.supervisor.attempt.judge import Judged
 from dflwrap.supervisor.attempt.monitor import EndedBy
 from dflwrap.supervisor.attempt.reencoder import repair_bound
-from dflwrap.supervisor.attempt.runner import Attempted, AttemptRunner
+from dflwrap.supervisor.attempt.runner import AttemptOutcome, AttemptRunner
 from dflwrap.supervisor.disk.disk_pause import DiskPause
 from dflwrap.supervisor.disk.folder_wait import FolderWait
 
@@ -42,7 +42,7 @@ FRAME_BOUND_CAUSES = frozenset({"corrupted-dfljpg"})
 """Causes of other categories that one frame can cause; a full disk, say, is never a frame's fault."""
 MOST_SUSPECTS = 3
 """Frames held back one after another while nothing was gained at all; then it is not the frames."""
-MOST_BARREN = 40
+MOST_WITHOUT_PROGRESS = 40
 """Attempts in a row after which as many frames are open as before. Frames may be suspected one after another where the
 extractor has worked, each at the cost of an attempt; not a whole clip of them."""
 
@@ -130,7 +130,7 @@ class Loop:
             if stop is not None:
                 return Ended(stop=stop)
 
-    def _attempt(self, rows: list[FrameRow], plan: Plan, repairing: bool) -> Attempted | None:
+    def _attempt(self, rows: list[FrameRow], plan: Plan, repairing: bool) -> AttemptOutcome | None:
         # A search or a repair runs few frames on purpose: barren there does not mean that nothing works.
         alone = repairing or self._bisection is not None
         done = self._runner.run(
@@ -184,7 +184,7 @@ class Loop:
             open_frames=self._ledger.counts().open,
             black_box=self._is_black_box(),
             extractor=self._extractor.info().name,
-            honours=self._extractor.honours,
+            supported_fields=self._extractor.supported_fields,
             longest_side=self._ledger.longest_side(),
         )
         telemetry = self._observer.summary()
@@ -258,7 +258,7 @@ class Loop:
         match decision:
             case NextPlan():
                 self._follow(decision, record, rows)
-            case RepairFrame() if self._barren >= MOST_BARREN:
+            case RepairFrame() if self._barren >= MOST_WITHOUT_PROGRESS:
                 return self._given_up(decision.cause, record)
             case RepairFrame():
                 self._repair(decision, record)
@@ -272,7 +272,7 @@ class Loop:
             case Wait():
                 return self._wait(decision, record, rows)
             case Stop():
-                if self._barren < MOST_BARREN and self._frames_to_blame(decision, record):
+                if self._barren < MOST_WITHOUT_PROGRESS and self._frames_to_blame(decision, record):
                     return None
                 self._runner.note(record.number, decision.sentence)
                 return decision
@@ -299,7 +299,7 @@ class Loop:
         named = [row for row in map(self._row, record.suspects) if row is not None]
         works = any(earlier.frames_gained for earlier in self._history)
         new = [row for row in named if row.name not in self._tried_anew]
-        if not named or not (self._frame_bound(stop) or self._sick_of(named)):
+        if not named or not (self._frame_bound(stop) or self._unhealthy_by(named)):
             return False
         if not works and record.lost_on > MOST_SUSPECTS:
             return False
@@ -323,7 +323,7 @@ class Loop:
     def _frame_bound(self, stop: Stop) -> bool:
         return self._category in FRAME_BOUND or stop.cause in FRAME_BOUND_CAUSES
 
-    def _sick_of(self, named: list[FrameRow]) -> bool:
+    def _unhealthy_by(self, named: list[FrameRow]) -> bool:
         """A frame may upset the GPU's driver too; but a lost driver makes every frame look guilty."""
         if self._category != "gpu-driver" or len(named) > MOST_SUSPECTS:
             return False
@@ -331,7 +331,7 @@ class Loop:
 
     def _hold(self, row: FrameRow, reason: str) -> None:
         """Keep a frame back until the others are through; then it is tried alone, prepared anew."""
-        self._ledger.prepare_anew(row.id, reason, repair_bound(row))
+        self._ledger.reencode(row.id, reason, repair_bound(row))
         self._held.add(row.name)
 
     def _follow(self, step: NextPlan, record: AttemptRecord, rows: list[FrameRow] | None = None) -> None:

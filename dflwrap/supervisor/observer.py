@@ -11,7 +11,7 @@ from dflwrap.common.memory import MemoryFacts
 from dflwrap.common.storage import short_of_inodes
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.planning.decision import DiskCondition, VramCondition, Wait
-from dflwrap.planning.fit import GpuRoom
+from dflwrap.planning.fit import GpuHeadroom
 from dflwrap.planning.inputs import DeviceInfo, TelemetrySummary
 from dflwrap.planning.waiting import wait_for_disk, wait_for_vram
 from dflwrap.supervisor.process.tree import ProcessTree
@@ -40,11 +40,11 @@ class Observer:
     def devices(self) -> tuple[DeviceInfo, ...]:
         return tuple(DeviceInfo(d.index, d.name, d.total, d.drives_display) for d in self._gpu.describe())
 
-    def rooms(self) -> tuple[GpuRoom, ...]:
+    def rooms(self) -> tuple[GpuHeadroom, ...]:
         """Free video memory of each GPU now."""
         display = {d.index: d.drives_display for d in self._gpu.describe()}
         return tuple(
-            GpuRoom(s.index, s.total, s.free, display.get(s.index, False))
+            GpuHeadroom(s.index, s.total, s.free, display.get(s.index, False))
             for s in self._gpu.sample()
             if s.total is not None and s.free is not None
         )

@@ -26,8 +26,8 @@ from dflwrap.planning.store import PeakStore
 from dflwrap.report.quarantine import lay_out
 from dflwrap.report.report_file import ReportFile, say_stopped
 from dflwrap.supervisor.attempt.runner import AttemptRunner
-from dflwrap.supervisor.crosscheck.budget import LookBudget
-from dflwrap.supervisor.crosscheck.crosscheck import Doubt
+from dflwrap.supervisor.crosscheck.budget import CrossCheckBudget
+from dflwrap.supervisor.crosscheck.crosscheck import CrossCheck
 from dflwrap.supervisor.crosscheck.final_check import SecondLook, SecondLookResult, look_again, why_nobody_can
 from dflwrap.supervisor.devices import asked_plan, device_notice, refuse_missing_gpus, usable_devices
 from dflwrap.supervisor.disk.folder_wait import FolderWait
@@ -162,49 +162,49 @@ class _Run:
         self._request, self._extractors, self._reporter = request, extractors, reporter
         self._control, self._state, self._folder, self._ledger = control, state, folder, ledger
         self._report = ReportFile(folder.report, ledger)
-        self._doubt: Doubt | None = None
-        self._looks: LookBudget | None = None
+        self._crosscheck: CrossCheck | None = None
+        self._look_budget: CrossCheckBudget | None = None
         self._template: AttemptSpec | None = None
         self._gpu: GpuReader = NoGpu("not looked for: --cpu-only") if request.cpu_only else open_gpu()
 
     def close(self) -> None:
-        if self._doubt is not None:
-            self._doubt.close()
+        if self._crosscheck is not None:
+            self._crosscheck.close()
         self._gpu.close()
         self._report.release()
 
-    def _witness(self) -> Extractor | None:
+    def _second_extractor(self) -> Extractor | None:
         """The built-in extractor, where another one does the work."""
         others = (e for e in self._extractors[1:] if e.info().name == "builtin")
         return next(others, None)
 
     def _asked_to_look_again(self) -> bool:
         """A second look was asked for that a finished run has not had."""
-        mode, had = self._request.second_look, LookBudget(self._ledger).done
-        if mode not in (SecondLook.SAMPLE, SecondLook.ALL) or self._witness() is None:
+        mode, had = self._request.second_look, CrossCheckBudget(self._ledger).done
+        if mode not in (SecondLook.SAMPLE, SecondLook.ALL) or self._second_extractor() is None:
             return False
         return not had(f"second look {mode.value}") and bool(self._ledger.frames("outcome = 'no_face'"))
 
     def _second_look(self, loop: Loop) -> Ended:
-        witness, template = self._witness(), self._template
-        if witness is None or template is None or self._looks is None:
+        second_extractor, template = self._second_extractor(), self._template
+        if second_extractor is None or template is None or self._look_budget is None:
             return Ended()
         self._state.stage = "second look"
         result = look_again(
             self._request.second_look,
             self._ledger,
-            witness,
+            second_extractor,
             template,
             self._request.input_dir,
             self._folder.scratch(self._ledger),
             self._control,
             self._state.pace.seconds,
-            self._looks,
+            self._look_budget,
         )
         if result is None:
             return Ended()
         if not self._control.stopping:
-            self._looks.first_time(f"second look {self._request.second_look.value}")
+            self._look_budget.first_time(f"second look {self._request.second_look.value}")
         found = _second_look_words(result)
         self._ledger.put("second_look", {"looked": result.looked, "found": list(result.found)})
         self._ledger.decide(None, found)
@@ -368,23 +368,23 @@ class _Run:
             on_gpu_failure=request.on_gpu_failure,
             extractor=info.name,
             builtin_available=any(e.info().name == "builtin" for e in self._extractors),
-            honours=chosen.honours,
+            supported_fields=chosen.supported_fields,
             may_wait=request.may_wait,
             worker_peak=first.worker_peak,
         )
         template = self._template = AttemptSpec(0, first.plan, request.options, "", "", "", "", ())
-        self._looks = LookBudget(self._ledger)
-        self._doubt = Doubt(
+        self._look_budget = CrossCheckBudget(self._ledger)
+        self._crosscheck = CrossCheck(
             self._ledger,
-            self._witness(),
+            self._second_extractor(),
             template,
             request.input_dir,
             self._folder.scratch(self._ledger),
             self._reporter,
-            self._looks,
+            self._look_budget,
             observer.so_far,
         )
-        nobody = why_nobody_can(request.second_look, info.name, self._witness())
+        nobody = why_nobody_can(request.second_look, info.name, self._second_extractor())
         if nobody:
             self._ledger.decide(None, nobody)
             self._reporter.notice(nobody)
@@ -403,7 +403,7 @@ class _Run:
             self._ledger,
             promoter,
             observer,
-            self._doubt,
+            self._crosscheck,
             self._reporter,
             self._control,
             self._state,

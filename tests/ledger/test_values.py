@@ -16,7 +16,7 @@ from dflwrap.frames.judgement import Entry
 from dflwrap.frames.names import is_single_name
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FaceFacts, Move, NewFrame, Outcome
-from dflwrap.supervisor.crosscheck.budget import LookBudget
+from dflwrap.supervisor.crosscheck.budget import CrossCheckBudget
 
 OUTSIDE = ["../x", "/etc/x", "a/b", "..", ".", "", "a\0b", "debug/../x", "debug//x", "debug/", "debug/a/b"]
 NO_NUMBER = ["x", 1.5, -1, b"1", 2**63 - 1 + 0.0]
@@ -169,7 +169,7 @@ def test_a_bad_budget_of_looks_is_a_damaged_ledger(tmp_path: Path, looks: object
     ledger = whole_ledger(tmp_path / "run.db")
     ledger.put("looks", looks)
     with pytest.raises(DamagedLedgerError):
-        LookBudget(ledger)
+        CrossCheckBudget(ledger)
     ledger.close()
 
 

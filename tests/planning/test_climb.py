@@ -56,7 +56,9 @@ def test_an_extractor_that_takes_no_gpu_is_given_none() -> None:
     walk = start(WIDE)
     walk.fail(OOM)
     walk.plan = Plan(workers=2, batch_size=300)
-    walk.context = replace(walk.context, extractor="builtin", honours=frozenset({"workers", "batch_size"}))
+    walk.context = replace(
+        walk.context, extractor="builtin", supported_fields=frozenset({"workers", "batch_size"})
+    )
     for _ in range(20):
         climb(walk, FREE)
         assert not walk.plan.devices, walk.sentences[-1]

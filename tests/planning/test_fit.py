@@ -13,7 +13,7 @@ from dflwrap.common.plan import Plan
 from dflwrap.planning.fit import (
     BLACK_BOX_BATCH,
     MAX_WORKERS_PER_GPU,
-    GpuRoom,
+    GpuHeadroom,
     cpu_plan,
     fit_batch,
     fit_cpu,
@@ -29,8 +29,8 @@ from dflwrap.planning.inputs import GIB, DeviceInfo, DeviceSummary, TelemetrySum
 from dflwrap.planning.store import Peak, PeakKey, PeakStore
 
 
-def room(total: float, free: float, display: bool = False, index: int = 0) -> GpuRoom:
-    return GpuRoom(index, int(total * GIB), int(free * GIB), display)
+def room(total: float, free: float, display: bool = False, index: int = 0) -> GpuHeadroom:
+    return GpuHeadroom(index, int(total * GIB), int(free * GIB), display)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_long_run_on_an_unknown_card_measures_first_and_then_widens() -> None:
     peak = measured_peak(telemetry, plan)
     assert peak == 2 * GIB
     rooms = rooms_of((DeviceInfo(0, "Card", 8 * GIB), DeviceInfo(1, "Unread", 8 * GIB)), telemetry)
-    assert rooms == (GpuRoom(0, 8 * GIB, 7 * GIB),)
+    assert rooms == (GpuHeadroom(0, 8 * GIB, 7 * GIB),)
     wider, _ = fit_workers(plan, cores=8, rooms=rooms, worker_vram=peak)
     assert wider.workers == 2
 

@@ -9,13 +9,13 @@ from ladder_walk import context
 
 from dflwrap.common.plan import Plan
 from dflwrap.planning.climb import after_success
-from dflwrap.planning.fit import GpuRoom
+from dflwrap.planning.fit import GpuHeadroom
 from dflwrap.planning.inputs import GIB, AttemptRecord, DeviceInfo, DeviceSummary, TelemetrySummary
 from dflwrap.planning.learning import Learner
 from dflwrap.planning.store import PeakStore
 
 CARD = (DeviceInfo(0, "Card 0", 8 * GIB),)
-ROOM = (GpuRoom(0, 8 * GIB, int(7.5 * GIB)),)
+ROOM = (GpuHeadroom(0, 8 * GIB, int(7.5 * GIB)),)
 GPU = Plan(devices=(0,))
 
 

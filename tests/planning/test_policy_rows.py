@@ -228,7 +228,7 @@ def test_a_rule_of_no_known_category_brings_its_own_rungs() -> None:
 
 
 def test_a_rung_that_the_extractor_does_not_honour_is_skipped() -> None:
-    walk = start(honours=frozenset({"workers", "devices"}))
+    walk = start(supported_fields=frozenset({"workers", "devices"}))
     taken = walk.fail_until_stop(failure("gpu-oom-tensor", "gpu-memory"))
     assert "smaller_input" not in taken and "weights_on_cpu" not in taken
 

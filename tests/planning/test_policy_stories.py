@@ -49,20 +49,20 @@ class Machine:
         wanted = min(self.open_frames, plan.batch_size or self.open_frames)
         speed = (3600 * 5 if plan.devices else 3600) * plan.workers * max(1, len(plan.devices))
         need = plan.workers * (1.2 if plan.weights_on_cpu else 1.5)
-        done, sick, verdict = 0, None, None
+        done, unhealthy, verdict = 0, None, None
         while done < wanted and verdict is None:  # in steps of a minute
             self.hour += 1 / 60
             for card in plan.devices:
                 if self.dead(card, self.hour):
-                    sick, verdict = card, LOST
+                    unhealthy, verdict = card, LOST
                 elif 8 - self.taken(card, self.hour) < need:
-                    sick, verdict = card, OOM
+                    unhealthy, verdict = card, OOM
             if verdict is None:
                 done = min(wanted, done + int(speed / 60))
         self.open_frames -= done
         self.walk.telemetry = self.telemetry(plan, need)
         if verdict is not None:
-            return self.walk.fail(verdict, gained=done, given=wanted, device=sick)
+            return self.walk.fail(verdict, gained=done, given=wanted, device=unhealthy)
         self.walk.healthy(done)
         wider = after_success(self.walk.history, self.walk.telemetry, plan, self.walk.context)
         if wider is not None:

@@ -11,7 +11,7 @@ import pytest
 
 from dflwrap.frames.judgement import Entry
 from dflwrap.ledger.records import FrameRow
-from dflwrap.supervisor.attempt.reencoder import Repairer
+from dflwrap.supervisor.attempt.reencoder import Reencoder
 from dflwrap.supervisor.batch import Batch, make_batch
 
 
@@ -40,10 +40,10 @@ def test_a_downscaled_frame_is_never_too_small_to_be_looked_at(
     assert batch.scales[name] == pytest.approx(scale)
 
     again = Batch({name: row("a.png")})
-    with Repairer(tmp_path, tmp_path / "repaired", again, 960) as repairer:
-        assert repairer.ask(name) is not None
+    with Reencoder(tmp_path, tmp_path / "repaired", again, 960) as reencoder:
+        assert reencoder.ask(name) is not None
         copy, deadline = tmp_path / "repaired" / name, time.monotonic() + 120
         while not copy.exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         assert sides(copy) == handed_in
-        assert repairer.scales[name] == pytest.approx(scale)
+        assert reencoder.scales[name] == pytest.approx(scale)

@@ -127,8 +127,8 @@ def test_hostile_names_go_all_the_way_into_a_batch(run: Run) -> None:
     assert all("\n" not in notice and "\u202e" not in notice for notice in intake.notices)
     rows = run.ledger.frames()
     assert {os.fsencode(row.file_name) for row in rows} == set(raws)
-    run.ledger.prepare_anew(rows[0].id, "to be converted", 0)
-    run.ledger.prepare_anew(rows[3].id, "to be converted", 0)
+    run.ledger.reencode(rows[0].id, "to be converted", 0)
+    run.ledger.reencode(rows[3].id, "to be converted", 0)
     batch = make_batch(run.frames, run.folder.path / "in", run.ledger.frames())
     assert len(batch.frames) == len(raws) and not batch.refused
     for name, row in batch.frames.items():

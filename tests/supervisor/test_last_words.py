@@ -46,7 +46,7 @@ class Quiet:
 class Released(Extractor):
     """Ends as soon as the file `go` is there."""
 
-    honours = frozenset[str]()
+    supported_fields = frozenset[str]()
     reports_frames = True
 
     def info(self) -> ExtractorInfo:

@@ -16,7 +16,9 @@ from dflwrap.extractors.deepfacelab.console import DflConsole
 class BuiltinExtractor(Extractor):
     """Runs `python -m dflwrap.extractors.builtin` in this interpreter's environment."""
 
-    honours = frozenset({"workers", "threads", "batch_size", "max_side", "startup_timeout", "frame_timeout"})
+    supported_fields = frozenset(
+        {"workers", "threads", "batch_size", "max_side", "startup_timeout", "frame_timeout"}
+    )
     reports_frames = True
 
     def __init__(self, why: str) -> None:

@@ -99,7 +99,7 @@ class Totals:
 class _Losses:
     in_a_row: int = 0
     starts: int = 0
-    sick: int = 0
+    unhealthy: int = 0
 
 
 def _most_workers() -> int:
@@ -292,7 +292,7 @@ class Host:
                     return
                 worker.held.append(message)
                 if len(worker.held) >= SICK_AFTER:
-                    self._sick(worker)
+                    self._unhealthy(worker)
 
     def _ready(self, worker: _Worker) -> None:
         worker.state = _State.IDLE
@@ -311,7 +311,7 @@ class Host:
         self._free(worker)
         self._report_held(worker)
         self._work.succeeded()
-        self._losses.in_a_row = self._losses.sick = 0
+        self._losses.in_a_row = self._losses.unhealthy = 0
         self.totals.done += 1
         self.totals.faces += len(result.faces)
         self._events.write(
@@ -325,10 +325,10 @@ class Host:
         )
         self._progress()
 
-    def _sick(self, worker: _Worker) -> None:
+    def _unhealthy(self, worker: _Worker) -> None:
         """It failed in a row: what it failed may be another's, and so may the rest of the run."""
-        self._losses.sick += 1
-        if self._losses.sick >= MAX_SICK_IN_A_ROW:
+        self._losses.unhealthy += 1
+        if self._losses.unhealthy >= MAX_SICK_IN_A_ROW:
             error = f"frame after frame has failed, none was extracted in between: {worker.held[-1].error}"
             raise ExtractionFailedError(error)
         self._second_chances(worker)
@@ -342,7 +342,7 @@ class Host:
     def _settle_held(self, worker: _Worker) -> None:
         """Nothing will show whether it is sick: one failure is its frame's, several are in doubt."""
         if len(worker.held) > 1:
-            self._sick(worker)
+            self._unhealthy(worker)
         else:
             self._report_held(worker)
 

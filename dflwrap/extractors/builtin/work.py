@@ -19,7 +19,7 @@ class Work:
         """The first to fail on such a worker may have made it so: last of all, each for a fresh worker."""
         self._deaths: Counter[str] = Counter()
         self._tried: set[str] = set()
-        self._doubt = False
+        self._crosscheck = False
 
     @property
     def left(self) -> bool:
@@ -45,7 +45,7 @@ class Work:
         if self._again:
             return self._again.popleft()
         if self._pending:
-            if not self._doubt:
+            if not self._crosscheck:
                 return self._pending.popleft()
             # From the middle: neighbours in a video are alike, and one that succeeds settles the doubt.
             middle = len(self._pending) // 2
@@ -56,7 +56,7 @@ class Work:
 
     def succeeded(self) -> None:
         """A frame has been extracted: the machine works."""
-        self._doubt = False
+        self._crosscheck = False
 
     def died_on(self, frame: str) -> bool:
         """A worker died on it. True where it is to be tried once more."""
@@ -68,7 +68,7 @@ class Work:
 
     def failed_in_row(self, frames: Sequence[str]) -> set[str]:
         """Those of a worker's failures in a row that stand; the others are to be tried once more."""
-        self._doubt = True
+        self._crosscheck = True
         stand = set(frames) & self._tried
         for place, frame in enumerate(frames):
             if frame not in stand:

@@ -21,7 +21,7 @@ class DeepFaceLabExtractor(Extractor):
     parent-death signal): launch it from one that lives as long as the attempt.
     """
 
-    honours = frozenset(
+    supported_fields = frozenset(
         {
             *("devices", "workers", "batch_size", "weights_on_cpu", "max_side", "threads"),
             *("startup_timeout", "frame_timeout", "env"),

@@ -28,7 +28,7 @@ def repair_bound(row: FrameRow) -> int:
     return min(row.max_side or REPAIR_SIDE, REPAIR_SIDE)
 
 
-class Repairer:
+class Reencoder:
     """Copies frames of a batch into a folder, one after another, beside the attempt.
 
     Not covered: which frames; the extractor asks, and the caller decides.

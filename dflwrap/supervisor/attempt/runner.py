@@ -21,12 +21,12 @@ from dflwrap.planning.inputs import GIB, AttemptRecord
 from dflwrap.supervisor.attempt.judge import Judged, judge_attempt
 from dflwrap.supervisor.attempt.monitor import Attempt, AttemptResult, EndedBy, Watch
 from dflwrap.supervisor.attempt.outcomes import Collector
-from dflwrap.supervisor.attempt.reencoder import Repairer, repair_bound
+from dflwrap.supervisor.attempt.reencoder import Reencoder, repair_bound
 from dflwrap.supervisor.batch import Batch, make_batch
 from dflwrap.supervisor.checking import END_BOUND, HURRIED, FrameChecker
-from dflwrap.supervisor.crosscheck.crosscheck import Doubt
+from dflwrap.supervisor.crosscheck.crosscheck import CrossCheck
 from dflwrap.supervisor.disk.storage import Storage
-from dflwrap.supervisor.liveness.start_times import Starts
+from dflwrap.supervisor.liveness.start_times import LearnedStartTimes
 from dflwrap.supervisor.observer import Observer
 from dflwrap.supervisor.process.streams import Line
 from dflwrap.supervisor.process.tree import ProcessTree
@@ -42,7 +42,7 @@ REDRAW = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Attempted:
+class AttemptOutcome:
     """An attempt that ran."""
 
     record: AttemptRecord
@@ -61,13 +61,13 @@ class AttemptRunner:
     ledger: Ledger
     promoter: Promoter
     observer: Observer
-    doubt: Doubt
+    crosscheck: CrossCheck
     reporter: Reporter
     control: Control
     state: RunState
     storage: Storage
     redrawn: float = 0.0
-    starts: Starts = field(default_factory=Starts)
+    starts: LearnedStartTimes = field(default_factory=LearnedStartTimes)
 
     def run(
         self,
@@ -78,7 +78,7 @@ class AttemptRunner:
         *,
         black_box: bool,
         alone: bool,
-    ) -> Attempted | None:
+    ) -> AttemptOutcome | None:
         """Run one attempt over `rows`; None when none of them could be handed in.
 
         reason: the decision that led here. alone: a repair or a step of a search.
@@ -106,23 +106,23 @@ class AttemptRunner:
             # A frame that is alone was prepared anew already.
             repaired_dir="" if alone else str(folder / "repaired"),
         )
-        repairer = Repairer(self.input_dir, folder / "repaired", batch, plan.max_side)
+        reencoder = Reencoder(self.input_dir, folder / "repaired", batch, plan.max_side)
         collector = Collector(
             self.ledger, self.promoter, batch, number, output, self.template.options.output_debug
         )
-        collector.repaired_scales = repairer.scales
+        collector.repaired_scales = reencoder.scales
         checker = collector.checker = FrameChecker(self.input_dir, batch, thorough=black_box)
         name = extractor.info().name
         self.ledger.begin_attempt(number, name, plan.to_dict(), reason, len(batch.frames))
         self.state.attempt, self.state.plan, self.state.extractor = number, plan, name
         self.state.stage = "repairing" if alone else "extracting"
         self.refresh()
-        self.doubt.begin(extractor, plan, number, black_box=black_box)
+        self.crosscheck.begin(extractor, plan, number, black_box=black_box)
         watch = Watch(
-            lambda events: self._take(collector, repairer, events),
+            lambda events: self._take(collector, reencoder, events),
             self._line,
-            lambda tree: self._look(collector, repairer, tree),
-            self.doubt.disagreed,
+            lambda tree: self._look(collector, reencoder, tree),
+            self.crosscheck.disagreed,
             self.storage.away,
         )
         # With the timeout: who was given patience is not bounded by what went before it.
@@ -140,10 +140,10 @@ class AttemptRunner:
         result: AttemptResult | None = None
         ended_well = False
         try:
-            with repairer, checker:
+            with reencoder, checker:
                 result = attempt.run()
                 collector.finish(HURRIED if self.control.at_once else END_BOUND)
-            self._take(collector, repairer, ())
+            self._take(collector, reencoder, ())
             for sentence in checker.notes():
                 self.note(number, f"attempt {number}: {sentence}")
             self.starts.learn(condition, result.start_times)
@@ -158,7 +158,7 @@ class AttemptRunner:
             why = display(result.agent_failed)
             self.note(number, f"attempt {number}: no events per frame ({why}): black-box mode")
         judged = Judged(None, "", ())
-        verdict = None if result.ended_by is EndedBy.STOP else self.doubt.settle(self.control, folder)
+        verdict = None if result.ended_by is EndedBy.STOP else self.crosscheck.settle(self.control, folder)
         if verdict is not None:
             judged = Judged(verdict, fingerprint(verdict), ())
         elif result.ended_by is not EndedBy.STOP:
@@ -184,7 +184,7 @@ class AttemptRunner:
             lost_on=len(collector.lost_on),
             began=collector.began or black_box or result.agent_failed is not None,
         )
-        return Attempted(record, judged, result)
+        return AttemptOutcome(record, judged, result)
 
     def _make_batch(self, folder: Path, rows: Sequence[FrameRow], plan: Plan) -> Batch:
         self.state.stage = "preparing frames"
@@ -260,19 +260,19 @@ class AttemptRunner:
             verdict=verdict_to_dict(verdict) if verdict else None,
         )
 
-    def _look(self, collector: Collector, repairer: Repairer, tree: ProcessTree) -> None:
+    def _look(self, collector: Collector, reencoder: Reencoder, tree: ProcessTree) -> None:
         """About once a second."""
         self.state.pace.look()
         self.observer.watch(tree)
         if collector.waiting:
-            self._take(collector, repairer, ())
+            self._take(collector, reencoder, ())
 
-    def _take(self, collector: Collector, repairer: Repairer, events: Sequence[Event]) -> None:
+    def _take(self, collector: Collector, reencoder: Reencoder, events: Sequence[Event]) -> None:
         before = len(collector.gained)
         collector.take(events)
         gained = len(collector.gained) - before
-        self.doubt.events(events)
-        self.doubt.take(collector.results)
+        self.crosscheck.events(events)
+        self.crosscheck.take(collector.results)
         collector.results.clear()
         for row, evidence in collector.damaged:
             self.reporter.notice(f"{row.name}: quarantined: {display(evidence)[:200]}")
@@ -288,19 +288,19 @@ class AttemptRunner:
                         collector.attempt, f"attempt {collector.attempt}: {words}: it gets no more frames"
                     )
             elif event.kind is EventKind.REPAIR_WANTED and event.frame:
-                self._prepare_anew(collector.attempt, repairer, event.frame)
+                self._reencode(collector.attempt, reencoder, event.frame)
             elif event.kind in (EventKind.FRAME_DONE, EventKind.FRAME_FAILED) and event.frame:
-                repairer.settled(event.frame)
+                reencoder.settled(event.frame)
         if gained:
             self.state.pace.gained(gained)
             self.observer.steady()
         if time.monotonic() - self.redrawn > REDRAW:
             self.refresh()
 
-    def _prepare_anew(self, attempt: int, repairer: Repairer, name: str) -> None:
-        row = repairer.ask(name)
+    def _reencode(self, attempt: int, reencoder: Reencoder, name: str) -> None:
+        row = reencoder.ask(name)
         if row is not None:
-            self.ledger.prepare_anew(row.id, "prepared anew after it failed", repair_bound(row))
+            self.ledger.reencode(row.id, "prepared anew after it failed", repair_bound(row))
             self.note(
                 attempt, f"attempt {attempt}: {row.name} failed: being prepared anew, to be tried once more"
             )

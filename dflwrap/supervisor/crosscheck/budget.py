@@ -13,7 +13,7 @@ MOST_WATCHED = 10
 KEY = "looks"
 
 
-class LookBudget:
+class CrossCheckBudget:
     """The bound over all looks of a run: its first results, its watch, and the sample at its end.
 
     Not covered: `--second-look all`, which is the user's own wish.
@@ -24,7 +24,7 @@ class LookBudget:
         self._bound = max(LEAST, ledger.counts().total // 100)
         spent = ledger.get_table(KEY) or {}
         try:
-            self._frames, self._looks = (
+            self._frames, self._look_budget = (
                 whole(spent.get("frames", 0), -LEAST),
                 whole(spent.get("looks", 0), -1),
             )
@@ -39,19 +39,19 @@ class LookBudget:
 
     @property
     def more_watching(self) -> bool:
-        return self._looks < MOST_WATCHED
+        return self._look_budget < MOST_WATCHED
 
     def spend(self, frames: int, *, watching: bool) -> None:
         """Written down before the look begins: one that is broken off was paid for too."""
         self._frames += frames
-        self._looks += watching
+        self._look_budget += watching
         self._write()
 
     def give_back(self, frames: int, *, watching: bool) -> None:
         """A look that found the extractor wrong has paid for itself. So none is missing when it is wrong again,
         say after a restart that mended nothing: its empty frames would be believed."""
         self._frames -= frames
-        self._looks -= watching
+        self._look_budget -= watching
         self._write()
 
     def done(self, what: str) -> bool:
@@ -66,4 +66,4 @@ class LookBudget:
         return True
 
     def _write(self) -> None:
-        self._ledger.put(KEY, {"frames": self._frames, "looks": self._looks, "done": self._done})
+        self._ledger.put(KEY, {"frames": self._frames, "looks": self._look_budget, "done": self._done})

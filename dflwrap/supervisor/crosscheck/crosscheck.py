@@ -25,9 +25,14 @@ from dflwrap.planning.yields import (
     disagrees,
 )
 from dflwrap.supervisor.crosscheck import cpu_fallback as silent_cpu
-from dflwrap.supervisor.crosscheck.budget import LookBudget
+from dflwrap.supervisor.crosscheck.budget import CrossCheckBudget
 from dflwrap.supervisor.crosscheck.idle_gpus import CardWatch
-from dflwrap.supervisor.crosscheck.second_extractor import Candidate, Testimony, Witness, find_witness
+from dflwrap.supervisor.crosscheck.second_extractor import (
+    Candidate,
+    CrossCheckResult,
+    SecondExtractor,
+    find_witness,
+)
 from dflwrap.supervisor.progress import Reporter
 from dflwrap.supervisor.stop_request import Control
 
@@ -42,7 +47,7 @@ CPU_STEPS = (
 )
 
 
-class Doubt:
+class CrossCheck:
     """Watches a run. Not covered: frames that fail (judging), and the look at the end (second_look)."""
 
     def __init__(
@@ -53,7 +58,7 @@ class Doubt:
         source: Path,
         folder: Path,
         reporter: Reporter,
-        budget: LookBudget,
+        budget: CrossCheckBudget,
         telemetry: Callable[[], TelemetrySummary | None],
     ) -> None:
         """telemetry: of the running attempt, so far."""
@@ -65,11 +70,11 @@ class Doubt:
         self._at_work, self._plan, self._attempt = "", Plan(), 0
         self._devices_matter = self._black_box = False
         self._candidate: Candidate | None = None
-        self._witness: Witness | None = None
+        self._second_extractor: SecondExtractor | None = None
         self._question: Question | None = None
         self._shown: dict[str, FrameRow] = {}
         """Frames that the witness looks at, by name."""
-        self._against: tuple[Question, Testimony] | None = None
+        self._against: tuple[Question, CrossCheckResult] | None = None
         self._on_cpu: silent_cpu.Sign | None = None
         self._cards = CardWatch(self._plan, telemetry)
 
@@ -77,7 +82,7 @@ class Doubt:
         """An attempt begins. What another extractor, or other devices, yielded is no measure for it."""
         info = extractor.info()
         self._at_work, self._plan, self._attempt = info.name, plan, attempt
-        self._devices_matter, self._black_box = "devices" in extractor.honours, black_box
+        self._devices_matter, self._black_box = "devices" in extractor.supported_fields, black_box
         self._on_cpu = None
         known_cards = self._devices_matter and info.numbers_as_driver
         self._cards = CardWatch(plan if known_cards else Plan(), self._telemetry)
@@ -106,7 +111,7 @@ class Doubt:
             self._watch.frame(frame, faces)
             question = self._watch.question()
             if question is not None:
-                self._wonder(question)
+                self._on_suspicion(question)
 
     def _look_at_cards(self) -> None:
         untouched = self._cards.untouched()
@@ -118,8 +123,8 @@ class Doubt:
                     f"GPU {index} is in the plan, but {self._at_work} does not use it: no worker runs on it"
                 )
 
-    def _wonder(self, question: Question) -> None:
-        busy = self._witness is not None or self._against is not None
+    def _on_suspicion(self, question: Question) -> None:
+        busy = self._second_extractor is not None or self._against is not None
         if question.sign is Sign.EARLY and (
             busy or self._candidate is None or not self._budget.first_time(f"first results {self._width}")
         ):
@@ -141,7 +146,7 @@ class Doubt:
         self._say(f"{question.words}: {candidate.words} looks at {len(rows)} of them")
         self._budget.spend(len(rows), watching=True)
         self._question, self._shown = question, {row.name: row for row in rows}
-        self._witness = Witness(candidate, self._template, self._source, self._folder, rows)
+        self._second_extractor = SecondExtractor(candidate, self._template, self._source, self._folder, rows)
 
     def _why_no_look(self) -> str:
         """Said once per run."""
@@ -162,22 +167,22 @@ class Doubt:
 
     def disagreed(self) -> bool:
         """True once the attempt is not worth going on with: see `settle`."""
-        if self._witness is not None and self._witness.testimony is not None:
-            self._hear(self._witness.testimony)
+        if self._second_extractor is not None and self._second_extractor.testimony is not None:
+            self._on_result(self._second_extractor.testimony)
         return self._against is not None or self._on_cpu is not None
 
-    def _hear(self, testimony: Testimony) -> None:
+    def _on_result(self, testimony: CrossCheckResult) -> None:
         question, candidate = self._question, self._candidate
-        if self._witness is not None:
-            self._witness.close()
-            self._witness = None
+        if self._second_extractor is not None:
+            self._second_extractor.close()
+            self._second_extractor = None
         if question is None or candidate is None:
             return
         empty = {name for name, row in self._shown.items() if row.outcome is Outcome.NO_FACE}
         looked, found = empty & set(testimony.looked), empty & set(testimony.found)
         if disagrees(len(looked), len(found)):
             names = tuple(name for name in testimony.found if name in found)
-            self._against = (question, Testimony(tuple(looked), names))
+            self._against = (question, CrossCheckResult(tuple(looked), names))
             self._budget.give_back(len(self._shown), watching=True)
         elif not testimony.looked:
             self._say(f"{candidate.words} could not look at them")
@@ -187,7 +192,7 @@ class Doubt:
             self._say(f"it finds faces in {len(found)} of {len(looked)}: no reason to doubt")
 
     def _compared(
-        self, candidate: Candidate, looked: set[str], found: set[str], testimony: Testimony
+        self, candidate: Candidate, looked: set[str], found: set[str], testimony: CrossCheckResult
     ) -> None:
         """The first results of a long run, in both directions; faces too many are no verdict, only a notice."""
         faces = set(testimony.looked) - looked
@@ -205,11 +210,11 @@ class Doubt:
 
     def settle(self, control: Control, folder: Path) -> Verdict | None:
         """After the attempt in `folder`: the verdict, with the frames in doubt open again; None without one."""
-        if self._witness is not None and self._against is None and not self._may_go_on():
-            testimony = self._witness.wait(control.stop_event)
+        if self._second_extractor is not None and self._against is None and not self._may_go_on():
+            testimony = self._second_extractor.wait(control.stop_event)
             if testimony is not None:
-                self._hear(testimony)
-            self._witness = None
+                self._on_result(testimony)
+            self._second_extractor = None
         if self._against is not None:
             (question, testimony), self._against = self._against, None
             for frame in self._watch.empties(question.since):
@@ -229,11 +234,11 @@ class Doubt:
         early = self._question is not None and self._question.sign is Sign.EARLY
         return early and self._ledger.counts().open > 0
 
-    def _verdict(self, testimony: Testimony) -> Verdict:
+    def _verdict(self, testimony: CrossCheckResult) -> Verdict:
         names = ", ".join(testimony.found[:5])
-        witness = self._candidate.words if self._candidate is not None else "a witness"
+        second_extractor = self._candidate.words if self._candidate is not None else "a witness"
         text = (
-            f"{witness} finds faces in {len(testimony.found)} of {len(testimony.looked)} frames "
+            f"{second_extractor} finds faces in {len(testimony.found)} of {len(testimony.looked)} frames "
             f"that {self._at_work} calls empty"
         )
         on_gpu = bool(self._plan.devices)
@@ -248,6 +253,6 @@ class Doubt:
         return Verdict(Health.FAILURE, cause, (cause,))
 
     def close(self) -> None:
-        if self._witness is not None:
-            self._witness.close()
-            self._witness = None
+        if self._second_extractor is not None:
+            self._second_extractor.close()
+            self._second_extractor = None

@@ -10,8 +10,8 @@ from dflwrap.common.plan import AttemptSpec
 from dflwrap.extractors.base import Extractor
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.planning.yields import spread
-from dflwrap.supervisor.crosscheck.budget import LookBudget
-from dflwrap.supervisor.crosscheck.second_extractor import Candidate, Witness
+from dflwrap.supervisor.crosscheck.budget import CrossCheckBudget
+from dflwrap.supervisor.crosscheck.second_extractor import Candidate, SecondExtractor
 from dflwrap.supervisor.stop_request import Control
 
 MOST_SAMPLED = 20
@@ -43,13 +43,13 @@ class SecondLookResult:
 def look_again(
     mode: SecondLook,
     ledger: Ledger,
-    witness: Extractor,
+    second_extractor: Extractor,
     template: AttemptSpec,
     source: Path,
     folder: Path,
     control: Control,
     extracted_for: float,
-    budget: LookBudget,
+    budget: CrossCheckBudget,
 ) -> SecondLookResult | None:
     """Look, or None where there is nothing to do. Only frames that another extractor called empty.
 
@@ -57,7 +57,7 @@ def look_again(
     """
     rows = ledger.frames(
         "outcome = 'no_face' AND attempt IN (SELECT number FROM attempts WHERE extractor != ?)",
-        (witness.info().name,),
+        (second_extractor.info().name,),
     )
     if not rows or mode is SecondLook.OFF:
         return None
@@ -72,8 +72,8 @@ def look_again(
     found: list[str] = []
     for start in range(0, len(rows), CHUNK):
         chunk = rows[start : start + CHUNK]
-        candidate = Candidate(witness, "the built-in extractor")
-        testimony = Witness(candidate, template, source, folder, chunk).wait(control.stop_event)
+        candidate = Candidate(second_extractor, "the built-in extractor")
+        testimony = SecondExtractor(candidate, template, source, folder, chunk).wait(control.stop_event)
         if testimony is not None:
             looked += len(testimony.looked)
             found += testimony.found

@@ -33,7 +33,7 @@ END_BOUND = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Testimony:
+class CrossCheckResult:
     looked: tuple[str, ...]
     """Names of the frames that it looked at."""
     found: tuple[str, ...]
@@ -61,12 +61,12 @@ def find_witness(
     name = at_work.info().name
     if builtin is not None and builtin.info().name != name:
         return Candidate(builtin, "the built-in extractor")
-    if plan.devices and "devices" in at_work.honours:
+    if plan.devices and "devices" in at_work.supported_fields:
         return Candidate(at_work, f"{name} on the CPU", black_box, plan.env)
     return None
 
 
-class Witness:
+class SecondExtractor:
     """One look at a few frames. `testimony` is None until it is done; it never raises."""
 
     def __init__(
@@ -80,11 +80,11 @@ class Witness:
         self._candidate, self._template, self._source = candidate, template, source
         self._folder, self._rows = folder, rows
         self._stop = threading.Event()
-        self.testimony: Testimony | None = None
+        self.testimony: CrossCheckResult | None = None
         self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
         self._thread.start()
 
-    def wait(self, stop: StopFlag) -> Testimony | None:
+    def wait(self, stop: StopFlag) -> CrossCheckResult | None:
         """The testimony, waited for within its bound or until `stop` is set."""
         join(self._thread, self._bound() + 30.0, stop.is_set)
         self.close()
@@ -103,14 +103,14 @@ class Witness:
             self._folder.mkdir(parents=True)
             self.testimony = self._look()
         except (OSError, DflwrapError):
-            self.testimony = Testimony((), ())
+            self.testimony = CrossCheckResult((), ())
         finally:
             try:
                 remove_tree(self._folder)
             except OSError:
                 pass  # cleared on the next start
 
-    def _look(self) -> Testimony:
+    def _look(self) -> CrossCheckResult:
         folder = self._folder
         batch = make_batch(self._source, folder / "in", self._rows, stopping=self._stop.is_set)
         (folder / "out").mkdir()
@@ -144,7 +144,7 @@ class Witness:
                         if event.data.get("faces"):
                             found.append(row.name)
                 if ended or self._stop.is_set() or time.monotonic() > deadline:
-                    return Testimony(tuple(looked), tuple(found))
+                    return CrossCheckResult(tuple(looked), tuple(found))
                 time.sleep(0.1)
         finally:
             tail.close()

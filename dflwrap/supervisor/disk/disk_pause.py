@@ -11,7 +11,7 @@ from dflwrap.planning.policy import wait_for_room
 from dflwrap.supervisor.attempt.runner import AttemptRunner
 
 DISK_FULL = "disk-full"
-MOST_BARREN = 3
+MOST_WITHOUT_PROGRESS = 3
 """Pauses in a row with no frame gained in between: then waiting does not help."""
 FEWEST_FRAMES = 8
 
@@ -35,7 +35,7 @@ class DiskPause:
         still_open = runner.ledger.counts().open
         self._barren = self._barren + 1 if still_open == self._open_at_last else 1
         self._open_at_last = still_open
-        if self._barren > MOST_BARREN:
+        if self._barren > MOST_WITHOUT_PROGRESS:
             return False
         step = wait_for_room(plan, str(error))
         runner.reporter.notice(step.sentence)  # into the ledger later: its disk may be the full one

@@ -13,7 +13,7 @@ LOOK_EVERY = 1.0
 """Seconds between two looks for it."""
 ANSWER_BOUND = 5.0
 """Seconds for one look: one that is slower is taken up by the next."""
-MOST_BARREN = 20
+MOST_WITHOUT_PROGRESS = 20
 """Waits in a row with no frame gained in between: a folder that comes and goes like that is of no use."""
 
 
@@ -57,7 +57,7 @@ class FolderWait:
         still_open = runner.state.counts.open
         self._barren = self._barren + 1 if still_open == self._open_at_last else 1
         self._open_at_last = still_open
-        return self._barren <= MOST_BARREN
+        return self._barren <= MOST_WITHOUT_PROGRESS
 
     def _take_up(self, runner: AttemptRunner) -> None:
         """The files that were open may belong to a disk that is no more, even where it looks the same."""

@@ -33,7 +33,7 @@ def learned_bound(seen: float | None, stated: float) -> float:
     return min(stated, max(MIN_START_BOUND, START_FACTOR * seen))
 
 
-class Starts:
+class LearnedStartTimes:
     """The slowest start so far under each of a run's conditions (extractor, devices, mode)."""
 
     def __init__(self) -> None:

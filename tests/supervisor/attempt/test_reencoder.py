@@ -10,7 +10,7 @@ import pytest
 from support import small_frames
 from test_batch import row
 
-from dflwrap.supervisor.attempt.reencoder import Repairer
+from dflwrap.supervisor.attempt.reencoder import Reencoder
 from dflwrap.supervisor.batch import Batch
 
 FRAMES = 6
@@ -21,13 +21,13 @@ FRAMES = 6
 def test_the_end_waits_for_no_copy_that_queues(tmp_path: Path, after: float) -> None:
     frames = small_frames(tmp_path / "frames", FRAMES, (6000, 4000))
     batch = Batch({path.name: row(path.name, n) for n, path in enumerate(sorted(frames.iterdir()))})
-    with Repairer(frames, tmp_path / "repaired", batch, 0) as repairer:
+    with Reencoder(frames, tmp_path / "repaired", batch, 0) as reencoder:
         for name in batch.frames:
-            assert repairer.ask(name) is not None
+            assert reencoder.ask(name) is not None
         time.sleep(after)
     copies = list((tmp_path / "repaired").glob("*.png"))
     assert len(copies) < FRAMES
-    assert repairer.ask("00001.png") is None
+    assert reencoder.ask("00001.png") is None
 
 
 @pytest.mark.timeout(120)
@@ -36,7 +36,7 @@ def test_the_end_waits_for_no_frame_that_cannot_be_read(tmp_path: Path) -> None:
     """Opening a pipe that nobody writes to never returns, as reading from a share that is gone."""
     os.mkfifo(tmp_path / "00001.png")
     batch = Batch({"00001.png": row("00001.png")})
-    with Repairer(tmp_path, tmp_path / "repaired", batch, 0) as repairer:
-        assert repairer.ask("00001.png") is not None
+    with Reencoder(tmp_path, tmp_path / "repaired", batch, 0) as reencoder:
+        assert reencoder.ask("00001.png") is not None
         time.sleep(1)
     assert not (tmp_path / "repaired" / "00001.png").exists()

@@ -9,7 +9,7 @@ import pytest
 from dflwrap.frames.judgement import Entry
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import NewFrame
-from dflwrap.supervisor.crosscheck.budget import MOST_WATCHED, LookBudget
+from dflwrap.supervisor.crosscheck.budget import MOST_WATCHED, CrossCheckBudget
 
 
 def ledger_of(path: Path, frames: int) -> Ledger:
@@ -23,30 +23,30 @@ def ledger_of(path: Path, frames: int) -> Ledger:
 @pytest.mark.parametrize(("frames", "bound"), [(1, 20), (500, 20), (2000, 20), (5000, 50)])
 def test_twenty_frames_or_one_percent(tmp_path: Path, frames: int, bound: int) -> None:
     ledger = ledger_of(tmp_path / "ledger.sqlite", frames)
-    assert LookBudget(ledger).left == bound
+    assert CrossCheckBudget(ledger).left == bound
     ledger.close()
 
 
 def test_a_restart_brings_no_new_budget(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     ledger = ledger_of(path, 100)
-    budget = LookBudget(ledger)
+    budget = CrossCheckBudget(ledger)
     budget.spend(5, watching=True)
     budget.spend(10, watching=False)
     assert budget.first_time("bound") and not budget.first_time("bound")
     ledger.close()
     ledger = Ledger(path)
-    again = LookBudget(ledger)
+    again = CrossCheckBudget(ledger)
     assert again.left == 5 and not again.first_time("bound")
     again.spend(6, watching=False)
-    assert LookBudget(ledger).left == 0
+    assert CrossCheckBudget(ledger).left == 0
     ledger.close()
 
 
 def test_a_look_that_found_the_extractor_wrong_is_given_back(tmp_path: Path) -> None:
     ledger = ledger_of(tmp_path / "ledger.sqlite", 100)
     for _ in range(3 * MOST_WATCHED):
-        budget = LookBudget(ledger)
+        budget = CrossCheckBudget(ledger)
         assert budget.left == 20 and budget.more_watching
         budget.spend(10, watching=True)
         budget.give_back(10, watching=True)
@@ -56,7 +56,7 @@ def test_a_look_that_found_the_extractor_wrong_is_given_back(tmp_path: Path) -> 
 def test_the_watch_starts_a_witness_so_often_at_most(tmp_path: Path) -> None:
     ledger = ledger_of(tmp_path / "ledger.sqlite", 20_000)
     for _ in range(MOST_WATCHED):
-        assert LookBudget(ledger).more_watching
-        LookBudget(ledger).spend(10, watching=True)
-    assert not LookBudget(ledger).more_watching
+        assert CrossCheckBudget(ledger).more_watching
+        CrossCheckBudget(ledger).spend(10, watching=True)
+    assert not CrossCheckBudget(ledger).more_watching
     ledger.close()

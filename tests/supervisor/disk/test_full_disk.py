@@ -139,7 +139,7 @@ class _Silent:
 
 
 class Sleeping(Extractor):
-    honours = frozenset[str]()
+    supported_fields = frozenset[str]()
     reports_frames = True
 
     def info(self) -> ExtractorInfo:

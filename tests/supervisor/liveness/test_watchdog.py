@@ -15,7 +15,7 @@ from dflwrap.supervisor.liveness.start_times import (
     MIN_START_BOUND,
     NO_TIMES,
     START_FACTOR,
-    Starts,
+    LearnedStartTimes,
     StartTimes,
 )
 from dflwrap.supervisor.liveness.watchdog import (
@@ -403,7 +403,7 @@ def test_a_black_box_shows_no_first_frame_by_itself(clock: Clock) -> None:
 
 
 def test_the_slowest_start_counts_and_only_under_its_own_conditions() -> None:
-    starts = Starts()
+    starts = LearnedStartTimes()
     starts.learn(("dfl", (0,)), StartTimes(10.0, None))
     starts.learn(("dfl", (0,)), StartTimes(4.0, 2.0))
     starts.learn(("dfl", (0,)), StartTimes())

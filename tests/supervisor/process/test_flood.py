@@ -28,7 +28,7 @@ class _Slow:
 
 
 class Flooding(Extractor):
-    honours = frozenset[str]()
+    supported_fields = frozenset[str]()
     reports_frames = True
 
     def info(self) -> ExtractorInfo:

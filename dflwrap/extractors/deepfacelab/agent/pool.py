@@ -27,7 +27,7 @@ from .event_writer import say
 from .retry_copies import Repairs
 from .work import Work
 from .worker_hooks import REPORT
-from .worker_processes import Crew
+from .worker_processes import WorkerProcesses
 from .worker_slot import BUSY, FREE, STARTING, bare_report
 
 
@@ -36,7 +36,7 @@ class Pool:
         self.extract, self.settings, self.reporter, self.console = extract, settings, reporter, console
         self.repairs = Repairs(settings, reporter, getattr(extract, "final_output_path", None))
         self.work = Work(extract, settings, self.repairs)
-        self.crew = Crew(extract, settings, reporter, console, self.work)
+        self.worker_processes = WorkerProcesses(extract, settings, reporter, console, self.work)
         self.total = len(extract.input_data)
         self.done = self.failed = 0
         self.longest = None
@@ -49,7 +49,7 @@ class Pool:
         recipes = list(self.extract.process_info_generator())
         if not recipes:
             raise Exception(f"Unable to start Subprocessor '{self.extract.name}' ")
-        self.crew.provide(recipes)
+        self.worker_processes.provide(recipes)
         self.extract.clis = []
         self.reporter.emit(
             "extractor_started",
@@ -60,12 +60,12 @@ class Pool:
             pid=os.getpid(),
         )
         try:
-            self.crew.start()
+            self.worker_processes.start()
             while True:
                 while not self._finished():
                     self._receive()
                     self._bury()
-                    self.crew.enforce_bounds(self.longest)
+                    self.worker_processes.enforce_bounds(self.longest)
                     self._give_up_copies()
                     self._hand_out()
                 if self._doubt_the_last():
@@ -78,34 +78,34 @@ class Pool:
                 self._failed(slot, data, report)
             raise
         finally:
-            self.crew.close()
+            self.worker_processes.close()
         if self.bar:
             say(self.extract.on_clients_finalized)
         self.reporter.emit("finished", done=self.done, failed=self.failed, total=self.total)
         return self.extract.get_result()
 
     def _finished(self):
-        busy = any(member.state == BUSY for member in self.crew.members())
+        busy = any(member.state == BUSY for member in self.worker_processes.members())
         if self.stopping:
             return not busy
-        if not self.crew.slots:
+        if not self.worker_processes.slots:
             raise Exception("Unable to start subprocesses.")
         return not busy and not self.work.left
 
     def _receive(self):
         try:
-            item = self.crew.inbox.get(timeout=0.05)
+            item = self.worker_processes.inbox.get(timeout=0.05)
             while True:
                 self._message(*item)
-                item = self.crew.inbox.get_nowait()
+                item = self.worker_processes.inbox.get_nowait()
         except queue.Empty:
             pass
 
     def _message(self, member, message):
-        if member not in self.crew.members():
+        if member not in self.worker_processes.members():
             return
         if message is None:
-            member.deaf_since = time.monotonic()
+            member.pipe_closed_at = time.monotonic()
             return
         member.alive_signal()
         op = message.get("op", "")
@@ -136,7 +136,7 @@ class Pool:
         report = getattr(result, REPORT, None) or bare_report(member, result)
         member.state, member.frame = FREE, None
         member.frames_done += 1
-        self.crew.dismiss_spare(member)
+        self.worker_processes.dismiss_spare(member)
         kind = report.get("kind")
         member.last_failed = kind is not None
         if kind is None:
@@ -147,12 +147,12 @@ class Pool:
             say(self.console.log_info, "Error while processing data: " + report["traceback"])
             member.held.append((data, report))
             if len(member.held) >= self.settings.errors_in_row:
-                self._sick(member)
+                self._unhealthy(member)
 
     def _succeeded(self, member, data, result, report):
         self._flush(member)
         member.good_frames += 1
-        member.slot.sick = False
+        member.slot.unhealthy = False
         self._stand(self.work.succeeded(member.slot))
         if member.frames_done > 1:  # a first frame pays for kernels and autotuning
             # On Windows a worker's clock counts the computer's sleep.
@@ -233,50 +233,50 @@ class Pool:
         """No frame is left that could show a worker to be well: one failure is its frame's, several are in doubt."""
         if self.stopping:
             return False
-        for member in list(self.crew.members()):
+        for member in list(self.worker_processes.members()):
             if len(member.held) > 1:
-                self._sick(member)
+                self._unhealthy(member)
         return self.work.waits
 
     def _flush_all(self):
         """At the end: what was held back stands. After a stop, frames in doubt stay open."""
         if not self.stopping:
             self._stand(self.work.settled())
-        for member in list(self.crew.members()):
+        for member in list(self.worker_processes.members()):
             self._flush(member)
 
-    def _sick(self, member):
+    def _unhealthy(self, member):
         standing, replace = self.work.failed_in_row(member)
         for data, report in standing:
             self._fail(member.slot, data, report)
-        if not self.stopping and self.crew.give_up_ill(member.slot):
+        if not self.stopping and self.worker_processes.disable_failing_slot(member.slot):
             self.work.slot_given_up(member.slot)
         elif replace:
-            member.slot.sick = True
+            member.slot.unhealthy = True
             member.reason = "errors"
             os_process.kill(member.cli.p)
 
     def _bury(self):
         """Workers that have died: give their frames a second chance, put new workers there."""
-        for member, status in self.crew.dead():
-            self.crew.bury(member, status)
+        for member, status in self.worker_processes.dead():
+            self.worker_processes.reap(member, status)
             self._flush(member)
             if member.state != STARTING and member.reason != "errors":
                 self.work.worker_died(member, status)
             if not self.stopping:
-                self.crew.restart(member.slot, spare=member.frame is not None)
+                self.worker_processes.restart(member.slot, spare=member.frame is not None)
 
     # -- work ----------------------------------------------------------------------------------------
 
     def _hand_out(self):
         if self.stopping:
             return
-        for slot in self.crew.slots:
-            if slot.member is None and (not self.work.exhausted or not any(self.crew.members())):
-                self.crew.restart(slot, spare=False)
-            member = self.crew.first_ready(slot)
+        for slot in self.worker_processes.slots:
+            if slot.member is None and (not self.work.exhausted or not any(self.worker_processes.members())):
+                self.worker_processes.restart(slot, spare=False)
+            member = self.worker_processes.first_ready(slot)
             if member is not None and member.state == FREE and member.reason is None:
-                busy = any(one is not member and one.state != FREE for one in self.crew.members())
+                busy = any(one is not member and one.state != FREE for one in self.worker_processes.members())
                 data = self.work.next_for(member, busy)
                 if data is not None:
                     self._send(member, data)
@@ -293,17 +293,17 @@ class Pool:
         """Frames left for a fresh worker, and none is coming: renew one that has nothing else to do."""
         if not self.work.needs_fresh_worker:
             return
-        if any(m.state == STARTING or not m.frames_done for m in self.crew.members()):
+        if any(m.state == STARTING or not m.frames_done for m in self.worker_processes.members()):
             return
-        for slot in self.crew.slots:
+        for slot in self.worker_processes.slots:
             member = slot.member
             if member is None:
-                self.crew.renew(slot)
+                self.worker_processes.renew(slot)
                 return
             if member.state == FREE and member.reason is None:
                 if len(member.held) > 1:  # it may be sick: its frames are not to blame for that
-                    self._sick(member)
+                    self._unhealthy(member)
                     return
                 self._flush(member)
-                self.crew.renew(slot)
+                self.worker_processes.renew(slot)
                 return

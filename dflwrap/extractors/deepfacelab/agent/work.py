@@ -146,7 +146,7 @@ class Work:
         the one before it: then its frames are in doubt, and replacing it again would teach nothing.
         """
         held, member.held = member.held, []
-        if member.slot.sick and not member.good_frames:
+        if member.slot.unhealthy and not member.good_frames:
             self._doubtful += [(member.slot, data, report) for data, report in held]
             if len(self._doubtful) >= DOUBTS:
                 error = held[-1][1].get("error", "")

@@ -31,7 +31,7 @@ SPARE_GIB = 6.0
 """A spare worker holds VRAM (context, weights): only on devices of at least this size."""
 
 
-class Crew:
+class WorkerProcesses:
     def __init__(self, extract, settings, reporter, console, work):
         self._extract, self._settings, self._reporter = extract, settings, reporter
         self._console, self._work = console, work
@@ -92,7 +92,7 @@ class Crew:
                 return device[3] >= SPARE_GIB
         return False
 
-    def give_up_ill(self, slot):
+    def disable_failing_slot(self, slot):
         """End the worker of a slot that is ill while another works, and close the slot. True if so."""
         ill = self._work.errors_in_doubt(slot) >= SLOT_DOUBTS
         if slot.given_up or not ill or not any(one.works for one in self.slots):
@@ -129,18 +129,18 @@ class Crew:
         for member in self.members():
             status = member.cli.p.exitcode
             if status is None:
-                if member.deaf_since is not None and now - member.deaf_since > DEAF_SECONDS:
+                if member.pipe_closed_at is not None and now - member.pipe_closed_at > DEAF_SECONDS:
                     member.reason = member.reason or "protocol"
                     os_process.kill(member.cli.p)
                 continue
             if member.dead_since is None:
                 member.dead_since = now
-            heard_out = member.state == FREE or member.deaf_since is not None
+            heard_out = member.state == FREE or member.pipe_closed_at is not None
             if heard_out or now - member.dead_since >= DRAIN_SECONDS:
                 found.append((member, status))
         return found
 
-    def bury(self, member, status):
+    def reap(self, member, status):
         """Report a dead worker with its frame, and empty its place; a slot whose starts all fail is closed."""
         slot = member.slot
         self._reporter.emit(

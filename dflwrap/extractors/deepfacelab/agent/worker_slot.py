@@ -35,7 +35,7 @@ class Member:
         self.held = []  # failures in a row, not yet reported
         self.start_error = None
         self.dead_since = None
-        self.deaf_since = None  # no message can be read from it any more
+        self.pipe_closed_at = None  # no message can be read from it any more
         self.reason = None  # why the host killed it
         self._cpu, self._last_state = os_process.cpu_and_state(cli.p.pid)
         self._stopped_since = None
@@ -49,7 +49,7 @@ class Member:
     @property
     def is_well(self):
         """Nothing speaks against it: a frame that fails on it fails by itself."""
-        return not (self.held or self.last_failed or (self.slot.sick and not self.good_frames))
+        return not (self.held or self.last_failed or (self.slot.unhealthy and not self.good_frames))
 
     @property
     def phase(self):
@@ -139,7 +139,7 @@ class Slot:
         self.spare = None
         self.start_failures = 0
         self.started_once = False
-        self.sick = False  # its last worker was replaced for failing on everything
+        self.unhealthy = False  # its last worker was replaced for failing on everything
         self.given_up = False
 
     @property
