@@ -21,6 +21,7 @@ from dflwrap.common.errors import StoppedError
 from dflwrap.common.waits import never, take, wait_until
 from dflwrap.frames.damage import Checked
 from dflwrap.frames.likeness import Likeness, Piece
+from dflwrap.frames.measures import Measures, failed
 
 TIMEOUT = 120.0
 """Seconds for one image; 20000x20000 takes about 30."""
@@ -131,6 +132,20 @@ class Converter:
         """Brightness and sharpness of the image at `source`. Raises as `convert`, but for its target."""
         answer = self._ask({"source": os.fsencode(source).hex()})
         return Look(answer["mean"], answer["brightest"], answer["sharpness"])
+
+    def measure(self, files: Sequence[tuple[Path, int]]) -> list[Measures]:
+        """What each file is like; files: paths with their sizes in bytes. One that kills the decoder is named.
+
+        Raises StoppedError.
+        """
+        wanted = [(os.fsencode(path).hex(), size) for path, size in files]
+        try:
+            answer = self._ask({"measure": wanted})
+        except ConversionError as error:
+            if len(files) == 1:
+                return [failed(str(error))]
+            return [one for file in files for one in self.measure([file])]
+        return [Measures.from_json(one) for one in answer["measured"]]
 
     def likeness(self, source: Path | None, pieces: Sequence[Piece]) -> list[Likeness]:
         """Each piece against the image at `source`; without it they are only decoded.

@@ -6,7 +6,7 @@ the answer holds `width` and `height` (of the source), `out_width`, `out_height`
 `unwritable` (an errno) where the image is fine and the target cannot be written, or `unread` ([errno, winerror or
 null]) where the source is missing or its device fails. With `check` instead of a `target` the answer holds `damage`
 and `note` (see `damage`); with neither, `mean`, `brightest` and `sharpness`. With `pieces` it is compared with them,
-see `likeness`.
+see `likeness`. With `measure` ([[path, bytes], ...]) the answer holds the `measures` of each.
 
 Decoders (libjpeg, libpng, libtiff) warn on the C level's standard error only: the parent gives this process an empty
 file as its standard error, and here it is read and emptied around each decode.
@@ -31,6 +31,7 @@ from dflwrap.frames.damage import CANNOT_READ, PNG, check, damage_in, damage_of
 from dflwrap.frames.decoder_errors import NO_MEMORY, plain_words
 from dflwrap.frames.judgement import scaled_size
 from dflwrap.frames.likeness import compare
+from dflwrap.frames.measures import failed, measure
 
 MEMORY_BOUND = 6 * 1024**3
 """Address space of this process in bytes (Windows: memory committed by it): a bomb that hides its size ends here."""
@@ -196,10 +197,28 @@ def look(source: Path) -> dict[str, Any]:
     }
 
 
+def measured(name: bytes, size: int) -> dict[str, Any]:
+    """One frame's `Measures`, also where it cannot be read. size: bytes by the directory."""
+    path = Path(os.fsdecode(name))
+    try:
+        found = measure(path, size, _bytes_of(path) if size else b"", words().take)
+    except _UnreadError as unread:
+        found = failed(f"cannot be opened: {unread.error.strerror}", cause="disk-read-error", unread=True)
+    except MemoryError:
+        found = failed(NO_MEMORY)
+    except OSError as error:
+        found = failed(f"cannot be opened: {error.strerror}")
+    except Exception as error:
+        found = failed(plain_words(error))
+    return found.to_json()
+
+
 def _answer(line: bytes) -> dict[str, Any]:
     request = json.loads(line)
-    source = Path(os.fsdecode(bytes.fromhex(request["source"])))
+    source = Path(os.fsdecode(bytes.fromhex(request.get("source", ""))))
     try:
+        if "measure" in request:
+            return {"measured": [measured(bytes.fromhex(name), size) for name, size in request["measure"]]}
         if "pieces" in request:
             return compare(source if request["source"] else None, request["pieces"], Path.read_bytes)
         if request.get("check"):

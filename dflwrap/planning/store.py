@@ -47,11 +47,35 @@ class Peak:
     ram: int | None = None
 
 
-class PeakStore:
-    """Remembered peaks. Every failure of the disk is swallowed: this is a convenience."""
+class Remembered:
+    """A table of entries in a file of the user's cache. Every failure of the disk is swallowed: it is a convenience."""
+
+    table: str
+    """What the file and its table are named."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path if path is not None else Path(platformdirs.user_cache_dir("dflwrap")) / "peaks.json"
+        self.path = path or Path(platformdirs.user_cache_dir("dflwrap")) / f"{self.table}.json"
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            data = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        if not isinstance(data, dict) or data.get("version") != VERSION:
+            return {}
+        entries = data.get(self.table)
+        return entries if isinstance(entries, dict) else {}
+
+    def _keep(self, entries: dict[str, Any]) -> bool:
+        """The newest entries; False if they could not be written."""
+        newest = dict(list(entries.items())[-MOST_ENTRIES:])
+        return _write(self.path, {"version": VERSION, self.table: newest})
+
+
+class PeakStore(Remembered):
+    """Remembered peaks."""
+
+    table = "peaks"
 
     def get(self, key: PeakKey) -> Peak | None:
         entry = self._read().get(key.text())
@@ -63,33 +87,23 @@ class PeakStore:
         old = _peak(entries.pop(key.text(), None)) or Peak()
         kept = Peak(_larger(old.vram, peak.vram), _larger(old.ram, peak.ram))
         entries[key.text()] = {"vram": kept.vram, "ram": kept.ram}
-        newest = dict(list(entries.items())[-MOST_ENTRIES:])
-        return self._write({"version": VERSION, "peaks": newest})
+        return self._keep(entries)
 
-    def _read(self) -> dict[str, Any]:
-        try:
-            data = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        if not isinstance(data, dict) or data.get("version") != VERSION:
-            return {}
-        peaks = data.get("peaks")
-        return peaks if isinstance(peaks, dict) else {}
 
-    def _write(self, data: dict[str, Any]) -> bool:
-        temporary = None
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=".peaks-", suffix=".json")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(data, file, indent=1)
-            Path(temporary).replace(self.path)
-        except OSError:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    Path(temporary).unlink()
-            return False
-        return True
+def _write(path: Path, data: dict[str, Any]) -> bool:
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".json")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(data, file, indent=1)
+        Path(temporary).replace(path)
+    except OSError:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+        return False
+    return True
 
 
 def _peak(entry: object) -> Peak | None:

@@ -7,13 +7,9 @@ from pathlib import Path
 
 from dflwrap.common.text import display
 from dflwrap.common.trees import is_same_folder
-from dflwrap.faceset.errors import FaceFileError
-from dflwrap.faceset.metadata import read_metadata
+from dflwrap.faceset.input_faces import holds_faces
 from dflwrap.frames.inventory import Ignored, Inventory
-from dflwrap.frames.names import stem_and_suffix
 
-_LOOKED_AT = 5
-"""Images; all of them must be faces: a few may have strayed among frames."""
 _BESIDE = ("", "_debug", "_dflwrap")
 """What stands under the faceset's name, with these endings."""
 
@@ -21,23 +17,12 @@ _BESIDE = ("", "_debug", "_dflwrap")
 def faceset_as_input(folder: Path, inventory: Inventory) -> str | None:
     """A notice where the input holds DeepFaceLab's faces and not frames: an easy slip, and it makes bad faces."""
     names = [entry.name for entry in inventory.frames if entry.problem is None]
-    step = max(1, len(names) // _LOOKED_AT)
-    looked = names[::step][:_LOOKED_AT]
-    if not looked or not all(_is_face(folder / name) for name in looked):
+    if not holds_faces(folder, names):
         return None
     return (
         f"The input folder looks like a faceset, its images carry DeepFaceLab's face data: {display(str(folder))}. "
         "If you meant the frames, stop here and give their folder with --input-dir."
     )
-
-
-def _is_face(path: Path) -> bool:
-    if stem_and_suffix(path.name)[1] not in {".jpg", ".jpeg"}:
-        return False
-    try:
-        return read_metadata(path) is not None
-    except (FaceFileError, OSError):
-        return False
 
 
 def worth_telling(ignored: Iterable[Ignored], source: Path, output: Path) -> list[Ignored]:

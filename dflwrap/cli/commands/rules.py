@@ -151,6 +151,7 @@ def _with_file(catalogue: Catalogue, file: Path | None) -> Catalogue:
 
 def page(rule: Rule) -> str:
     """The same questions in the same order for every rule."""
+    from dflwrap.check.page import ids_for
     from dflwrap.cli.wording import RUNG_WORDS
 
     lines = [f"{rule.title}   [{rule.id}]", f"{rule.category}, {rule.role.value}, strength {rule.strength}"]
@@ -173,6 +174,9 @@ def page(rule: Rule) -> str:
         lines += ["  (also concluded from arithmetic, silence or an exit status)"]
     if rule.explained_by:
         lines += ["", "Only a symptom beside", "  " + ", ".join(rule.explained_by)]
+    found = ids_for(rule.id)
+    if found:
+        lines += ["", "Found beforehand by dflwrap check (docs/findings.md)", "  " + ", ".join(found)]
     if rule.references:
         lines += ["", "More", *(f"  {url}" for url in rule.references)]
     return "\n".join(map(display, lines))

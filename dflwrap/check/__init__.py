@@ -1,0 +1,1 @@
+"""Before a run: what is wrong with a folder of frames, what `extract` will make of it, and what to do."""

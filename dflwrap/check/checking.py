@@ -1,0 +1,138 @@
+"""Checks a folder: layout and names at once, then every frame in decoder children."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dflwrap.check.files import Sizes, find_in_entry, find_in_file, is_online_only
+from dflwrap.check.findings import Findings
+from dflwrap.check.layout import find_in_layout
+from dflwrap.check.names import find_in_names
+from dflwrap.check.quality import Quality
+from dflwrap.check.thresholds import Thresholds
+from dflwrap.common.text import display
+from dflwrap.common.waits import heeding, never
+from dflwrap.frames.inventory import FrameEntry, Inventory, check_folder, take_inventory
+from dflwrap.frames.layout import Arrangement, Layout, look_at_layout
+from dflwrap.frames.many import DecoderPool
+from dflwrap.frames.measures import Measures
+
+MOST_DOUBTFUL = 60
+"""Frames on a contact sheet."""
+_DOUBTFUL = frozenset({"blurred", "dark", "overexposed", "black"})
+
+
+@dataclass(slots=True)
+class CheckResult:
+    """What a folder is like."""
+
+    layout: Layout
+    findings: Findings = field(default_factory=Findings)
+    found: int = 0
+    usable: int = 0
+    doubtful: list[tuple[Path, str]] = field(default_factory=list)
+    """Frames for a contact sheet, with their flaw; at most MOST_DOUBTFUL, spread by and by."""
+    longest_side: int = 0
+    """Pixels, of the largest usable frame."""
+    usable_bytes: int = 0
+    frames: list[Path] = field(default_factory=list)
+    """A few usable ones, for a closer look."""
+
+
+def quick_check(folder: Path, stopping: Callable[[], bool] = never) -> CheckResult:
+    """Layout and names only; no file is opened but a few. Raises DflwrapError, StoppedError."""
+    check_folder(folder)
+    result = CheckResult(look_at_layout(folder, stopping))
+    inventory = take_inventory(folder, stopping)
+    find_in_layout(result.layout, inventory, result.findings)
+    for place, frames in _folders(result.layout, inventory, stopping):
+        find_in_names(place, [entry.name for entry in frames], result.findings)
+        result.found += len(frames)
+    return result
+
+
+def check_frames(
+    folder: Path,
+    *,
+    limits: Thresholds,
+    children: int,
+    progress: Callable[[int, int], None] | None = None,
+    stopping: Callable[[], bool] = never,
+) -> CheckResult:
+    """All of it. children: decoders at once. progress: frames done and in all. Raises DflwrapError, StoppedError."""
+    result = quick_check(folder, stopping)
+    inventory = take_inventory(folder, stopping)
+    done = 0
+    with DecoderPool(children, stopping) as pool:
+        for place, frames in _folders(result.layout, inventory, stopping):
+            look = _FolderLook(folder, place, result, limits)
+            sizes = {entry.name: entry.size for entry in look.to_open(frames)}
+            done += len(frames) - len(sizes)
+            for path, measures in pool.measure((place / name, size) for name, size in sizes.items()):
+                look.take(path, measures, sizes[path.name])
+                done += 1
+                if progress is not None:
+                    progress(done, result.found)
+            look.end()
+    return result
+
+
+def _folders(
+    layout: Layout, inventory: Inventory, stopping: Callable[[], bool]
+) -> Iterator[tuple[Path, tuple[FrameEntry, ...]]]:
+    """The folders whose pictures are meant as frames: the folder itself, and the others where it is not all."""
+    if inventory.frames:
+        yield layout.folder, inventory.frames
+    if layout.arrangement is not Arrangement.FLAT:
+        for sub in heeding(stopping, layout.sub_folders):
+            yield sub.path, take_inventory(sub.path, stopping).frames
+
+
+class _FolderLook:
+    """The frames of one folder, in order."""
+
+    def __init__(self, top: Path, place: Path, result: CheckResult, limits: Thresholds) -> None:
+        self._top, self._place, self._result = top, place, result
+        self._sizes = Sizes()
+        self._quality = Quality(result.findings, limits)
+        self._seen = 0
+
+    def _shown(self, name: str) -> str:
+        return display((self._place / name).relative_to(self._top).as_posix())
+
+    def to_open(self, frames: tuple[FrameEntry, ...]) -> Iterator[FrameEntry]:
+        """Those with something to look into, which is on this machine."""
+        for entry in frames:
+            if find_in_entry(entry, self._shown(entry.name), self._result.findings):
+                continue
+            try:
+                online = is_online_only((self._place / entry.name).stat())
+            except OSError:
+                online = False
+            if online:
+                self._result.findings.add("online-only", self._shown(entry.name))
+                self._result.usable += 1  # `extract` has it downloaded
+                continue
+            yield entry
+
+    def take(self, path: Path, found: Measures, size: int) -> None:
+        result, shown = self._result, self._shown(path.name)
+        find_in_file(path.name, shown, found, result.findings)
+        self._sizes.add(found)
+        flaw = self._quality.take(shown, found)
+        if flaw in _DOUBTFUL and len(result.doubtful) < MOST_DOUBTFUL:
+            result.doubtful.append((path, flaw))
+        if not found.usable:
+            return
+        result.usable += 1
+        result.usable_bytes += max(0, size)
+        result.longest_side = max(result.longest_side, found.width, found.height)
+        self._seen += 1
+        if len(result.frames) < 100_000:
+            result.frames.append(path)
+
+    def end(self) -> None:
+        self._sizes.find(self._result.findings)
+        self._quality.end(display(self._place.name))

@@ -1,0 +1,78 @@
+"""Findings about how the folder is arranged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from dflwrap.check.findings import Findings, Severity
+from dflwrap.common.text import display
+from dflwrap.faceset.input_faces import holds_faces
+from dflwrap.frames.inventory import Ignored, Inventory
+from dflwrap.frames.layout import Arrangement, Layout, SubFolder
+
+_STEPS = ("data_src", "data_dst")
+"""Folders of a workspace that hold frames."""
+_WRITTEN = ("aligned_debug", "merged", "merged_mask", "result", "result_mask", "model")
+
+
+def find_in_layout(layout: Layout, inventory: Inventory, findings: Findings) -> None:
+    """Findings of the group "layout"."""
+    folder = layout.folder
+    if _is_workspace(folder):
+        there = [name for name in _STEPS if (folder / name).is_dir()]
+        findings.add("wrong-step", f"a workspace: {' and '.join(there)} hold the frames")
+    elif layout.images and (folder.name in _WRITTEN or folder.name.endswith("_debug")):
+        findings.add("wrong-step", f"{display(folder.name)} is made by DeepFaceLab")
+    else:
+        _arrangement(layout, findings)
+    if holds_faces(folder, [entry.name for entry in inventory.frames if entry.problem is None]):
+        findings.add("faceset-as-input", display(folder.name), count=len(inventory.frames))
+    findings.add_all("faceset-pak", map(display, layout.paks))
+    _others(layout, inventory.ignored, findings)
+
+
+def _is_workspace(folder: Path) -> bool:
+    return any((folder / name).is_dir() for name in _STEPS)
+
+
+def _arrangement(layout: Layout, findings: Findings) -> None:
+    arrangement, subs = layout.arrangement, layout.sub_folders
+    if arrangement is Arrangement.EMPTY:
+        if not layout.videos and not layout.paks:
+            findings.add("empty", display(str(layout.folder)), count=0)
+    elif arrangement is Arrangement.MIXED:
+        loose = f"in the folder itself ({_pictures(layout.images)})"
+        findings.add("mixed-layout", loose, count=0)
+        _add_folders("mixed-layout", layout, findings)
+    elif arrangement is Arrangement.PER_PERSON:
+        people = {sub.path.relative_to(layout.folder).parts[0] for sub in subs}
+        if len(people) > 1:
+            _add_folders("per-person-folders", layout, findings)
+        else:
+            _add_folders("images-in-subfolders", layout, findings, Severity.ERROR)
+    elif subs:
+        _add_folders("images-in-subfolders", layout, findings)
+
+
+def _add_folders(name: str, layout: Layout, findings: Findings, severity: Severity | None = None) -> None:
+    for sub in layout.sub_folders:
+        findings.add(name, _folder_words(layout.folder, sub), severity=severity)
+
+
+def _folder_words(folder: Path, sub: SubFolder) -> str:
+    return f"{display(sub.path.relative_to(folder).as_posix())} ({_pictures(sub.images)})"
+
+
+def _pictures(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count:,} pictures"
+
+
+def _others(layout: Layout, ignored: Iterable[Ignored], findings: Findings) -> None:
+    alone = Severity.ERROR if layout.arrangement is Arrangement.EMPTY else None
+    for name in layout.videos:
+        findings.add("videos-not-frames", display(name), severity=alone)
+    known = {*layout.videos, *layout.paks, *(sub.path.name for sub in layout.sub_folders)}
+    for item in ignored:
+        if not item.usual and item.name not in known and not (layout.folder / item.name).is_dir():
+            findings.add("stray-files", display(item.name))

@@ -1,0 +1,125 @@
+"""How the pictures of a folder are arranged: all in it, one folder per person, or mixed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from dflwrap.common.waits import heeding, never
+from dflwrap.frames.companions import why_companion
+from dflwrap.frames.inventory import IMAGE_SUFFIXES
+from dflwrap.frames.names import stem_and_suffix
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts", ".m2ts"}
+)
+SIDE_FOLDERS = ("merged", "merged_mask", "result", "result_mask")
+"""What DeepFaceLab makes among the frames beside `aligned`."""
+MOST_DEPTH = 6
+"""Folders below one another that are looked into."""
+
+
+class Arrangement(StrEnum):
+    EMPTY = "empty"
+    FLAT = "flat"
+    """Pictures in the folder itself; fewer, or none, in its sub-folders."""
+    PER_PERSON = "per-person"
+    """None in the folder itself, some in its sub-folders."""
+    MIXED = "mixed"
+    """Some in the folder itself, and more in its sub-folders."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubFolder:
+    path: Path
+    images: int
+    """Directly in it, by their names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    folder: Path
+    images: int
+    """In the folder itself, by their names."""
+    sub_folders: tuple[SubFolder, ...]
+    """Those that hold pictures, at any depth, sorted; without what DeepFaceLab and dflwrap have made."""
+    videos: tuple[str, ...]
+    """In the folder itself."""
+    paks: tuple[str, ...]
+    """Packed facesets, relative to the folder."""
+
+    @property
+    def below(self) -> int:
+        """Pictures in sub-folders."""
+        return sum(sub.images for sub in self.sub_folders)
+
+    @property
+    def arrangement(self) -> Arrangement:
+        if not self.images:
+            return Arrangement.PER_PERSON if self.below else Arrangement.EMPTY
+        return Arrangement.MIXED if self.below > self.images else Arrangement.FLAT
+
+
+def is_side_folder(folder: Path) -> bool:
+    """Whether a folder among frames is one that DeepFaceLab or dflwrap has made: faces, debug or merged pictures."""
+    name = folder.name.casefold()
+    if name.startswith("aligned") or name.endswith(("_debug", "_dflwrap")) or name in SIDE_FOLDERS:
+        return True
+    return (folder / "dflwrap.json").exists()
+
+
+def look_at_layout(folder: Path, stopping: Callable[[], bool] = never) -> Layout:
+    """Names alone are looked at; links to folders below the first level are not followed.
+
+    Raises OSError where `folder` cannot be listed (`inventory.check_folder` says it in words), StoppedError.
+    """
+    images, below, videos, paks = 0, [], [], []
+    for entry in heeding(stopping, _listed(folder)):
+        suffix = stem_and_suffix(entry.name)[1]
+        if _is_folder(entry, follow=True):
+            if suffix not in IMAGE_SUFFIXES and not is_side_folder(Path(entry.path)):
+                below.append(Path(entry.path))
+        elif suffix in IMAGE_SUFFIXES:
+            images += not why_companion(entry)
+        elif suffix in VIDEO_SUFFIXES:
+            videos.append(entry.name)
+        elif entry.name.casefold() == "faceset.pak":
+            paks.append(entry.name)
+    subs = [sub for path in below for sub in _below(path, 1, stopping)]
+    paks += [f"{path.name}/faceset.pak" for path in below if (path / "faceset.pak").is_file()]
+    return Layout(folder, images, tuple(subs), tuple(videos), tuple(paks))
+
+
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as listing:
+        return sorted(listing, key=lambda entry: entry.name)
+
+
+def _below(folder: Path, depth: int, stopping: Callable[[], bool]) -> Iterator[SubFolder]:
+    images, deeper = 0, []
+    try:
+        entries = _listed(folder)
+    except OSError:
+        return
+    for entry in heeding(stopping, entries):
+        if why_companion(entry):
+            continue
+        if _is_folder(entry, follow=False):
+            if depth < MOST_DEPTH and not is_side_folder(Path(entry.path)):
+                deeper.append(Path(entry.path))
+        elif stem_and_suffix(entry.name)[1] in IMAGE_SUFFIXES:
+            images += 1
+    if images:
+        yield SubFolder(folder, images)
+    for path in deeper:
+        yield from _below(path, depth + 1, stopping)
+
+
+def _is_folder(entry: os.DirEntry[str], *, follow: bool) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=follow)
+    except OSError:
+        return False
