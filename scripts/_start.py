@@ -31,7 +31,6 @@ def start(name):
         sys.stderr.write(problem + "\n")
         sys.exit(2)
     sys.argv[1:] = [word for word in sys.argv[1:] if word != "--any-python"]
-    sys.dont_write_bytecode = True  # the unpacked folder stays as it was
     try:
         sys.exit(__import__(name).main())
     except KeyboardInterrupt:

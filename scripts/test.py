@@ -1,5 +1,9 @@
 """The whole suite, ruff and mypy: `python3 scripts/test.py [arguments for pytest]`."""
 
-from _start import start
+import sys
+
+sys.dont_write_bytecode = True  # the unpacked folder stays as it was
+
+from _start import start  # noqa: E402
 
 start("_test")
