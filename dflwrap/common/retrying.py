@@ -1,9 +1,10 @@
-"""Trying again what passes by itself, on `tenacity`; every retry has a bound, and `stop` ends it at once."""
+"""Trying again, and waiting for, what passes by itself, on `tenacity`; each has a bound, and `stop` ends it at once."""
 
 from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -40,7 +41,7 @@ def retrying(
     bound: float,
     first: float,
     longest: float,
-    stop: StopFlag | None,
+    stop: StopFlag | None = None,
 ) -> tenacity.Retrying:
     """For errors that are `transient`: waits of `first` seconds, doubling up to `longest`."""
     event = stop if stop is not None else Flag()
@@ -80,3 +81,53 @@ def is_held_open(error: BaseException) -> bool:
     if winerror is not None:
         return winerror in HELD_OPEN_WINERRORS
     return error.errno in (HELD_OPEN_ERRNOS_WINDOWS if os.name == "nt" else HELD_OPEN_ERRNOS)
+
+
+def wait_for_bytes(
+    read_free: Callable[[], int | None],
+    needed: int,
+    *,
+    bound: float,
+    first: float = 1.0,
+    longest: float = 15.0,
+    stop: StopFlag | None = None,
+) -> bool:
+    """Until `read_free()` gives at least `needed` bytes: of video memory, of a disk. False: it did not, or `stop`.
+
+    Looks after `first` seconds, doubling up to `longest`, and last at `bound`. A reading of None (no telemetry)
+    counts as not met.
+    """
+    event = stop if stop is not None else Flag()
+    start = time.monotonic()
+
+    def short_of_it(reading: int | None) -> bool:
+        return reading is None or reading < needed
+
+    waiting = tenacity.Retrying(
+        retry=tenacity.retry_if_result(short_of_it),
+        wait=_within(bound, start, tenacity.wait_exponential(multiplier=first, max=longest)),
+        stop=tenacity.stop_after_delay(bound) | stop_when_set(event),
+        sleep=sleeper(event),
+        retry_error_callback=_last_reading,
+    )
+    return not short_of_it(waiting(read_free))
+
+
+def _last_reading(state: tenacity.RetryCallState) -> int | None:
+    outcome = state.outcome
+    if outcome is None:
+        return None
+    reading: int | None = outcome.result()
+    return reading
+
+
+def _within(
+    bound: float, start: float, inner: Callable[[tenacity.RetryCallState], float]
+) -> Callable[[tenacity.RetryCallState], float]:
+    """Never sleep past the bound: the last look is at its end."""
+
+    def wait(state: tenacity.RetryCallState) -> float:
+        left = bound - (time.monotonic() - start)
+        return max(0.01, min(inner(state), left))
+
+    return wait

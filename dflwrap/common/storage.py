@@ -122,3 +122,18 @@ def _files(folder: Path) -> tuple[int, int, int] | None:
             continue
         return (found.f_favail, found.f_files, found.f_bavail * found.f_frsize) if found.f_files else None
     return None
+
+
+def cannot_write(target: Path, error: OSError) -> NeedsUserError:
+    """The exception that tells the user why `target` could not be written."""
+    shown = display(str(target))
+    steps: tuple[str, ...]
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return disk_full(target.parent, f": {shown}")
+    if is_too_long(error, target):
+        return path_too_long(target.parent)
+    if isinstance(error, FileExistsError):
+        steps = ("Move that file away, or start again with --on-conflict set-aside.",)
+        return NeedsUserError("file-in-use", f"A file of that name appeared during the run: {shown}.", steps)
+    steps = ("Check that the folder exists and may be written.", "Start the same command again.")
+    return NeedsUserError("output-not-writable", f"Cannot write {shown}: {error.strerror or error}.", steps)

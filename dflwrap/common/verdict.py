@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -56,3 +56,18 @@ class Verdict:
     """Ranked, the primary first."""
     benign: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
+    """As plain data, for the ledger and the report."""
+    data = asdict(verdict)
+    data["facts"] = {key: _plain(value) for key, value in verdict.facts.items()}
+    return data
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

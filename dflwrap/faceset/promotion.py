@@ -6,17 +6,14 @@ crash after any step is mended by `repair` on the next start. Nothing in the fac
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.retrying import retry_held_open
-from dflwrap.common.storage import disk_full, is_too_long, path_too_long
-from dflwrap.common.text import display
+from dflwrap.common.storage import cannot_write
 from dflwrap.common.trees import is_link
 from dflwrap.faceset.errors import FaceFileError, NotWholeError
 from dflwrap.faceset.facts import face_facts
@@ -254,21 +251,6 @@ def set_aside(path: Path, run_folder: Path) -> Path:
         except OSError as error:
             raise cannot_write(target, error) from error
         return target
-
-
-def cannot_write(target: Path, error: OSError) -> NeedsUserError:
-    """The exception that tells the user why `target` could not be written."""
-    shown = display(str(target))
-    steps: tuple[str, ...]
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return disk_full(target.parent, f": {shown}")
-    if is_too_long(error, target):
-        return path_too_long(target.parent)
-    if isinstance(error, FileExistsError):
-        steps = ("Move that file away, or start again with --on-conflict set-aside.",)
-        return NeedsUserError("file-in-use", f"A file of that name appeared during the run: {shown}.", steps)
-    steps = ("Check that the folder exists and may be written.", "Start the same command again.")
-    return NeedsUserError("output-not-writable", f"Cannot write {shown}: {error.strerror or error}.", steps)
 
 
 def _as_of_the_users_frame(metadata: FaceMetadata, item: FinishedFrame) -> FaceMetadata:

@@ -10,16 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+from dflwrap.common.memory import GIB
 from dflwrap.common.plan import Plan
+from dflwrap.common.telemetry import TelemetrySummary
 from dflwrap.planning.decision import NextPlan
 from dflwrap.planning.fit import ASSUMED_GPU_PEAK, PEAK_MARGIN, count, reserve
-from dflwrap.planning.inputs import (
-    GIB,
-    AttemptRecord,
-    RunContext,
-    TelemetrySummary,
-    with_alone_marked,
-)
+from dflwrap.planning.inputs import AttemptRecord, RunContext, with_alone_marked
 from dflwrap.planning.steps import gpus, on_probation, plan_words
 
 CLIMB_AFTER = 250

@@ -14,8 +14,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from dflwrap.common.memory import GIB
 from dflwrap.common.plan import Plan
-from dflwrap.planning.inputs import GIB, DeviceInfo, TelemetrySummary
+from dflwrap.common.telemetry import DeviceInfo, TelemetrySummary
 
 ASSUMED_GPU_PEAK = 5 * GIB
 """Video memory of one worker until it was measured."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from dflwrap.common.plan import Plan
+from dflwrap.common.telemetry import DeviceInfo, TelemetrySummary
 from dflwrap.planning.fit import (
     Fit,
     GpuHeadroom,
@@ -17,7 +18,7 @@ from dflwrap.planning.fit import (
     probe_batch,
     rooms_of,
 )
-from dflwrap.planning.inputs import AttemptRecord, DeviceInfo, RunContext, TelemetrySummary
+from dflwrap.planning.inputs import AttemptRecord, RunContext
 from dflwrap.planning.store import Peak, PeakKey, PeakStore
 
 ENOUGH_FRAMES = 10

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from dflwrap.common.memory import GIB
 from dflwrap.common.plan import Plan
 from dflwrap.common.rungs import Rung
+from dflwrap.common.telemetry import TelemetrySummary
 from dflwrap.common.verdict import Cause, Confidence, Verdict
 from dflwrap.planning.decision import (
     Bisect,
@@ -35,13 +37,7 @@ from dflwrap.planning.episodes import (
     used_rungs,
 )
 from dflwrap.planning.fingerprint import UNKNOWN_CAUSE
-from dflwrap.planning.inputs import (
-    GIB,
-    AttemptRecord,
-    RunContext,
-    TelemetrySummary,
-    with_alone_marked,
-)
+from dflwrap.planning.inputs import AttemptRecord, RunContext, with_alone_marked
 from dflwrap.planning.ladder import (
     ENVIRONMENT,
     ENVIRONMENT_FIXES,

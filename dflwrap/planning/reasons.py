@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dflwrap.common.memory import GIB
+from dflwrap.common.telemetry import DeviceSummary, TelemetrySummary
 from dflwrap.common.verdict import Cause
-from dflwrap.planning.inputs import GIB, AttemptRecord, DeviceSummary, TelemetrySummary
+from dflwrap.planning.inputs import AttemptRecord
 
 
 def unhealthy_device(record: AttemptRecord, telemetry: TelemetrySummary | None) -> int | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.plan import Plan
+from dflwrap.common.telemetry import DeviceInfo
 from dflwrap.extractors.base import Extractor
-from dflwrap.planning.inputs import DeviceInfo
 from dflwrap.supervisor.observer import Observer
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.telemetry.base import GpuReader

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.plan import Plan
 from dflwrap.common.rungs import Rung
+from dflwrap.common.telemetry import TelemetrySummary
 from dflwrap.common.verdict import Verdict
 from dflwrap.extractors.base import Extractor
 from dflwrap.ledger.records import FrameRow
@@ -26,7 +27,7 @@ from dflwrap.planning.decision import (
     rungs_of,
 )
 from dflwrap.planning.fit import fit_batch, for_frames
-from dflwrap.planning.inputs import AttemptRecord, RunContext, TelemetrySummary
+from dflwrap.planning.inputs import AttemptRecord, RunContext
 from dflwrap.planning.learning import Learner
 from dflwrap.planning.policy import decide
 from dflwrap.supervisor.attempt.judge import Judged

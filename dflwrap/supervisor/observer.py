@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from dflwrap.common.memory import MemoryFacts
+from dflwrap.common.retrying import wait_for_bytes
 from dflwrap.common.storage import short_of_inodes
+from dflwrap.common.telemetry import DeviceInfo, TelemetrySummary
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.planning.decision import DiskCondition, VramCondition, Wait
 from dflwrap.planning.fit import GpuHeadroom
-from dflwrap.planning.inputs import DeviceInfo, TelemetrySummary
-from dflwrap.planning.waiting import wait_for_disk, wait_for_vram
 from dflwrap.supervisor.process.tree import ProcessTree
 from dflwrap.supervisor.stop_request import Control
 from dflwrap.telemetry.base import GpuReader, Sample
@@ -108,26 +108,26 @@ class Observer:
         """Wait until the condition holds. False when the bound passed or the user stopped the run."""
         match step.until:
             case VramCondition() as vram:
-                waited = wait_for_vram(
-                    lambda: self._free_vram(vram.device),
-                    vram.free,
-                    bound=step.bound,
-                    first=step.first,
-                    longest=step.longest,
-                    stop=control.stop_event,
-                )
+                needed = vram.free
+
+                def read_free() -> int | None:
+                    return self._free_vram(vram.device)
             case DiskCondition() as disk:
                 folder = self._folders.get(disk.role)
                 total = total_space(folder) if folder else None
-                waited = wait_for_disk(
-                    lambda: _free_for_files(folder) if folder else None,
-                    min(disk.free, total // 10) if total else disk.free,
-                    bound=step.bound,
-                    first=step.first,
-                    longest=step.longest,
-                    stop=control.stop_event,
-                )
-        return waited.met
+                needed = min(disk.free, total // 10) if total else disk.free
+
+                def read_free() -> int | None:
+                    return _free_for_files(folder) if folder else None
+
+        return wait_for_bytes(
+            read_free,
+            needed,
+            bound=step.bound,
+            first=step.first,
+            longest=step.longest,
+            stop=control.stop_event,
+        )
 
     def _free_vram(self, device: int) -> int | None:
         return next((s.free for s in self._gpu.sample() if s.index == device), None)

@@ -11,11 +11,12 @@ from typing import Any
 
 from dflwrap.common.errors import DamagedLedgerError, DflwrapError, ExitCode, NeedsUserError, StoppedError
 from dflwrap.common.plan import AttemptSpec
+from dflwrap.common.storage import cannot_write
 from dflwrap.common.text import display
 from dflwrap.common.trees import is_inside, is_same_folder
 from dflwrap.extractors.base import Extractor
 from dflwrap.faceset.identity import FaceMatcher
-from dflwrap.faceset.promotion import Promoter, cannot_write, set_aside
+from dflwrap.faceset.promotion import Promoter, set_aside
 from dflwrap.frames.filters import FILTERED
 from dflwrap.frames.inventory import Inventory, check_folder, take_inventory
 from dflwrap.planning.decision import Stop

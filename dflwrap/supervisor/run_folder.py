@@ -18,9 +18,9 @@ from filelock import FileLock, Timeout
 from dflwrap import __version__
 from dflwrap.common.durable import sync
 from dflwrap.common.errors import DflwrapError, NeedsUserError
+from dflwrap.common.storage import cannot_write
 from dflwrap.common.text import display
 from dflwrap.common.trees import is_link, make_folders, remove_if_empty, remove_tree
-from dflwrap.faceset.promotion import cannot_write
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.schema import is_ledger
 

@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from dflwrap.planning.waiting import retry_startup
+from dflwrap.common.retrying import retrying
 from dflwrap.telemetry.base import DeviceDescription, DeviceSample, ProcessMemory
 
 THROTTLE_REASONS = {
@@ -94,12 +94,12 @@ class NvmlReader:
             nvml.NVML_ERROR_RESET_REQUIRED,
             nvml.NVML_ERROR_DRIVER_NOT_LOADED,
         )
+
+        def _is_transient(error: BaseException) -> bool:  # a driver that is still starting or resetting
+            return isinstance(error, nvml.NVMLError) and error.value in transient
+
         try:
-            retry_startup(
-                nvml.nvmlInit,
-                lambda e: isinstance(e, nvml.NVMLError) and e.value in transient,
-                bound=self._bound,
-            )
+            retrying(_is_transient, self._bound, first=0.2, longest=2.0)(nvml.nvmlInit)
         except nvml.NVMLError as error:
             raise NvmlUnavailableError(_why_no_nvml(nvml, error.value, str(error))) from error
         except Exception as error:  # a library of any age and origin is behind this

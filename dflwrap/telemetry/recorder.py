@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import psutil
 
+from dflwrap.common.telemetry import ForeignProcess, TelemetrySummary
 from dflwrap.common.waits import join, wait_until
-from dflwrap.planning.inputs import ForeignProcess, TelemetrySummary
 from dflwrap.telemetry.base import DeviceSample, GpuReader, Sample
 from dflwrap.telemetry.host import HostReader
 from dflwrap.telemetry.summary import Tally

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from dflwrap.planning.inputs import DeviceSummary, ForeignProcess, TelemetrySummary
+from dflwrap.common.telemetry import DeviceSummary, ForeignProcess, TelemetrySummary
 from dflwrap.telemetry.base import DeviceSample, HostSample, Sample
 
 FULL_BELOW = 16

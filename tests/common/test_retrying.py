@@ -1,13 +1,14 @@
-"""Errors that pass by themselves are tried again, others are not."""
+"""What passes by itself is tried again, or waited for; each wait ends: when met, at its bound, when told to."""
 
 from __future__ import annotations
 
 import errno
+import threading
 import time
 
 import pytest
 
-from dflwrap.common.retrying import retry_held_open
+from dflwrap.common.retrying import retry_held_open, retrying, wait_for_bytes
 
 
 def test_a_file_held_open_is_tried_again() -> None:
@@ -55,3 +56,47 @@ def test_other_errors_are_not_retried_and_the_bound_holds() -> None:
     with pytest.raises(OSError, match="for ever"):
         retry_held_open(held, bound=0.3)
     assert time.monotonic() - start < 9
+
+
+def test_bytes_that_come_back_end_the_wait() -> None:
+    readings = iter([10, None, 50, 100, 0])
+    assert wait_for_bytes(lambda: next(readings), 100, bound=5, first=0.01, longest=0.02)
+    assert next(readings) == 0, "it stopped looking when it had what it waited for"
+
+
+def test_bytes_that_are_there_are_not_waited_for() -> None:
+    start = time.monotonic()
+    assert wait_for_bytes(lambda: 7, 7, bound=60, first=60)
+    assert time.monotonic() - start < 30
+
+
+def test_a_wait_keeps_to_its_bound_and_looks_at_its_end() -> None:
+    looks: list[float] = []
+    start = time.monotonic()
+
+    def short() -> int:
+        looks.append(time.monotonic() - start)
+        return 1
+
+    assert not wait_for_bytes(short, 2, bound=0.3, first=0.05, longest=60)
+    assert 0.25 < looks[-1] < 10
+
+
+def test_a_wait_ends_at_once_when_told() -> None:
+    stop = threading.Event()
+    threading.Timer(0.1, stop.set).start()
+    start = time.monotonic()
+    assert not wait_for_bytes(lambda: None, 1, bound=60, first=30, longest=30, stop=stop)
+    assert time.monotonic() - start < 25
+
+
+def test_a_driver_that_starts_late_is_waited_for() -> None:
+    calls = []
+
+    def init() -> int:
+        calls.append(1)
+        if len(calls) < 2:
+            raise RuntimeError("not loaded yet")
+        return len(calls)
+
+    assert retrying(lambda e: isinstance(e, RuntimeError), 5.0, 0.2, 2.0)(init) == 2

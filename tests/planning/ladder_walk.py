@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from dflwrap.common.memory import GIB
 from dflwrap.common.plan import Plan
 from dflwrap.common.rungs import Rung
+from dflwrap.common.telemetry import DeviceInfo, DeviceSummary, TelemetrySummary
 from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verdict
 from dflwrap.planning.decision import Decision, NextPlan, Quarantine, RepairFrame, Stop, Wait, rungs_of
 from dflwrap.planning.fingerprint import fingerprint
-from dflwrap.planning.inputs import (
-    GIB,
-    AttemptRecord,
-    DeviceInfo,
-    DeviceSummary,
-    RunContext,
-    TelemetrySummary,
-)
+from dflwrap.planning.inputs import AttemptRecord, RunContext
 from dflwrap.planning.policy import decide
 
 WIDE = Plan(devices=(0,), workers=4)

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from ladder_walk import Walk, card, failure, start
 
+from dflwrap.common.memory import GIB
 from dflwrap.common.plan import Plan
+from dflwrap.common.telemetry import TelemetrySummary
 from dflwrap.planning.climb import CLIMB_AFTER, after_success
-from dflwrap.planning.inputs import GIB, TelemetrySummary
 
 OOM = failure("gpu-oom-tensor", "gpu-memory", "ResourceExhaustedError")
 FREE = TelemetrySummary(devices=(card(7.0, 7.5, ours_last=GIB // 2, free_last=7 * GIB),))

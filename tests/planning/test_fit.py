@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dflwrap.common.memory import GIB
 from dflwrap.common.plan import Plan
+from dflwrap.common.telemetry import DeviceInfo, DeviceSummary, TelemetrySummary
 from dflwrap.planning.fit import (
     BLACK_BOX_BATCH,
     MAX_WORKERS_PER_GPU,
@@ -25,7 +27,6 @@ from dflwrap.planning.fit import (
     reserve,
     rooms_of,
 )
-from dflwrap.planning.inputs import GIB, DeviceInfo, DeviceSummary, TelemetrySummary
 from dflwrap.planning.store import Peak, PeakKey, PeakStore
 
 

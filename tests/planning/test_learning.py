@@ -7,10 +7,12 @@ from pathlib import Path
 
 from ladder_walk import context
 
+from dflwrap.common.memory import GIB
 from dflwrap.common.plan import Plan
+from dflwrap.common.telemetry import DeviceInfo, DeviceSummary, TelemetrySummary
 from dflwrap.planning.climb import after_success
 from dflwrap.planning.fit import GpuHeadroom
-from dflwrap.planning.inputs import GIB, AttemptRecord, DeviceInfo, DeviceSummary, TelemetrySummary
+from dflwrap.planning.inputs import AttemptRecord
 from dflwrap.planning.learning import Learner
 from dflwrap.planning.store import PeakStore
 

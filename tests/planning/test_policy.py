@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 from ladder_walk import FULL_CARD, NOTHING_KNOWN, WIDE, Walk, card, context, failure, start
 
+from dflwrap.common.memory import GIB
 from dflwrap.common.plan import Plan
 from dflwrap.common.rungs import Rung
+from dflwrap.common.telemetry import ForeignProcess, TelemetrySummary
 from dflwrap.planning.decision import (
     Bisect,
     DiskCondition,
@@ -20,7 +22,7 @@ from dflwrap.planning.decision import (
     VramCondition,
     Wait,
 )
-from dflwrap.planning.inputs import GIB, AttemptRecord, ForeignProcess, OnGpuFailure, TelemetrySummary
+from dflwrap.planning.inputs import AttemptRecord, OnGpuFailure
 from dflwrap.planning.policy import BARREN_ATTEMPTS, decide
 
 OOM = failure("gpu-oom-tensor", "gpu-memory", "ResourceExhaustedError: OOM when allocating tensor")

@@ -16,7 +16,7 @@ from dflwrap.supervisor.intake import FILTERED
 from dflwrap.supervisor.liveness.watchdog import Symptom
 
 PACKAGE = Path(cli.__file__).parents[1]
-ROOMS = ("supervisor", "planning", "frames", "faceset", "ledger")
+ROOMS = ("common", "supervisor", "planning", "frames", "faceset", "ledger")
 ARGUMENT = {
     "Cause": 0,
     "known_cause": 0,
@@ -75,7 +75,7 @@ def ids_in(file: Path) -> Iterator[str]:
 
 
 def emitted() -> set[str]:
-    files = [file for room in ROOMS for file in (PACKAGE / room).glob("*.py")]
+    files = [file for room in ROOMS for file in (PACKAGE / room).rglob("*.py")]
     written = {name for file in files for name in ids_in(file) if name}
     return (written | {hang_id(symptom) for symptom in Symptom} | {"unknown"}) - {FILTERED}
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from dflwrap.planning.inputs import GIB, DeviceSummary, TelemetrySummary
+from dflwrap.common.memory import GIB
+from dflwrap.common.telemetry import DeviceSummary, TelemetrySummary
 from dflwrap.supervisor.attempt.runner import AttemptRunner
 
 

@@ -10,8 +10,9 @@ from dflwrap.common.plan import Plan
 from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verdict
 from dflwrap.planning.decision import Wait
 from dflwrap.planning.policy import decide
-from dflwrap.planning.inputs import AttemptRecord, DeviceInfo, RunContext
-from dflwrap.planning.waiting import wait_for_vram
+from dflwrap.planning.inputs import AttemptRecord, RunContext
+from dflwrap.common.telemetry import DeviceInfo
+from dflwrap.common.retrying import wait_for_bytes
 from dflwrap.telemetry.gpu import open_gpu
 from dflwrap.telemetry.host import HostReader
 from dflwrap.telemetry.recorder import Recorder
@@ -37,8 +38,7 @@ decision = decide(Verdict(Health.FAILURE, primary), history, telemetry, plan, co
 out = {"kind": type(decision).__name__, "sentence": decision.sentence}
 if isinstance(decision, Wait):
     read = lambda: gpu.sample()[0].free
-    waited = wait_for_vram(read, decision.until.free, bound=10, first=0.02, longest=0.05)
-    out["waited"] = waited.met
+    out["waited"] = wait_for_bytes(read, decision.until.free, bound=10, first=0.02, longest=0.05)
     out["otherwise"] = decision.otherwise.sentence
 else:
     out["devices"] = decision.plan.devices

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from dflwrap.common.memory import GIB
 from dflwrap.common.plan import Plan
 from dflwrap.planning.fit import measured_peak
-from dflwrap.planning.inputs import GIB
 from dflwrap.telemetry.base import DeviceSample, HostSample, NoGpu, ProcessMemory, ProcessSample, Sample
 from dflwrap.telemetry.summary import Tally
 from dflwrap.telemetry.windows_pdh import (

@@ -10,6 +10,7 @@ from dflwrap.common.memory import MemoryFacts
 from dflwrap.common.storage import INODE_STEPS, out_of_inodes
 from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verdict
 from dflwrap.diagnosis import Facts, diagnose_text, load_catalogue
+from dflwrap.diagnosis.known_cause import known_cause
 from dflwrap.planning.fingerprint import fingerprint
 from dflwrap.supervisor.attempt.monitor import AttemptResult, EndedBy
 from dflwrap.supervisor.attempt.outcomes import Collector, Failure
@@ -158,9 +159,3 @@ def frame_cause(failure: Failure) -> Cause:
         title = "The faces of a frame are not what the extractor says"
         return known_cause("corrupted-dfljpg", Confidence.CERTAIN, evidence, title)
     return known_cause("poison-frame", Confidence.LIKELY, evidence, "A frame fails by itself")
-
-
-def known_cause(name: str, confidence: Confidence, evidence: EvidenceLine, title: str = "") -> Cause:
-    """A cause that the supervisor saw itself, in the words of its rule; `title` says more than the rule's."""
-    cause = load_catalogue().by_id[name].cause(confidence, (evidence,))
-    return replace(cause, title=title) if title else cause

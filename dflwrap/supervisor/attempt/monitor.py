@@ -12,9 +12,9 @@ from pathlib import Path
 
 from dflwrap.common.events import Event, EventKind, parse_event
 from dflwrap.common.plan import AttemptSpec
+from dflwrap.common.storage import cannot_write
 from dflwrap.common.waits import join
 from dflwrap.extractors.base import Extractor
-from dflwrap.faceset.promotion import cannot_write
 from dflwrap.supervisor.liveness.awake_clock import AwakeClock
 from dflwrap.supervisor.liveness.start_times import NO_TIMES, StartTimes
 from dflwrap.supervisor.liveness.watchdog import Dead, Liveness, Phase

@@ -8,16 +8,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dflwrap.common.events import Event, EventKind, gpu_of
+from dflwrap.common.memory import GIB
 from dflwrap.common.plan import AttemptSpec, Plan
+from dflwrap.common.storage import cannot_write
 from dflwrap.common.text import display
 from dflwrap.common.trees import remove_tree
+from dflwrap.common.verdict import verdict_to_dict
 from dflwrap.extractors.base import Extractor
-from dflwrap.faceset.promotion import Promoter, cannot_write
+from dflwrap.faceset.promotion import Promoter
 from dflwrap.frames.decoder_errors import plain_text
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, Outcome
 from dflwrap.planning.fingerprint import fingerprint
-from dflwrap.planning.inputs import GIB, AttemptRecord
+from dflwrap.planning.inputs import AttemptRecord
 from dflwrap.supervisor.attempt.judge import Judged, judge_attempt
 from dflwrap.supervisor.attempt.monitor import Attempt, AttemptResult, EndedBy, Watch
 from dflwrap.supervisor.attempt.outcomes import Collector
@@ -32,7 +35,6 @@ from dflwrap.supervisor.process.streams import Line
 from dflwrap.supervisor.process.tree import ProcessTree
 from dflwrap.supervisor.progress import Reporter, RunState
 from dflwrap.supervisor.run_folder import RunFolder, clear_attempt
-from dflwrap.supervisor.serialising import verdict_to_dict
 from dflwrap.supervisor.stop_request import Control
 
 WORTH_TELLING = GIB // 2

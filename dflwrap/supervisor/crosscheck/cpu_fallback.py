@@ -9,8 +9,8 @@ from pathlib import Path
 from dflwrap.common.events import Event, EventKind
 from dflwrap.common.plan import Plan
 from dflwrap.common.verdict import Confidence, EvidenceLine, Health, Verdict
+from dflwrap.diagnosis.known_cause import known_cause
 from dflwrap.planning.steps import gpus
-from dflwrap.supervisor.attempt.judge import known_cause
 
 CAUSE = "cuda-dso-missing-silent-cpu"
 MOST_READ = 1 << 18

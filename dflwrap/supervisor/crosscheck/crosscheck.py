@@ -10,11 +10,11 @@ from pathlib import Path
 
 from dflwrap.common.events import Event, EventKind
 from dflwrap.common.plan import AttemptSpec, Plan
+from dflwrap.common.telemetry import TelemetrySummary
 from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verdict
 from dflwrap.extractors.base import Extractor
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, Outcome
-from dflwrap.planning.inputs import TelemetrySummary
 from dflwrap.planning.yields import (
     DISAGREE_LEAST,
     LONG_RUN,

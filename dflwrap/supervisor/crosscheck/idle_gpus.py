@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from dflwrap.common.events import Event, EventKind, gpu_of
 from dflwrap.common.plan import Plan
-from dflwrap.planning.inputs import DeviceSummary, TelemetrySummary
+from dflwrap.common.telemetry import DeviceSummary, TelemetrySummary
 from dflwrap.planning.steps import gpus
 
 FRAMES = 8

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dflwrap.common.retrying import retry_held_open
+from dflwrap.common.storage import cannot_write
 from dflwrap.faceset.moving import flush_folder, move_without_overwriting
-from dflwrap.faceset.promotion import cannot_write
 from dflwrap.supervisor.run_folder import RunFolder
 
 EARLIER = "earlier"

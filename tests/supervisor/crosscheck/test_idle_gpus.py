@@ -8,7 +8,7 @@ import pytest
 
 from dflwrap.common.events import Event, EventKind
 from dflwrap.common.plan import Plan
-from dflwrap.planning.inputs import DeviceSummary, TelemetrySummary
+from dflwrap.common.telemetry import DeviceSummary, TelemetrySummary
 from dflwrap.supervisor.crosscheck.idle_gpus import FRAMES, SECONDS, TAKEN, CardWatch
 
 FREE = 6 << 30
