@@ -1,17 +1,26 @@
 @echo off
 rem Installs dflwrap, or upgrades it. Drop the folder of your DeepFaceLab onto it, and its scripts are written too.
-setlocal DisableDelayedExpansion
-set "DFLWRAP_PYTHON="
-for %%v in (3.13 3.12 3.11) do if not defined DFLWRAP_PYTHON py -%%v -c "" >nul 2>nul && set "DFLWRAP_PYTHON=py -%%v"
-if not defined DFLWRAP_PYTHON python -c "" >nul 2>nul && set "DFLWRAP_PYTHON=python"
-if not defined DFLWRAP_PYTHON goto missing
-%DFLWRAP_PYTHON% "%~dp0scripts\install.py" %*
+setlocal EnableExtensions DisableDelayedExpansion
+set "DFLWRAP_STARTED_AS=%cmdcmdline:"=?%"
+set "DFLWRAP_PY="
+for %%v in (3.13 3.12 3.11) do call :try py -%%v
+call :try python
+if not defined DFLWRAP_PY goto missing
+%DFLWRAP_PY% "%~dp0scripts\install.py" %*
 set "DFLWRAP_CODE=%errorlevel%"
 goto end
 :missing
-echo Python 3.11, 3.12 or 3.13 was not found. Get one with "winget install Python.Python.3.13" or from https://www.python.org/downloads/windows/
+echo Python 3.11, 3.12 or 3.13 was not found. Get one with "winget install Python.Python.3.13"
+echo or from https://www.python.org/downloads/windows/ and start this again.
 set "DFLWRAP_CODE=2"
 :end
-rem Waits for a key where a person can press one; at once done where the input is not a keyboard.
-timeout /t 600
+rem Where cmd was started for this script alone its window closes with it: wait for a key, ten minutes at most.
+set "DFLWRAP_STARTED_AS=%DFLWRAP_STARTED_AS:"=%"
+if not "%DFLWRAP_STARTED_AS:install.bat=%"=="%DFLWRAP_STARTED_AS%" timeout /t 600
 exit /b %DFLWRAP_CODE%
+
+:try
+if defined DFLWRAP_PY exit /b 0
+%* -c "" >nul 2>nul
+if "%errorlevel%"=="0" set "DFLWRAP_PY=%*"
+exit /b 0

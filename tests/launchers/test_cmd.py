@@ -113,3 +113,36 @@ def test_a_script_runs_to_its_end_on_real_frames(
     assert len(list((frames / "aligned").glob("*.jpg"))) >= 3
     assert {path.name for path in root.iterdir()} >= {*BAT, "4) data_src faceset extract.bat"}
     assert not os.path.lexists(root / "_internal" / "_e"), "nothing of dflwrap's goes into the build"
+
+
+@pytest.mark.parametrize("there", ["3.13", "3.11", "python"])
+@pytest.mark.parametrize("code", [0, 2])
+def test_install_bat_takes_the_newest_python_that_fits(
+    there: str, code: int, cmd: Cmd, standin: Path, tmp_path: Path
+) -> None:
+    cmd.path = tmp_path / "programs"
+    cmd.path.mkdir()
+    shutil.copy(standin, cmd.path / "py.exe")
+    shutil.copy(standin, cmd.path / "python.exe")
+    unpacked = tmp_path / "down loads & co (1)"
+    unpacked.mkdir()
+    script = Path(shutil.copy(Path(__file__).parents[2] / "install.bat", unpacked))
+
+    def answer(call: Call) -> int:
+        if call.words[-2:] == ("-c", ""):
+            return 0 if call.words[1] == f"-{there}" or there in unix_path(call.words[0]).name else 103
+        return code
+
+    done = cmd.run(script, r'"D:\DFL & co" --no-builtin', answer)
+    assert done.returncode == code, done.stdout
+    launcher = () if there == "python" else (f"-{there}",)
+    assert cmd.calls[-1].words[1:] == (
+        *(*launcher, windows_path(unpacked) + r"\scripts\install.py", r"D:\DFL & co", "--no-builtin"),
+    )
+
+
+def test_install_bat_without_a_python_says_where_to_get_one(cmd: Cmd, tmp_path: Path) -> None:
+    script = Path(shutil.copy(Path(__file__).parents[2] / "install.bat", tmp_path))
+    done = cmd.run(script, "--no-builtin", lambda call: 0)
+    assert done.returncode == 2, done.stdout
+    assert "3.11, 3.12 or 3.13" in done.stdout and "python.org" in done.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -165,3 +166,31 @@ def test_a_generic_one_starts_what_is_installed_in_the_usual_place(tmp_path: Pat
         check=False,
     )
     assert done.returncode == 3 and "data_src" in (tmp_path / "record").read_text()
+
+
+WAITING = """#!/bin/sh
+case "$*" in *dflwrap.cli.window*) exit 1 ;; esac
+trap 'exit 4' INT
+echo started
+while :; do sleep 0.1; done
+"""
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_ctrl_c_is_dflwraps_to_answer(tmp_path: Path, shell: str) -> None:
+    """A terminal sends it to the script as well."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"NOT PROVEN HERE: needs {shell}")
+    script = tmp_path / SH[0]
+    script.write_bytes(text_of(JOBS[0], Shell.SH, str(program(tmp_path / "python", WAITING))))
+    with subprocess.Popen(
+        [shell, str(script)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline() == b"started\n"
+            os.killpg(process.pid, signal.SIGINT)
+            assert process.wait(timeout=60) == 4
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)

@@ -44,6 +44,8 @@ class Cmd:
     prefix: Path
     exchange: Path
     calls: list[Call] = field(default_factory=list)
+    path: Path | None = None
+    """A folder of programs that cmd finds."""
 
     def environ(self, folder: Path) -> dict[str, str]:
         return {
@@ -54,6 +56,7 @@ class Cmd:
             "LC_ALL": "C.UTF-8",
             "STANDIN": windows_path(self.exchange),
             "BUILD": windows_path(folder),
+            **({"WINEPATH": windows_path(self.path)} if self.path else {}),
         }
 
     def run(
