@@ -37,6 +37,9 @@ MOST_PIXELS = 2**28
 LEAST_SEEN = 24.0
 """Pixels of the picture, across and down, that the frame must fill for a comparison: with fewer, JPEG's own noise
 decides."""
+LEAST_TINY = 8.0
+SURE_OF_TINY = 0.9
+"""So few pixels, across and down, still tell that it is the same where they agree so well; never that it is not."""
 LEAST_VALID = 0.05
 """Share of the thumbnail's pixels that must lie within the frame."""
 
@@ -169,7 +172,8 @@ def _correlation(
     left, top, right, bottom = _clipped(box, to_picture, frame.shape[1], frame.shape[0])
     if right <= left or bottom <= top:
         return 0.0
-    if min(right - left, bottom - top) < LEAST_SEEN:
+    seen = min(right - left, bottom - top)
+    if seen < LEAST_TINY:
         return None
     to_fine = _scaling(_FINE / (right - left), _FINE / (bottom - top), -left, -top)
     shown, covered = _sampled(picture, to_fine)
@@ -179,15 +183,16 @@ def _correlation(
     # Both are black where the frame has ended, and blurred at that edge: that must not count as likeness.
     valid = cv2.erode(np.minimum(inside, covered), np.ones((5, 5), np.uint8), borderValue=1.0) > 0.99
     if sampled is None or valid.mean() < LEAST_VALID:
-        return 0.0
+        return 0.0 if seen >= LEAST_SEEN else None
     one, other = sampled[valid], shown[valid]
     one, other = one - one.mean(), other - other.mean()
     deviations = float(one.std()), float(other.std())
     if max(deviations) < FLAT:
         return None
     if min(deviations) < FLAT:
-        return 0.0
-    return float((one * other).mean() / (deviations[0] * deviations[1]))
+        return 0.0 if seen >= LEAST_SEEN else None
+    found = float((one * other).mean() / (deviations[0] * deviations[1]))
+    return None if seen < LEAST_SEEN and found < SURE_OF_TINY else found
 
 
 def _clipped(

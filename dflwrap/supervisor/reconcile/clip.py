@@ -48,8 +48,13 @@ class ClipNow:
 
     @property
     def another(self) -> Match | None:
-        """OTHER or RESIZED where more than half of the sample is so; None where it is this run's clip."""
+        """OTHER or RESIZED where more than half of the sample is so; None where it is this run's clip.
+
+        Where every frame has other content and nothing can be told of any, it is OTHER: the user is asked.
+        """
         foreign, resized = self.votes.get(Match.OTHER, 0), self.votes.get(Match.RESIZED, 0)
+        if not (self.same or self.votes.get(Match.SAME) or foreign or resized):
+            return Match.OTHER if self.votes.get(Match.UNDECIDED) else None
         if foreign + resized <= self.same + self.votes.get(Match.SAME, 0):
             return None
         return Match.OTHER if foreign >= resized else Match.RESIZED

@@ -321,6 +321,18 @@ def test_the_same_pictures_at_another_size_are_a_choice(day: Day) -> None:
     assert error.meets is Meets.OTHER_SIZE and "another size" in str(error)
 
 
+def test_other_content_of_which_nothing_can_be_told_is_asked_about(day: Day) -> None:
+    """Black frames, say: the faces neither fit them nor not."""
+    for path in sorted(day.frames.glob("*.png")):
+        cv2.imwrite(str(path), np.zeros((240, 320, 3), np.uint8))
+    for path in day.faceset.iterdir():
+        metadata = read_metadata(path)
+        assert metadata is not None
+        flat = cv2.imencode(".jpg", np.full((SIZE, SIZE, 3), 90, np.uint8))[1].tobytes()
+        path.write_bytes(write_metadata(flat, replace(metadata, origin=None)))
+    assert day.refused().meets is Meets.ANOTHER_CLIP
+
+
 def test_some_replaced_frames_are_extracted_anew_and_their_old_faces_kept_aside(day: Day) -> None:
     old = (day.faceset / "00002_0.jpg").read_bytes()
     day.clip(5, ["00002.png"])
