@@ -89,7 +89,7 @@ def double_cases(target: Target) -> Iterator[Case]:
 
 
 def double_case(target: Target, stage: str, fault: str, settings: dict[str, Any]) -> Case:
-    # A frame that is prepared anew gets another name, which ends in its own.
+    # A frame that is re-encoded gets another name, which ends in its own.
     key = {"frame": f"*{POISON}.*", "host": f"host:*{POISON}.*"}.get(stage, stage)
     harmless = fault in HARMLESS
     with_gpu = target.name == "double" and stage in ("import", "enumeration")

@@ -57,7 +57,7 @@ class Case:
     script: dict[str, Any] = field(default_factory=dict)
     """For the double."""
     outside: Callable[[Trial], None] | None = None
-    """Done from outside while the run goes on (in its own time: it waits for the moment itself)."""
+    """Done from outside while the run continues (in its own time: it waits for the moment itself)."""
     innocents: bool = False
     """Every frame but the poison one must be extracted by the first run already."""
     all_frames: bool = False
@@ -170,7 +170,7 @@ class Trial:
         return running.finish(BOUNDS[self.case.target.name])
 
     def resume(self) -> list[str]:
-        """Violations of the run that goes on without the fault: it must extract every frame."""
+        """Violations of the run that continues without the fault: it must extract every frame."""
         for undo in reversed(self.undo):
             undo()
         shutil.rmtree(self.scratch / "script.json.fired", ignore_errors=True)

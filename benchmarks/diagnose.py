@@ -40,7 +40,7 @@ PLAIN_BYTES = 200_000
 """Bytes of the log that the plain loop gets; it would need hours for all of it."""
 _CHATTER = (
     "2021-02-14 10:{m:02d}:{s:02d}.123456: I tensorflow/core/common_runtime/gpu/gpu_device.cc:1402] Created device GPU:0",
-    "/!\\ Frame {n} looked at in {s} ms, nothing special to say about it, going on with the next one of this folder",
+    "/!\\ Frame {n} looked at in {s} ms, nothing special to say about it, continuing with the next one of this folder",
     "WARNING:tensorflow:From session.py:{n}: is deprecated and will be removed in a future version.",
 )
 

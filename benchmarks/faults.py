@@ -5,7 +5,7 @@
 
 A poison frame carries a coloured block in its corner; a stand-in for the detector's module, put in front of
 the real one in a temporary view of the install (links, nothing is changed), sees it and raises, or kills
-its own worker. Both sides run that same view. Stock is ended at a bound, since it may hang for ever.
+its own worker. Both sides run that same view. Stock is ended at a timeout, since it may hang forever.
 The sides alternate, so that a busy machine slows both alike; of the clean runs (`--rounds`) the ratio of
 each pair is shown. What a poison frame may cost is said in the time of a frame and of a worker's start, which
 the clean runs' own events give. `--black-box` adds runs without the agent: attempts until each poison frame

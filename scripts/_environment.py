@@ -35,7 +35,7 @@ class Environment:
 
     folder: Path
     editable: bool = True
-    """It runs the code of this folder; otherwise a copy, installed anew by each call."""
+    """It runs the code of this folder; otherwise a copy, reinstalled by each call."""
 
     @property
     def stamp(self) -> Path:
@@ -159,7 +159,7 @@ class Environment:
         fail(
             f"The installation failed, and {became}. pip says:\n"
             + "\n".join(f"  {line}" for line in failure)
-            + "\nCheck the internet connection and the room on the disk, then start the same command again."
+            + "\nCheck the internet connection and the room on the disk, then run the same command again."
         )
 
     def _run_pip(self, *words: str) -> list[str]:

@@ -27,7 +27,7 @@ _OPTIONS = {
         "--duplicate-bits",
         "bits of 128 of the dhash in which near duplicates differ at most",
     ),
-    "frozen_frames": ("--frozen-frames", "frames in a row that stand still"),
+    "frozen_frames": ("--frozen-frames", "identical frames in a row"),
     "huge_pixels": ("--huge-pixels", "pixels above which a frame is huge"),
 }
 

@@ -13,7 +13,7 @@ from dflwrap.frames.judgement import SMALLEST_SIDE
 from dflwrap.frames.measures import Measures, Pixels
 
 FROZEN_CHANGE = 1
-"""Most that a cell of the 16x16 grid may change in a picture that stands still, of 255: the cells' means take
+"""Most that a cell of the 16x16 grid may change in a frozen picture, of 255: the cells' means take
 noise away, and moving lips change one by more."""
 _SQUASHED = 1.3
 """Detail across over detail down, in the middle of the frames: 16:9 squeezed into a square has up to 1.78
@@ -61,7 +61,7 @@ class Quality:
         self._likenesses = Likenesses(limits)
         self._grid = b""
         self._still: list[str] = []
-        """First and last name of a row of frames that stand still."""
+        """First and last name of a run of frozen frames."""
         self._still_count = 0
         self._squares: list[float] = []
         self._others = 0

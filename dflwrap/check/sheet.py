@@ -1,4 +1,4 @@
-"""A contact sheet of the doubtful frames: one picture to see at a glance what the figures mean."""
+"""A contact sheet of the questionable frames: one picture to see at a glance what the figures mean."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def longest_side(value: int) -> int:
 
 
 def finite(option: str, value: float) -> float:
-    """Python reads "nan" and "inf" as numbers; as a bound they would mean none."""
+    """Python reads "nan" and "inf" as numbers; as a timeout they would mean none."""
     if not math.isfinite(value):
         raise DflwrapError(f"{option} {value} is not a number to count with. Give it in figures, like 300.")
     return value

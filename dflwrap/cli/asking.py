@@ -1,4 +1,4 @@
-"""Asking the person at the terminal, with a bound: nobody there means the documented default."""
+"""Asking the person at the terminal, with a timeout: nobody there means the documented default."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def ask_conflict(
     letters = {"s": OnConflict.SET_ASIDE, "q": OnConflict.STOP}
     lines = [
         f"{display(conflict.sentence)}.",
-        "  s  set the earlier run and its faces aside (moved into the run folder, nothing is lost), and begin anew",
+        "  s  set the earlier run and its faces aside (moved into the run folder, nothing is lost), and start over",
     ]
     if conflict.may_add:
         letters["a"] = OnConflict.ADD

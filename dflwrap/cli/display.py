@@ -79,7 +79,7 @@ class PlainReporter:
             self._stream.write(f"{line}\n")
             self._stream.flush()
         except (OSError, ValueError):
-            pass  # a closed terminal or pipe: the run goes on, the report has it all
+            pass  # a closed terminal or pipe: the run continues, the report has it all
 
 
 class LiveReporter:

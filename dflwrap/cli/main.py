@@ -24,7 +24,7 @@ _CTRL_C = 130
 app = typer.Typer(
     name="dflwrap",
     help="An extraction that finishes: runs DeepFaceLab's faceset extract, names what fails, "
-    "goes on with a changed plan, and accounts for every frame.",
+    "continues with a changed plan, and accounts for every frame.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

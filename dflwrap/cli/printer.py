@@ -1,4 +1,4 @@
-"""Printing in a thread of its own: a terminal that stands still stops nobody but this thread."""
+"""Printing in a thread of its own: a blocked terminal stops nobody but this thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from dflwrap.common.waits import join, never
 
 MOST_WAITING = 1000
-"""Lines that wait for a terminal that stands still (a selection in a console of Windows, Ctrl-S, a pipe that is not
+"""Lines that wait for a blocked terminal (a selection in a console of Windows, Ctrl-S, a pipe that is not
 read); later ones are counted, not kept."""
 CLOSE_BOUND = 5.0
 """Seconds for the lines that still wait at the end."""
@@ -54,12 +54,12 @@ class Printer:
 
     def _tell_left_out(self) -> None:
         left_out, self._left_out = self._left_out, 0
-        self._write(f"({left_out} lines were left out while the terminal stood still: see the report)")
+        self._write(f"({left_out} lines were left out while the terminal was blocked: see the report)")
 
 
 def within(work: Callable[[], None], seconds: float, stopping: Callable[[], bool] = never) -> bool:
     """Do `work`, which prints, in a thread. False where it has not ended after `seconds`, or when `stopping` says so:
-    then the terminal stands still, and the thread with it. Raises what `work` raises.
+    then the terminal is blocked, and the thread with it. Raises what `work` raises.
     """
     raised: list[BaseException] = []
 

@@ -141,4 +141,4 @@ def _last_words(result: RunResult) -> None:
             print(f"  - {display(step)}", file=sys.stderr)
         print(display(result.stop.cause), file=sys.stderr)
     elif result.exit_code is ExitCode.INTERRUPTED:
-        print("dflwrap: interrupted; the same command goes on where it stopped.", file=sys.stderr)
+        print("dflwrap: interrupted. Run the same command again to resume.", file=sys.stderr)

@@ -106,7 +106,7 @@ def _worth_a_look(result: RunResult) -> list[str]:
         number = report["attempts"][-1]["number"]
         looks.append(f"attempts/{number:04d}/: what the extractor said last")
     if report["quarantined"]:
-        looks.append("quarantine/: these frames with their reasons; --redo quarantined tries them once more")
+        looks.append("quarantine/: these frames with their reasons; --redo quarantined retries them")
     if report["no_face"]:
         looks.append('report.json: the frames without a face, under "no_face"')
     return looks

@@ -17,7 +17,7 @@ class ExitCode(IntEnum):
     NEEDS_USER = 3
     """Stopped; the cause id is the last line on stderr."""
     INTERRUPTED = 4
-    """Interrupted; the same command goes on where it stopped."""
+    """Interrupted. Run the same command again to resume."""
     FAULT = 5
     """A fault of dflwrap itself."""
 
@@ -34,7 +34,7 @@ class StoppedError(DflwrapError):
     exit_code = ExitCode.INTERRUPTED
 
     def __init__(self) -> None:
-        super().__init__("Interrupted; the same command goes on where it stopped.")
+        super().__init__("Interrupted. Run the same command again to resume.")
 
 
 class DamagedLedgerError(DflwrapError):
@@ -42,7 +42,7 @@ class DamagedLedgerError(DflwrapError):
 
     steps = (
         "Rename the run folder (keep it until the next run has finished).",
-        "Start the same command again: the faces in the faceset are kept, and only the other frames are extracted.",
+        "Run the same command again: the faces in the faceset are kept, and only the other frames are extracted.",
         "If it happens again, check that disk.",
     )
 
@@ -52,7 +52,7 @@ class DamagedLedgerError(DflwrapError):
 
 
 class NeedsUserError(DflwrapError):
-    """The run cannot go on without the user. `cause` is a rule id."""
+    """The run cannot continue without the user. `cause` is a rule id."""
 
     exit_code = ExitCode.NEEDS_USER
 

@@ -15,7 +15,7 @@ Every object holds `event` (a name below), `time` (seconds since the epoch) and,
     frame_failed       worker, frame, error (last line), traceback (text, bounded), kind
                        ("exception" | "landmarks" | "unreadable" | "worker_lost"); optional: repaired
                        (true: the second failure, this time of the copy)
-    repair_wanted      frame: failed once; a copy prepared anew is waited for (see AttemptSpec.repaired_dir)
+    repair_wanted      frame: failed once; a re-encoded copy is waited for (see AttemptSpec.repaired_dir)
     worker_lost        worker, pid, exit_status (negative = signal), frame or null, phase; optional: given_up (true:
                        everything failed on it while others worked, none follows it in this attempt)
     worker_replaced    worker, pid

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 GIB = 1024**3
 PLENTY = 4 * GIB
-"""Free bytes (a worker of DFL holds 0.8 GB) at which no process is killed for want of memory; of a machine or
+"""Free bytes (a worker of DFL holds 0.8 GB) at which no process is killed because memory ran out; of a machine or
 container under twice as large, half of it."""
 KILLERS_SHARE = 0.15
 """Share of the memory left at which killers other than the kernel's act: earlyoom at 10 % by default, systemd-oomd

@@ -9,7 +9,7 @@ from typing import TextIO
 
 def prepare_output(*streams: TextIO | None) -> None:
     """No letter ends a run (by default of stdout and stderr): what a terminal's code page lacks is escaped, and
-    files and pipes get UTF-8, as JSON has to be, whatever the code page of Windows. PYTHONIOENCODING is heeded."""
+    files and pipes get UTF-8, as JSON has to be, whatever the code page of Windows. PYTHONIOENCODING is respected."""
     for stream in streams or (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if stream is None or reconfigure is None:

@@ -74,7 +74,7 @@ class Plan(_PlainData):
 
 
 REPAIR_BOUND = 30.0
-"""Seconds within which a copy prepared anew is there, or is not waited for any more. Below the least bound on a
+"""Seconds within which a re-encoded copy is there, or is not waited for any more. Below the shortest timeout of a
 silent extractor (60 s)."""
 
 
@@ -95,7 +95,7 @@ class AttemptSpec:
     frames: tuple[str, ...]
     """File names inside `input_dir`, in the order of the ledger."""
     repaired_dir: str = ""
-    """Where the supervisor answers a `repair_wanted` event: the copy prepared anew appears under the frame's
+    """Where the supervisor answers a `repair_wanted` event: the re-encoded copy appears under the frame's
     own name (always a PNG, whatever the name says; whole as soon as it is there), or `<name>.no` where none
     can be made. Waited for `REPAIR_BOUND` seconds. "" = nobody answers."""
 

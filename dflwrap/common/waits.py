@@ -34,7 +34,7 @@ class Flag:
     """An event that a signal handler may set.
 
     threading.Event is not one: its lock may be held by the very code that the handler interrupts, which then
-    waits for itself for ever.
+    waits for itself forever.
     """
 
     def __init__(self) -> None:

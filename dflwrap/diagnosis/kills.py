@@ -1,4 +1,4 @@
-"""A process that was killed: for want of memory, or by somebody? The memory that was measured decides."""
+"""A process that was killed: out of memory, or by somebody? The memory that was measured decides."""
 
 from __future__ import annotations
 

@@ -217,7 +217,7 @@ def _variants(table: dict[str, Any], refuse: Callable[[str], RuleError]) -> tupl
 
 
 def _signature(item: Any) -> Signature:
-    # The parser of expressions is only needed where rules are read anew, not from the cache.
+    # The parser of expressions is only needed where rules are reread, not from the cache.
     from dflwrap.diagnosis.literals import PatternError, lint, required_literals
 
     table = {"re": item} if isinstance(item, str) else dict(item)

@@ -144,7 +144,7 @@ def _raised(index: int, told: re.Match[str], frame: re.Match[str] | None) -> Rai
 
 
 def _is_covered(index: int, told: re.Match[str], covered: set[int]) -> bool:
-    """Whether a rule knows the exception; one that only says "Graph execution error:" goes on below."""
+    """Whether a rule knows the exception; one that only says "Graph execution error:" continues below."""
     if index in covered:
         return True
     message = (told["message"] or "").rstrip()

@@ -50,7 +50,7 @@ _OTHER_HALF = lazy(
     r"^[ #\d]{0,200}\|? ?(?:\d{1,9}/\d{1,9} )?\[?[\d:]{0,12}<?.{0,40}(?:it/s|s/it)|^[ #\d]{0,200}\| \d{1,9}/\d{1,9}|^\]"
 )
 _MIDDLE = lazy(r"""^(?:[^\W\dA-Z_]|[(/\\"'|=<&+*:,.{]\S|[A-Z0-9_]{2,}[^A-Z0-9 ]|\d)""")
-"""How a line begins that goes on with another one: a small letter, a quote, a path, a number."""
+"""How a line begins that continues with another one: a small letter, a quote, a path, a number."""
 
 
 def unwrap(raw: list[RawLine]) -> list[RawLine]:

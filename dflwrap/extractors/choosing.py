@@ -28,7 +28,7 @@ def choose_extractors(
     if kind == "builtin":
         if not can_builtin:
             raise DflwrapError(f"The built-in extractor is not installed here: {HOW_TO_INSTALL}")
-        return (BuiltinExtractor("the built-in one, as asked"),)
+        return (BuiltinExtractor("built-in (requested)"),)
     install = find_install(dfl_root, dfl_python, environ, cwd)
     if install is not None:
         chosen: tuple[Extractor, ...] = (DeepFaceLabExtractor(install),)

@@ -1,7 +1,7 @@
 """Would a face run code when DeepFaceLab opens it? Asked of whole files, as DeepFaceLab's own reader takes them.
 
 It loads the pickle of every APP15 segment that it comes to, and its walk over the segments is not that of
-other readers: it goes on after the end of the picture, and takes a restart interval (DRI) for two bytes long.
+other readers: it reads on after the end of the picture, and takes a restart interval (DRI) for two bytes long.
 So what it comes to is looked for in its way; a face that is clean to others may not be to it.
 """
 
@@ -72,7 +72,7 @@ def check_harmless(data: bytes, read: bytes | None = None) -> None:
         try:
             load_data(payload)
         except BrokenMetadataError as error:
-            # DeepFaceLab's reader may go on where ours does not.
+            # DeepFaceLab's reader may read on where ours does not.
             if _calls_strangers(payload):
                 raise HostileMetadataError(
                     "the face metadata is damaged, and would call strange functions when DeepFaceLab loads it"
@@ -126,7 +126,7 @@ def _calls_strangers(payload: bytes) -> bool:
                 pushed = [*pushed[-1:], known]
     except Exception:
         # pickletools raises errors of many kinds. Where it stops at an opcode that has only one reading, so does
-        # pickle; where it has several (numbers written as text), pickle may go on.
+        # pickle; where it has several (numbers written as text), pickle may read on.
         following = payload[end : end + 1].decode("latin-1")
         return bool(following) and _CODES.get(following, "") not in {"", *_PLAIN_OPCODES}
     return False

@@ -8,7 +8,7 @@ or colour-transferred face 0.988, locally equalised 0.94; another clip under the
 person in the same clip 0.48, the same frame mirrored 0.62, twice the size 0.40.
 
 Not covered: two frames that look alike in that place. The next frame of the same clip reached 0.97 where little
-moved, and fell under the bound in more than half of the cases where the camera moved: frames of one clip are not
+moved, and fell below the threshold in more than half of the cases where the camera moved: frames of one clip are not
 told apart by this, clips are.
 """
 

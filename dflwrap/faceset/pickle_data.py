@@ -257,7 +257,7 @@ def _target(value: Any, kind: type) -> Any:
 
 
 def _key(value: Any) -> str | int:
-    # Only these: hashing a tuple of tuples of tuples takes time without bound.
+    # Only these: hashing a tuple of tuples of tuples takes unlimited time.
     if not isinstance(value, str | int):
         raise BrokenMetadataError("the face metadata holds a key that is not a name")
     return value

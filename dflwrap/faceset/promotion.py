@@ -229,7 +229,7 @@ class Promoter:
         return os.path.lexists(source) and not any(is_link(self._run_folder / one) for one in on_the_way)
 
     def _take_back(self, moves: list[Move]) -> None:
-        """Put faces of an incomplete frame aside (never delete), so that it can be extracted anew."""
+        """Put faces of an incomplete frame aside (never delete), so that it can be extracted again."""
         for move in moves:
             target = self.target_path(move.target)
             if os.path.lexists(target) and not self._has_source(move):

@@ -1,4 +1,4 @@
-"""The parent's side of the decoder child: restarts it when an image kills it, bounds every wait."""
+"""The parent's side of the decoder child: restarts it when an image kills it, limits every wait."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class Converter:
         child = self._started()
         assert child.stdin is not None
         data = json.dumps(request).encode("ascii") + b"\n"
-        # In a thread: a child that hangs before it reads would hold a long request up for ever.
+        # In a thread: a child that hangs before it reads would hold a long request up forever.
         threading.Thread(target=_write, args=(child.stdin, data), name="decoder-request", daemon=True).start()
         try:
             line = take(self._answers, TIMEOUT, self._stopping)
@@ -212,7 +212,7 @@ class Converter:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._child is None or self._child.poll() is not None:
             self.close()
-            with suppress(OSError):  # a full temporary folder: decoding goes on, and says less
+            with suppress(OSError):  # a full temporary folder: decoding continues, and says less
                 self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
             self._child = subprocess.Popen(
                 [sys.executable, "-P", "-m", "dflwrap.frames.decoder"],

@@ -161,7 +161,7 @@ def _take_scan(layout: _Layout, segment: bytearray) -> None:
 
 
 def _missing_scans(layout: _Layout) -> str:
-    """A progressive file may end after any scan: decoders take what is there, without a word."""
+    """A progressive file may end after any scan: decoders take what is there, silently."""
     if layout.end is None or not layout.scans:
         return ""
     lacking = sum(any(bit is None or bit > 0 for bit in bits) for bits in layout.coverage.values())

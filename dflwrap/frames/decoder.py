@@ -38,7 +38,7 @@ MEMORY_BOUND = 6 * 1024**3
 
 
 def _bound_memory() -> None:
-    """Where the system refuses the bound, OpenCV's own bound on pixels has to do."""
+    """Where the system refuses the limit, OpenCV's own limit on pixels has to do."""
     try:
         if sys.platform == "win32":
             from dflwrap.common.windows.job import Job, memory_bound, without_dialogs

@@ -40,7 +40,7 @@ def why_left_out(path: Path, filters: Filters, converter: Converter) -> str | No
         except OSError:
             return None
         if facts.width and facts.height and min(facts.width, facts.height) < filters.min_side:
-            return f"{facts.width}x{facts.height} pixels: shorter side under {filters.min_side}, as asked"
+            return f"{facts.width}x{facts.height} pixels: shorter side under {filters.min_side}, as requested"
     if not (filters.skip_black or filters.blurry_below):
         return None
     try:

@@ -16,7 +16,7 @@ from dflwrap.frames.companions import why_companion
 from dflwrap.frames.names import stem_and_suffix
 
 DFL_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
-"""What DFL lists (in any case); everything else it passes over without a word."""
+"""What DFL lists (in any case); everything else it passes over silently."""
 
 CONVERTIBLE_SUFFIXES = frozenset(
     {

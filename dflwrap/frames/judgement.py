@@ -19,7 +19,7 @@ HUGE_PIXELS = 64_000_000
 HUGE_SIDE = 8000
 """Longest side, in pixels, that a huge frame is brought down to."""
 REPAIR_SIDE = 4096
-"""Longest side, in pixels, of a frame that is prepared anew because an extractor failed on it: memory may have
+"""Longest side, in pixels, of a frame that is re-encoded because an extractor failed on it: memory may have
 been the reason. A 4K frame keeps its pixels, and its faces their detail."""
 BOMB_PIXELS = 1_000_000_000
 """Above this a frame is refused: OpenCV itself refuses more than 2**30 pixels."""

@@ -32,7 +32,7 @@ def translate_sqlite_error(error: sqlite3.Error, path: Path) -> DflwrapError:
         return NeedsUserError(
             "file-in-use",
             f"Another program holds the ledger open: {display(str(path))}.",
-            ("Close it (a database viewer, a virus scanner) and start the same command again.",),
+            ("Close it (a database viewer, a virus scanner) and run the same command again.",),
         )
     return damaged(text, path)
 

@@ -54,7 +54,7 @@ class Store:
         if not 0 <= version <= VERSION:
             raise DflwrapError(
                 f"The run folder was written by another version of dflwrap: {display(str(self.path))}. "
-                "Use that version, or move the run folder away to start anew."
+                "Use that version, or move the run folder away to start over."
             )
         if version < VERSION:
             scripts = (TABLES, *MIGRATIONS)[version:]

@@ -55,7 +55,7 @@ class Bisection:
     @property
     def hopeless(self) -> bool:
         """Three frames were isolated and none was gained on the way: it is not the frames. Give up the
-        search and let the policy go on down the ladder."""
+        search and let the policy continue down the ladder."""
         return len(self.poison) >= HOPELESS_AFTER and not self.gained
 
     def next_batch(self) -> tuple[str, ...]:

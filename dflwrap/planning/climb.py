@@ -31,7 +31,7 @@ def after_success(
     plan: Plan,
     context: RunContext,
 ) -> NextPlan | None:
-    """A wider plan for the next attempt after the healthy attempt `history[-1]`, or None: go on as it is."""
+    """A wider plan for the next attempt after the healthy attempt `history[-1]`, or None: continue as it is."""
     history = tuple(record for record in with_alone_marked(history, context) if not record.alone)
     if not history or not history[-1].healthy:
         return None

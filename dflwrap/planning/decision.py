@@ -58,7 +58,7 @@ class DiskCondition:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Wait until the condition holds, looking at growing intervals, then go on with `then`."""
+    """Wait until the condition holds, looking at growing intervals, then continue with `then`."""
 
     until: VramCondition | DiskCondition
     bound: float
@@ -86,7 +86,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class RepairFrame:
-    """Prepare each of these frames anew and try each once more, alone; the others go on meanwhile."""
+    """Re-encode each of these frames and retry each alone; the others continue meanwhile."""
 
     frames: tuple[str, ...]
     cause: str
@@ -98,7 +98,7 @@ class RepairFrame:
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """These frames are out, with cause and evidence; then go on with `then`."""
+    """These frames are out, with cause and evidence; then continue with `then`."""
 
     frames: tuple[str, ...]
     cause: str

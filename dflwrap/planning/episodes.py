@@ -14,7 +14,7 @@ REFILLED = frozenset(
     {Rung.SAME_AGAIN, Rung.FRESH_PROCESS, Rung.WAIT_FOR_DISK, Rung.PATIENCE, Rung.BISECT_BATCH}
 )
 SICK_AFTER = 3
-"""Different frames that fail alike with none gained: the extractor is sick, not the frames."""
+"""Different frames that fail alike with none gained: the extractor is unhealthy, not the frames."""
 
 
 def unhealthy(history: tuple[AttemptRecord, ...], cause: str) -> bool:
@@ -62,7 +62,7 @@ def same_failures(history: tuple[AttemptRecord, ...]) -> int:
 
 
 def barren_attempts(history: tuple[AttemptRecord, ...]) -> int:
-    """Searching and repairing have bounds of their own: attempts alone do not count."""
+    """Searching and repairing have limits of their own: attempts alone do not count."""
     number = 0
     for record in reversed(history):
         if record.frames_gained or record.healthy:

@@ -176,11 +176,13 @@ def _fit_asked(plan: Plan, asked: int, cores: int, frames: int | None) -> Fit:
     workers = min(asked, by_cores, by_frames or asked)
     threads = 0 if plan.devices else max(1, cores // workers)
     if workers == asked:
-        return Fit(asked, threads, "asked", f"{_place(plan, asked)}, as asked")
+        return Fit(asked, threads, "asked", f"{_place(plan, asked)}, as requested")
     limit = "cores" if workers == by_cores else "frames"
     why = count(cores, "core") if limit == "cores" else count(frames or 0, "frame")
     verb = "is" if why.startswith("1 ") else "are"
-    return Fit(workers, threads, limit, f"{_place(plan, workers)}, not {asked} as asked: there {verb} {why}")
+    return Fit(
+        workers, threads, limit, f"{_place(plan, workers)}, not {asked} as requested: there {verb} {why}"
+    )
 
 
 def _place(plan: Plan, workers: int) -> str:

@@ -41,7 +41,7 @@ class AttemptRecord:
     suspects: tuple[str, ...] = ()
     """Frames in work when the attempt (or a worker of it) failed, the likeliest first."""
     repaired: tuple[str, ...] = ()
-    """Suspects that failed a second time within the attempt, as copies prepared anew."""
+    """Suspects that failed a second time within the attempt, as re-encoded copies."""
     seconds: float = 0.0
     worker: str | None = None
     """Label of the worker that was lost, e.g. "GPU0.1"."""
@@ -97,7 +97,7 @@ class RunContext:
     extractor: str = "deepfacelab"
     builtin_available: bool = False
     supported_fields: frozenset[str] = frozenset(f.name for f in fields(Plan))
-    """Names of the plan's fields that the extractor honours; other rungs are skipped."""
+    """Names of the plan's fields that the extractor supports; other rungs are skipped."""
     may_wait: bool = False
     """The user allows waiting for things that only people change (room on the disk)."""
     open_frames: int = 0

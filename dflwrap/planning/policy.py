@@ -152,7 +152,7 @@ def _row(case: _Case) -> Ladder:
 
 
 def _witnessed(cause: Cause) -> bool:
-    """What a witness saw is no error that may pass: the frames "gained" are the ones in doubt."""
+    """What a cross-check found is no error that may pass: the frames "gained" are the disputed ones."""
     return any(line.source == WITNESS for line in cause.evidence)
 
 
@@ -221,11 +221,11 @@ def _again(case: _Case, rung: Rung) -> NextPlan:
     fixes = ENVIRONMENT_FIXES.get(case.id, {})
     plan = replace(case.plan, env={**case.plan.env, **fixes}) if fixes else case.plan
     if fixes:
-        words = "once more with " + ", ".join(f"{name}={value}" for name, value in fixes.items())
+        words = "again with " + ", ".join(f"{name}={value}" for name, value in fixes.items())
     elif rung is Rung.FRESH_PROCESS:
         words = "the same plan in a fresh process"
     else:
-        words = "the same once more"
+        words = "the same again"
     pause = DRIVER_PAUSE if case.category == "gpu-driver" else TRANSIENT_PAUSE
     return NextPlan(plan, (rung,), case.says(words), pause=pause)
 
@@ -313,7 +313,7 @@ def _poison(case: _Case) -> Decision:
         if Rung.REPAIR_FRAME in record.answer
         for frame in record.suspects
     }
-    if case.record.frames_gained:  # else the extractor may be sick, and no copy could have helped
+    if case.record.frames_gained:  # else the extractor may be unhealthy, and no copy could have helped
         before |= set(case.record.repaired)
     suspects = case.record.suspects
     again = tuple(frame for frame in suspects if frame in before)
@@ -321,11 +321,11 @@ def _poison(case: _Case) -> Decision:
     alone = replace(case.plan, workers=1, devices=case.plan.devices[:1], batch_size=1)
     repair = None
     if new:
-        words = f"{_names(new)} prepared anew and tried once more, alone"
+        words = f"{_names(new)} re-encoded and retried alone"
         repair = RepairFrame(new, case.id, case.says(words), alone)
         if not again:
             return repair
-    sentence = case.says(f"{_names(again)} quarantined after a second failure, prepared anew")
+    sentence = case.says(f"{_names(again)} quarantined: it failed again after re-encoding")
     evidence = evidence_lines(case.cause) if case.cause is not None else ()
     go_on = repair or NextPlan(case.plan, (Rung.QUARANTINE_FRAME,), sentence)
     return Quarantine(again, case.id, evidence, sentence, go_on)

@@ -120,7 +120,7 @@ def other_device(s: Situation) -> Change | Skip:
 
 
 def exclude_device(s: Situation) -> Change | Skip:
-    """Leave out the sick GPU and go on with those left (of the run's devices, or any that is present)."""
+    """Leave out the unhealthy GPU and continue with those left (of the run's devices, or any that is present)."""
     unhealthy = s.record.device
     if unhealthy is None and len(s.plan.devices) == 1:
         unhealthy = s.plan.devices[0]
@@ -135,7 +135,7 @@ def exclude_device(s: Situation) -> Change | Skip:
         left = tuple(d for d in s.context.usable() if d != unhealthy and d not in s.failed_devices)
     if not left:
         return Skip("there is no other GPU")
-    words = f"GPU {unhealthy} is left out, going on with {gpus(left)}"
+    words = f"GPU {unhealthy} is left out, continuing with {gpus(left)}"
     return Change(replace(s.plan, devices=left), words, excluded=(unhealthy,))
 
 

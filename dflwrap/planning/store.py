@@ -1,7 +1,7 @@
 """What one worker needed on this machine, remembered between runs (the user's cache folder, JSON).
 
 Losing the file costs nothing but a careful start, so whatever is wrong with it is no error: it is read as
-empty, and written anew.
+empty, and rewritten.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Failures that say nothing: when does the yield of a run look wrong? Pure.
 
 A GPU whose build does not fit finds no face at all without one line of error. What an empty stretch or a fall of
-the yield does not prove: a film has scenes without people. So this only asks; an independent witness answers.
+the yield does not prove: a film has scenes without people. So this only asks; an independent second extractor answers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ EMPTY_STRETCH = 60
 USUAL_YIELD = 0.3
 """The share of frames with a face before the stretch, from which on a stretch is remarkable."""
 LONG_RUN = 2000
-"""Open frames from which on a plan's first results are compared with the witness's, whatever they are."""
+"""Open frames from which on a plan's first results are compared with the second extractor's, whatever they are."""
 EARLY_RESULTS = 20
 EARLY_FRAMES = 5
 """Frames that are compared, evenly spread over the first `EARLY_RESULTS`."""
@@ -30,7 +30,7 @@ ASKED_FRAMES = 10
 """Frames per other question."""
 DISAGREE_SHARE = 0.5
 DISAGREE_LEAST = 3
-"""A disagreement: faces in at least this share, and number, of the frames that were called empty."""
+"""A disagreement: faces in at least this share, and number, of the frames reported without a face."""
 
 WINDOW = 100
 BEFORE = 200
@@ -47,14 +47,14 @@ MOST_KEPT = 2000
 """Empty frames that are remembered for being opened again."""
 
 WITNESS = "witness"
-"""The source of the evidence that a witness gave."""
+"""The source of the evidence from a cross-check."""
 
 
 class Sign(StrEnum):
     """What looks wrong."""
 
     EARLY = "early"
-    """Nothing: a long run compares its first results with a witness."""
+    """Nothing: a long run compares its first results with a second extractor."""
     START = "start"
     STRETCH = "stretch"
     FALL = "fall"
@@ -64,9 +64,9 @@ class Sign(StrEnum):
 class Question:
     sign: Sign
     frames: tuple[int, ...]
-    """Ids of frames to show to a witness."""
+    """Ids of frames to show to a second extractor."""
     since: int
-    """Results from this number on are in doubt (the first of the plan is 0)."""
+    """Results from this number on are disputed (the first of the plan is 0)."""
     words: str
 
 
@@ -99,7 +99,7 @@ def _divergence(p: float, q: float) -> float:
 
 @dataclass(slots=True)
 class YieldWatch:
-    """Fed with the number of faces of each frame of one plan; tells which frames to ask a witness about."""
+    """Fed with the number of faces of each frame of one plan; tells which frames to ask a second extractor about."""
 
     compare_first: bool = False
     """The run is long: compare its first results."""
@@ -131,7 +131,7 @@ class YieldWatch:
         self.seen += 1
 
     def empties(self, since: int) -> tuple[int, ...]:
-        """Ids of the frames called empty from result number `since` on."""
+        """Ids of the frames reported without a face from result number `since` on."""
         return tuple(frame for number, frame in self._empty if number >= since)
 
     def question(self) -> Question | None:
@@ -187,5 +187,5 @@ def spread(items: Sequence[T], most: int) -> tuple[T, ...]:
 
 
 def disagrees(looked: int, found: int) -> bool:
-    """True when a witness that looked at `looked` empty frames found faces in too many of them."""
+    """True when a second extractor that looked at `looked` empty frames found faces in too many of them."""
     return found >= DISAGREE_LEAST and found >= DISAGREE_SHARE * looked

@@ -77,7 +77,7 @@ class ReportFile:
 def say_stopped(path: Path, error: NeedsUserError) -> None:
     """Why the run ended, in the report that is there: for a ledger that no new one can be made of.
 
-    Its figures stay those of when it was written. Where it cannot be changed it goes on saying "running".
+    Its figures stay those of when it was written. Where it cannot be changed it keeps saying "running".
     """
     with suppress(OSError, ValueError, TypeError, KeyError):
         report = json.loads(path.read_bytes())

@@ -74,7 +74,7 @@ def make_batch(
 ) -> Batch:
     """Fill `folder` (new) with links to, or converted copies of, frames in `source`.
 
-    max_side: of the plan, pixels; a frame's own bound holds if it is smaller. stopping: asked before each frame. Raises
+    max_side: of the plan, pixels; a frame's own limit holds if it is smaller. stopping: asked before each frame. Raises
     OSError when the folder cannot be written, NeedsUserError where its path is too long for any file in it; a
     frame that cannot be read ends in `refused` or `unread`.
     """

@@ -1,7 +1,7 @@
 """Whether frames are whole, found out beside the extractor: a damaged picture may yield a face with a grey half.
 
 An extractor decodes whatever is there, and its decoder's warning names no file. So each frame that is handed in as
-it is gets decoded once more, in a child, while a worker has it in hand. That takes some milliseconds of a spare core.
+it is gets decoded again, in a child, while a worker has it in hand. That takes some milliseconds of a spare core.
 """
 
 from __future__ import annotations
@@ -119,5 +119,5 @@ class FrameChecker:
                 # The extractor could decode it: a check that fails is no reason to refuse its faces.
                 self.undecided.append(str(error))
                 result = WHOLE
-            if self._asked[name] == thorough:  # else it is asked for once more, and queues
+            if self._asked[name] == thorough:  # else it is asked for again, and queues
                 self._results[name] = result

@@ -14,7 +14,7 @@ from dflwrap.telemetry.base import GpuReader
 def refuse_missing_gpus(request: RunRequest, extractor: Extractor, gpu: GpuReader) -> None:
     """Raises DflwrapError for an index asked for that no card has.
 
-    DeepFaceLab would run on the CPU without a word. Only where that is known: the driver shows cards, and this
+    DeepFaceLab would run on the CPU silently. Only where that is known: the driver shows cards, and this
     build counts them as the driver does. A DirectML build has numbers of its own, for AMD and Intel cards too.
     """
     if (

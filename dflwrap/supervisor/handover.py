@@ -1,4 +1,4 @@
-"""Preparing a finished run for the person who goes on by hand in DeepFaceLab.
+"""Preparing a finished run for the person who continues by hand in DeepFaceLab.
 
 DeepFaceLab's MANUAL RE-EXTRACT shows every frame that has no picture in `<output>_debug`. So the debug pictures
 of the frames without a face are moved out of it: it then asks for these, and for those that never had one.

@@ -82,7 +82,7 @@ def _no_frames(request: RunRequest, inventory: Inventory) -> str:
 
 
 def _enter(request: RunRequest, ledger: Ledger, intake: Intake, stopping: Callable[[], bool]) -> None:
-    """New frames into the ledger; refused ones that were away are judged anew."""
+    """New frames into the ledger; refused ones that were away are checked again."""
     known = {row.file_name: row for row in ledger.frames()}
     stems = {case_key(row.stem) for row in known.values()}
     prefix = ledger.get_name(STEM_PREFIX) or ""
@@ -148,4 +148,4 @@ def _filter(request: RunRequest, ledger: Ledger, intake: Intake, stopping: Calla
             if reason is not None:
                 ledger.settle(row.id, Outcome.NOT_ATTEMPTED, cause=FILTERED, evidence=reason)
                 left_out += 1
-    intake.notices.append(f"{left_out} frame(s) left out, as asked")
+    intake.notices.append(f"{left_out} frame(s) left out, as requested")

@@ -79,9 +79,9 @@ class Loop:
         self._history: list[AttemptRecord] = []
         self._held: set[str] = set()
         self._tried_anew: set[str] = set()
-        """Frames that were tried once more, prepared anew."""
+        """Frames that were retried, re-encoded."""
         self._own_failure: set[str] = set()
-        """Those of them that failed so while the attempt went on with others."""
+        """Those of them that failed so while the attempt continued with others."""
         self._repair_plan: Plan | None = None
         self._bisection: Bisection | None = None
         self._pause, self._folder_wait = DiskPause(), folder_wait
@@ -93,7 +93,7 @@ class Loop:
     # -- the loop ------------------------------------------------------------------------------
 
     def hand_over(self, extractor: str, plan: Plan, reason: str) -> None:
-        """Let another extractor go on with what is open."""
+        """Let another extractor continue with what is open."""
         self._extractor, self._plan, self._reason = self._extractors[extractor], plan, reason
 
     def run(self) -> Ended:
@@ -132,7 +132,7 @@ class Loop:
                 return Ended(stop=stop)
 
     def _attempt(self, rows: list[FrameRow], plan: Plan, repairing: bool) -> AttemptOutcome | None:
-        # A search or a repair runs few frames on purpose: barren there does not mean that nothing works.
+        # A search or a repair runs few frames on purpose: no progress there does not mean that nothing works.
         alone = repairing or self._bisection is not None
         done = self._runner.run(
             rows, plan, self._extractor, self._reason, black_box=self._is_black_box(), alone=alone
@@ -226,7 +226,7 @@ class Loop:
         telemetry: TelemetrySummary | None,
         context: RunContext,
     ) -> Stop | None:
-        """A step of the search for a poison frame; what it isolates is tried once more, repaired."""
+        """A step of the search for a poison frame; what it isolates is retried, repaired."""
         assert self._bisection is not None
         batch = self._bisection.next_batch()
         still_open = {row.name for row in self._ledger.open_frames()}
@@ -249,10 +249,10 @@ class Loop:
         row = self._row(name)
         if row is None:
             return
-        self._hold(row, "prepared anew after it broke an attempt")
+        self._hold(row, "re-encoded after it broke an attempt")
         self._history[-1] = replace(record, suspects=(name,), answer=(Rung.REPAIR_FRAME,))
         self._runner.note(
-            record.number, f"attempt {record.number}: {name} isolated; prepared anew, to be tried alone"
+            record.number, f"attempt {record.number}: {name} isolated; re-encoded, to be retried alone"
         )
 
     def _carry_out(self, decision: Decision, record: AttemptRecord, rows: list[FrameRow]) -> Stop | None:
@@ -314,7 +314,7 @@ class Loop:
         if new:
             self._runner.note(record.number, sentence)
             for row in rows:
-                self._hold(row, "prepared anew after it broke an attempt")
+                self._hold(row, "re-encoded after it broke an attempt")
         else:
             self._runner.quarantine_all(rows, stop.cause, why, record.number, sentence)
             self._held.difference_update(row.name for row in rows)
@@ -331,7 +331,7 @@ class Loop:
         return all(row.name in self._own_failure for row in named)
 
     def _hold(self, row: FrameRow, reason: str) -> None:
-        """Keep a frame back until the others are through; then it is tried alone, prepared anew."""
+        """Keep a frame back until the others are through; then it is retried alone, re-encoded."""
         self._ledger.reencode(row.id, reason, repair_bound(row))
         self._held.add(row.name)
 
@@ -359,7 +359,7 @@ class Loop:
         for name in step.frames:
             row = self._row(name)
             if row is not None:
-                self._hold(row, "prepared anew after a failure")
+                self._hold(row, "re-encoded after a failure")
 
     def _wait(self, step: Wait, record: AttemptRecord, rows: list[FrameRow]) -> Stop | None:
         self._runner.note(record.number, step.sentence)

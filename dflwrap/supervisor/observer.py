@@ -105,7 +105,7 @@ class Observer:
         return self._recorder.summary() if self._recorder is not None else None
 
     def wait(self, step: Wait, control: Control) -> bool:
-        """Wait until the condition holds. False when the bound passed or the user stopped the run."""
+        """Wait until the condition holds. False when the timeout passed or the user stopped the run."""
         match step.until:
             case VramCondition() as vram:
                 needed = vram.free

@@ -41,7 +41,7 @@ class RunRequest:
     on_conflict: OnConflict = OnConflict.STOP
     on_gpu_failure: OnGpuFailure = OnGpuFailure.CPU
     redo: tuple[str, ...] = ()
-    """Words of `reconcile.redo.Redo`, and patterns of frame names, to be extracted anew."""
+    """Words of `reconcile.redo.Redo`, and patterns of frame names, to be extracted again."""
     even_edited: bool = False
     """A redo also takes frames whose faces the user has worked on."""
     black_box: bool = False

@@ -302,11 +302,11 @@ class _Run:
             self._report.stopped("fault", f"dflwrap itself failed: {type(error).__name__}: {error}")
 
     def _hold_against_disk(self, loop: Loop) -> Ended:
-        """What is reported lies on the disk: lost faces are made once more, then the user must help."""
+        """What is reported lies on the disk: lost faces are made again, then the user must help."""
         output, size = self._request.output_dir, self._request.options.image_size
         now = look_at_end(self._ledger, output, size, self._began_in)
         if now.lost and now.frames:
-            self._say(f"{now.lost}: their frames are extracted once more")
+            self._say(f"{now.lost}: their frames are extracted again")
             open_lost(self._ledger, output, now.frames, lambda path: set_aside(path, self._folder.path))
             self._began_in = folder_id(output)
             ended = loop.run()
@@ -466,12 +466,12 @@ class _Run:
 
 def _second_look_words(result: SecondLookResult) -> str:
     if result.bound_reached:
-        return "second look: none, the looks during the run have reached the bound on their cost"
+        return "second look: none, the cross-checks during the run have reached the limit on their cost"
     if not result.looked:
         return "second look: the built-in extractor could not look at any frame"
     return (
         f"second look: the built-in extractor finds faces in {len(result.found)} of {result.looked} "
-        "frames that were called empty"
+        "frames reported without a face"
     )
 
 

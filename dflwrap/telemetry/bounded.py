@@ -1,4 +1,4 @@
-"""A GPU reader whose calls may hang in the driver, made safe: asked in its own thread, with a bound.
+"""A GPU reader whose calls may hang in the driver, made safe: asked in its own thread, with a timeout.
 
 A call that does not come back in time yields "not available", at once from then on, until the driver has
 answered it after all. The thread is a daemon: a driver that never answers does not keep dflwrap from ending.
@@ -30,7 +30,7 @@ class _Request:
 
 
 class BoundedReader:
-    """Asks the reader that `factory` makes, never longer than the bounds.
+    """Asks the reader that `factory` makes, never longer than the timeouts.
 
     factory: called in the asking thread; an exception of it means "nothing to read", its text says why.
     """
@@ -65,7 +65,7 @@ class BoundedReader:
 
     @property
     def refused(self) -> str | None:
-        """Why the reader could not be made; None while it is starting (perhaps for ever) or there."""
+        """Why the reader could not be made; None while it is starting (perhaps forever) or there."""
         return self._why_not if self._started.is_set() else None
 
     def describe(self) -> tuple[DeviceDescription, ...]:

@@ -1,4 +1,4 @@
-"""Opens the GPU reader that fits this machine: NVML behind bounds, on Windows with the performance counter."""
+"""Opens the GPU reader that fits this machine: NVML behind timeouts, on Windows with the performance counter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dflwrap.telemetry.windows_pdh import SHARED, PdhCounter, PdhFilledReader
 
 
 def open_gpu(*, start_timeout: float = START_TIMEOUT, call_timeout: float = CALL_TIMEOUT) -> GpuReader:
-    """A reader that never raises and never blocks longer than its bounds (seconds).
+    """A reader that never raises and never blocks longer than its timeouts (seconds).
 
     Without an NVIDIA GPU it is one whose `why_not` says so.
     """

@@ -1,7 +1,7 @@
 """GPU readings through NVML (`pynvml`, from NVIDIA's nvidia-ml-py).
 
 Every driver lacks something: a symbol, a sensor, the right to look, the device itself. Each call stands for
-itself, and what it cannot tell is None. Calls may hang in a sick driver: `bounded.BoundedReader` wraps this.
+itself, and what it cannot tell is None. Calls may hang in an unhealthy driver: `bounded.BoundedReader` wraps this.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ THROTTLE_REASONS = {
 STARTUP_BOUND = 3.0
 """Seconds to let a driver that is loading or resetting come up."""
 REINIT_EVERY = 10
-"""Samples without any answer before NVML is initialised anew: a driver that was reset needs it."""
+"""Samples without any answer before NVML is initialised again: a driver that was reset needs it."""
 XIDS_AT_ONCE = 16
 
 

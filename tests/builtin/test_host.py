@@ -71,7 +71,7 @@ def test_exceptions_cost_their_frames_only_and_three_in_a_row_are_tried_by_anoth
     assert {event.frame for event in failed} == bad
     assert {event.data["kind"] for event in failed} == {"exception"}
     assert all("Traceback" in event.data["traceback"] for event in failed)
-    # One for the three in a row, one for the first of them, which may have made the worker sick.
+    # One for the three in a row, one for the first of them, which may have made the worker unhealthy.
     replaced = events(tmp_path, EventKind.WORKER_REPLACED)
     (first,) = events(tmp_path, EventKind.WORKER_STARTED)
     assert len({first.data["pid"], *(event.data["pid"] for event in replaced)}) == 3
@@ -97,7 +97,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_error_that_sticks_to_its_worker_costs_nothing_at_the_end_of_the_frames_either(
     tmp_path: Path, script: Path
 ) -> None:
-    """There nothing that succeeds tells a sick worker from bad frames."""
+    """There nothing that succeeds tells an unhealthy worker from bad frames."""
     names = make_frames(tmp_path / "frames", frames=4, size=(320, 180)).frames
     script.write_text(json.dumps({names[2]: {"fault": "sick", "times": 1}}))
     running, _ = host(tmp_path, names)

@@ -1,4 +1,4 @@
-"""Whoever read dflwrap's output goes away during the run: the run goes on, and the exit code tells the truth."""
+"""Whoever read dflwrap's output goes away during the run: the run continues, and the exit code tells the truth."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def test_the_contact_sheet_shows_the_doubtful_frames(frames: Path) -> None:
     assert picture.shape[1] > 4 * 240 and picture.shape[0] < 300, "four tiles in a row"
     clean_sheet = frames.parent / "none.jpg"
     assert (
-        "no frame is doubtful"
+        "no frame is questionable"
         in dflwrap("check", clean(frames.parent / "good"), "--sheet", clean_sheet).stdout
     )
     assert not clean_sheet.exists()

@@ -1,4 +1,4 @@
-"""A terminal that stands still: a selection in a console of Windows, Ctrl-S, a pipe that nobody reads."""
+"""A blocked terminal: a selection in a console of Windows, Ctrl-S, a pipe that nobody reads."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_run_whose_output_nobody_reads_ends_with_its_exit_code(clean_frames: P
         "--output-dir",
         str(tmp_path / "aligned"),
     ]
-    options += ["--min-side", "5000"]  # every frame is left out, as asked
+    options += ["--min-side", "5000"]  # every frame is left out, as requested
     assert dflwrap("extract", *options).code == 0
     script = (
         "import sys, dflwrap.cli.running as running\n"

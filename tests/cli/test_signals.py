@@ -101,7 +101,7 @@ def test_ctrl_c_before_the_folders_are_read_is_code_4_and_changes_nothing(
     )
     run = Run(tmp_path, frames, start=start)
     assert run.code() == 4, run.err.read_text()
-    assert run.said("the same command goes on")
+    assert run.said("run the same command again to resume")
     assert not (tmp_path / "aligned").exists() and not (tmp_path / "aligned_dflwrap").exists()
 
 
@@ -117,7 +117,7 @@ def test_ctrl_c_is_heard_while_frames_are_looked_at_before_the_first_attempt(tmp
     assert_conserved(report)
     assert report["frames"]["total"] == 40
     filtered = [row for row in report["not_attempted"] if row["cause"] == "filtered"]
-    assert len(filtered) < 40, "it went on to the end"
+    assert len(filtered) < 40, "it continued to the end"
     assert not report["attempts"]
 
 

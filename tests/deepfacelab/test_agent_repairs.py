@@ -1,4 +1,4 @@
-"""A frame that failed is tried once more within the attempt, as the copy that the supervisor prepares."""
+"""A frame that failed is retried within the attempt, as the copy that the supervisor prepares."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from dflwrap.extractors.deepfacelab.agent.work import Work
 
 
 class NoCopies:
-    """Nobody prepares frames anew."""
+    """Nobody re-encodes frames."""
 
     waiting = False
 
@@ -35,7 +35,7 @@ def work() -> Work:
 
 
 def unhealthy(work: Work, slot: Any, *names: str) -> None:
-    """These frames fail on a slot whose worker was replaced before for failing on them, so they are in doubt."""
+    """These frames fail on a slot whose worker was replaced before for failing on them, so they are suspect."""
     slot.unhealthy = True
     held = [(frame(name), {"kind": "exception", "error": "CUDA_ERROR_LAUNCH_FAILED"}) for name in names]
     assert work.failed_in_row(SimpleNamespace(slot=slot, held=held, good_frames=0)) == ([], False)

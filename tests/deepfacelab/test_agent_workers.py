@@ -25,7 +25,7 @@ def test_a_frame_that_kills_its_worker_costs_only_itself(double: Double, fault: 
     assert ran.frames("frame_failed") == ["00003.png"]
     assert ran.of("frame_failed")[0]["kind"] == "worker_lost"
     assert sorted(ran.frames("frame_done")) == [name for name in ALL if name != "00003.png"]
-    assert ran.frames("worker_lost") == ["00003.png", "00003.png"], "tried once more, alone, then given back"
+    assert ran.frames("worker_lost") == ["00003.png", "00003.png"], "retried, alone, then given back"
     assert ran.of("worker_lost")[1]["phase"] == "first_frame", (
         "the second try is a fresh worker's first frame"
     )
@@ -69,7 +69,7 @@ def test_a_dead_worker_is_noticed_within_two_seconds_while_the_other_goes_on(dou
     assert sorted(ran.frames("frame_done")) == sorted(path.name for path in double.frames.iterdir())
     assert len(ran.of("worker_replaced")) >= 1
     others = [e for e in ran.of("frame_done") if e["worker"] == victims[1]["worker"] and e["time"] > killed]
-    assert others, "the other worker went on"
+    assert others, "the other worker continued"
 
 
 @POSIX
@@ -102,7 +102,7 @@ def test_a_hanging_worker_is_told_from_a_spinning_one(
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_where_every_first_frame_hangs_four_different_ones_are_enough(double: Double, workers: int) -> None:
-    """Each costs a whole bound: none is tried twice before it is known that others do not hang."""
+    """Each costs a whole timeout: none is tried twice before it is known that others do not hang."""
     double.add(40)
     double.env |= {"DFLWRAP_IDLE_TIMEOUT": "5", "DFLWRAP_WORKERS": str(workers)}
     ran = double.run({"first_frame": {"fault": "hang"}})

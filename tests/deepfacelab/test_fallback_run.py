@@ -1,4 +1,4 @@
-"""A fork that cannot be hooked: the run goes on as a black box, and poison is found by bisection."""
+"""A fork that cannot be hooked: the run continues as a black box, and poison is found by bisection."""
 
 from __future__ import annotations
 

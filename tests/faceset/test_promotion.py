@@ -189,7 +189,7 @@ def test_a_crash_at_any_step_loses_and_doubles_nothing(tmp_path: Path, point: st
     for path in bench.faceset.iterdir():
         verify_face(path, SIZE)
         assert path.name in bench.ledger.face_names(), "a face that no frame accounts for"
-    bench.promoter.repair()  # once more does nothing more
+    bench.promoter.repair()  # again does nothing more
     bench.extract()
     assert bench.promote(2) == []
     assert_complete(bench)

@@ -29,7 +29,7 @@ def test_they_stand_beside_the_stock_ones_and_go_without_a_trace(make, tmp_path:
     root = make(tmp_path / HARD)
     home = tmp_path / "home"
     before = contents(root)
-    for _ in range(2):  # written anew in place
+    for _ in range(2):  # rewritten in place
         done = scripts("install", root, home=home)
         assert done.code == 0, done.stderr
     after = contents(root)

@@ -109,14 +109,14 @@ def test_what_the_user_asked_for_is_taken_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("devices", "frames", "workers", "said"),
     [
-        ((), 100, 4, "CPU: 4 workers, not 9 as asked: there are 4 cores"),
-        ((), 3, 3, "CPU: 3 workers, not 9 as asked: there are 3 frames"),
-        ((), 1, 1, "CPU: 1 worker, not 9 as asked: there is 1 frame"),
-        ((0,), None, 4, "GPU: 4 workers per card, not 9 as asked: there are 4 cores"),
-        ((0, 1), 100, 2, "GPU: 2 workers per card, not 9 as asked: there are 4 cores"),
-        ((0, 1), 3, 2, "GPU: 2 workers per card, not 9 as asked: there are 4 cores"),
-        ((0, 1), 2, 1, "GPU: 1 worker per card, not 9 as asked: there are 2 frames"),
-        (tuple(range(8)), 100, 1, "GPU: 1 worker per card, not 9 as asked: there are 4 cores"),
+        ((), 100, 4, "CPU: 4 workers, not 9 as requested: there are 4 cores"),
+        ((), 3, 3, "CPU: 3 workers, not 9 as requested: there are 3 frames"),
+        ((), 1, 1, "CPU: 1 worker, not 9 as requested: there is 1 frame"),
+        ((0,), None, 4, "GPU: 4 workers per card, not 9 as requested: there are 4 cores"),
+        ((0, 1), 100, 2, "GPU: 2 workers per card, not 9 as requested: there are 4 cores"),
+        ((0, 1), 3, 2, "GPU: 2 workers per card, not 9 as requested: there are 4 cores"),
+        ((0, 1), 2, 1, "GPU: 1 worker per card, not 9 as requested: there are 2 frames"),
+        (tuple(range(8)), 100, 1, "GPU: 1 worker per card, not 9 as requested: there are 4 cores"),
     ],
 )
 def test_more_workers_than_cores_or_frames_are_fewer_and_said(

@@ -217,7 +217,7 @@ def test_three_frames_failing_alike_with_none_gained_are_innocent() -> None:
     for frame in ("a.png", "b.png"):
         assert isinstance(walk.fail(CRASH, suspects=(frame,)), RepairFrame)
     decision = walk.fail(CRASH, suspects=("c.png",))
-    assert isinstance(decision, NextPlan), "the extractor is sick, not the frames"
+    assert isinstance(decision, NextPlan), "the extractor is unhealthy, not the frames"
     assert [r.value for r in decision.rungs] == ["fresh_process"]
     assert walk.fail_until_stop(CRASH, suspects=("d.png",))[-3:] == ["one_worker", "cpu", "user"]
 
@@ -329,7 +329,7 @@ def test_two_cards_of_which_one_dies_go_on_with_one() -> None:
     decision = walk.fail(gone, gained=12)
     assert isinstance(decision, NextPlan)
     assert decision.plan.devices == (0,) and decision.excluded == (1,)
-    assert "GPU 1 is left out, going on with GPU 0" in decision.sentence
+    assert "GPU 1 is left out, continuing with GPU 0" in decision.sentence
     assert "Xid 79" in decision.sentence and "the driver lost it" in decision.sentence
     assert walk.plan.workers == 2
 

@@ -93,7 +93,7 @@ def test_a_game_from_nine_to_midnight_narrows_the_run_and_the_night_widens_it_ag
     machine.open_frames = 120_000
     assert machine.run(), machine.walk.sentences[-1]
     assert machine.widths[0] == ((0,), 4)
-    assert ((), 4) in machine.widths, "while the game ran, the CPU went on"
+    assert ((), 4) in machine.widths, "while the game ran, the CPU continued"
     assert machine.widths[-1] == ((0,), 4), "and in the end the card was used in full"
     assert len(machine.walk.history) < 30, "without wearing itself out with attempts in between"
 
@@ -158,4 +158,4 @@ def test_whatever_happens_plans_stay_valid_and_barren_runs_end(data: st.DataObje
             quarantined.update(suspects)
         if isinstance(decision, Stop):
             return
-    assert quarantined, "only frames put aside may keep a barren run going so long"
+    assert quarantined, "only frames put aside may keep a run without progress going so long"

@@ -78,7 +78,7 @@ def test_an_index_for_the_built_in_extractor_is_told_to_have_no_effect(tmp_path:
 def test_more_workers_than_cores_are_fewer_and_said(tmp_path: Path) -> None:
     said = built_in(tmp_path, "--workers", "500")
     wanted = min(3, usable_cores())
-    assert f"CPU: {wanted} worker" in said and "not 500 as asked" in said
+    assert f"CPU: {wanted} worker" in said and "not 500 as requested" in said
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the double's faults are POSIX")

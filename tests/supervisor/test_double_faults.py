@@ -23,7 +23,7 @@ from dflwrap.faceset.verify import verify_face
 FRAMES = 8
 POISON = "00004.png"
 ITSELF = "*00004.png"
-"""The poison frame in the double's script: under its own name, and under the one it gets when prepared anew."""
+"""The poison frame in the double's script: under its own name, and under the one it gets when re-encoded."""
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the double's faults are POSIX")
 
@@ -185,7 +185,7 @@ def test_a_frame_prepared_anew_is_extracted_within_the_same_attempt(
     done = extract(frames, tmp_path, {POISON: {"fault": fault, "originals": True}})
     report = check(done, tmp_path, poison=set())
     assert len(report["attempts"]) == 1
-    assert any(f"{POISON} failed: being prepared anew" in d["sentence"] for d in report["decisions"]), report
+    assert any(f"{POISON} failed; re-encoding it" in d["sentence"] for d in report["decisions"]), report
 
 
 @pytest.mark.parametrize("fault", ["raise", "kill", "segfault"])

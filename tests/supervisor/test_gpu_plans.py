@@ -63,7 +63,7 @@ def on(card: int, fault: str, **more: object) -> dict[str, object]:
 
 
 def test_of_two_cards_one_falls_off_the_bus_and_is_left_out(tmp_path: Path, driver: Path) -> None:
-    """The driver loses card 1, and the extractor dies of it: the run goes on with card 0 alone."""
+    """The driver loses card 1, and the extractor dies of it: the run continues with card 0 alone."""
     play = tmp_path / "play.txt"
     play.write_text(cards(2))
     text = load_catalogue().by_id["xid-79-off-bus"].matches[0] + "\n"
@@ -88,7 +88,7 @@ def test_of_two_cards_one_falls_off_the_bus_and_is_left_out(tmp_path: Path, driv
     assert report["frames"]["extracted"] == 60
     assert plans(report) == [([0, 1], 1, False), ([0], 1, False)]
     (said,) = sentences(report)
-    assert said.startswith("attempt 1: GPU 1 is left out, going on with GPU 0: ")
+    assert said.startswith("attempt 1: GPU 1 is left out, continuing with GPU 0: ")
     assert "on GPU 1: Xid 79, the driver lost it (stderr.log:" in said
 
 

@@ -84,7 +84,7 @@ def test_the_sentence_of_a_quarantine_stands_once(
     done = extract(tmp_path, None, 4, script, "--cpu-only", "--workers", "1", *options)
     assert done.code == 1, done.stderr
     [row] = done.report["quarantined"]
-    assert row["evidence"] and "stopped" not in row["evidence"], "the run went on"
+    assert row["evidence"] and "stopped" not in row["evidence"], "the run continued"
     spoken = [line for line in done.stderr.splitlines() if "00002.png" in line and "quarantined" in line]
     assert len(spoken) == 1, spoken
     assert row["evidence"] in spoken[0]

@@ -34,7 +34,7 @@ def dies_of(rule: str, times: int | None = None) -> dict[str, Any]:
 class Row:
     cause: str
     times: int | None
-    """How often it fails; None = for ever."""
+    """How often it fails; None = forever."""
     decisions: list[str]
     """What the sentence of each decision holds, in order (regular expressions)."""
     plans: list[dict[str, Any]]
@@ -84,7 +84,7 @@ ROWS = [
         [
             r"the same plan in a fresh process: The graphics card stopped answering and was reset \(",
             r"GPUs 0 and 1 -> GPU 0 alone, to see which one fails",
-            r"GPU 0 is left out, going on with GPU 1: .* was reset on GPU 0 \(",
+            r"GPU 0 is left out, continuing with GPU 1: .* was reset on GPU 0 \(",
             r"there is no other GPU; GPU 1 -> CPU with \d+ workers?: .* was reset on GPU 1 \(",
         ],
         [{"devices": devices} for devices in ([0, 1], [0, 1], [0], [1], [])],
@@ -104,7 +104,7 @@ ROWS = [
         2,
         [
             r"GPUs 0 and 1 -> GPU 0 alone, to see which one fails: This build has no code for this",
-            r"GPU 0 is left out, going on with GPU 1: This build has no code for this graphics card",
+            r"GPU 0 is left out, continuing with GPU 1: This build has no code for this graphics card",
         ],
         [{"devices": [0, 1]}, {"devices": [0]}, {"devices": [1]}],
         ("--workers", "1"),
@@ -131,7 +131,7 @@ ROWS = [
         "unknown",
         None,
         [
-            r"the same once more: the cause is not known",
+            r"the same again: the cause is not known",
             r"2 workers -> 1: the cause is not known",
             r"stopped, nothing is left to try \(no worker came as far as a frame: .*\): the cause is not known",
         ],

@@ -64,6 +64,6 @@ def test_the_card_that_falls_off_the_bus_is_the_one_left_out(play: Play) -> None
     assert out["kind"] == "NextPlan"
     assert out["devices"] == [0]
     assert (
-        "GPU 1 is left out, going on with GPU 0: A title on GPU 1: Xid 79, the driver lost it"
+        "GPU 1 is left out, continuing with GPU 0: A title on GPU 1: Xid 79, the driver lost it"
         in out["sentence"]
     )

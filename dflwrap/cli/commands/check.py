@@ -45,7 +45,7 @@ def check(
     sheet: Annotated[
         Path | None,
         typer.Option(
-            "--sheet", help="Write a contact sheet of the doubtful frames (JPEG or PNG).", metavar="FILE"
+            "--sheet", help="Write a contact sheet of the questionable frames (JPEG or PNG).", metavar="FILE"
         ),
     ] = None,
     faces: Annotated[
@@ -64,7 +64,7 @@ def check(
         int, typer.Option(min=0, max=64, help="Bits of the dhash (128).", rich_help_panel=_LIMITS)
     ] = _DEFAULTS.duplicate_bits,
     frozen_frames: Annotated[
-        int, typer.Option(min=2, help="Frames in a row that stand still.", rich_help_panel=_LIMITS)
+        int, typer.Option(min=2, help="Identical frames in a row.", rich_help_panel=_LIMITS)
     ] = _DEFAULTS.frozen_frames,
     huge_pixels: Annotated[
         int, typer.Option(min=1, help="Pixels of a huge frame.", rich_help_panel=_LIMITS)
@@ -109,7 +109,7 @@ def check(
         for line in _page(place, result, ahead):
             typer.echo(display(line))
         if sheet is not None:
-            said = f"Contact sheet: {sheet}" if written else "No contact sheet: no frame is doubtful."
+            said = f"Contact sheet: {sheet}" if written else "No contact sheet: no frame is questionable."
             typer.echo(display(said))
     raise typer.Exit(FINDINGS if result.findings.above_note else 0)
 

@@ -19,7 +19,7 @@ _EXIT_CODES = """Exit codes:
 
 0 every frame extracted or without a face; 1 finished, some frames quarantined;
 2 bad usage or input, nothing started; 3 stopped, needs you (the cause is the last line on stderr);
-4 interrupted, the same command goes on; 5 a fault of dflwrap itself."""
+4 interrupted: run the same command again to resume; 5 a fault of dflwrap itself."""
 
 _DFL = "As DeepFaceLab's own extract"
 _RUN = "The run"
@@ -154,7 +154,7 @@ def extract(
     redo: Annotated[
         list[str] | None,
         typer.Option(
-            help="Extract frames anew: all, missing (their faces were removed), no-face, quarantined, changed "
+            help="Extract frames again: all, missing (their faces were removed), no-face, quarantined, changed "
             "(edited since), or a pattern of frame names. May be given several times.",
             rich_help_panel=_FRAMES,
         ),
@@ -211,7 +211,7 @@ def extract(
 ) -> None:
     """Extract faces from a folder of frames, and account for every frame.
 
-    Takes the flags of DeepFaceLab's extract. The same command again goes on where it stopped.
+    Takes the flags of DeepFaceLab's extract. Run the same command again to resume.
     """
     del manual_window_size
     if detector == "manual":

@@ -1,7 +1,7 @@
 """What runs the networks: LiteRT where it is installed, else TensorFlow's own interpreter.
 
 The same code in two packages, and the same faces (a test). LiteRT is ready in half a second instead of four, and
-takes 60 MB on the disk instead of 2 GB; it has no wheel for some systems (Macs with an Intel processor).
+takes 60 MB on the disk instead of 2 GB; it has no wheel for some systems (Macs with an Intel CPU).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ INPUT_SIZE = 192
 CROP_SCALE = 1.5
 """Side of the crop in longer sides of the face's box: what FaceMesh was trained on."""
 MIN_PRESENCE = 10.0
-"""Presence (logit) below which a mesh is no face. MediaPipe's own bound of 0 takes hands for faces.
+"""Presence (logit) below which a mesh is no face. MediaPipe's own threshold of 0 takes hands for faces.
 
 Measured: upright faces 30 to 60, faces turned half away and a far profile 13 to 25, a hand 8, things below 5.
 """

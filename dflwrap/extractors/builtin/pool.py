@@ -1,9 +1,9 @@
 """The host: hands frames to worker processes one at a time, and loses none of them.
 
 What it covers: a worker that dies is noticed at once (its process handle is waited for beside its
-pipe), its frame is tried once more alone in a fresh worker, and fails if that dies too; a worker that
-raises three times in a row is replaced, as a sick process is more likely than three bad frames, and what it
-failed is tried once more by another. Failures are therefore held back until the worker has had a success.
+pipe), its frame is retried alone in a fresh worker, and fails if that dies too; a worker that
+raises three times in a row is replaced, as an unhealthy process is more likely than three bad frames, and what it
+failed is retried by another. Failures are therefore held back until the worker has had a success.
 What it does not: a worker that hangs. How long is too long is for the supervisor to say.
 """
 
@@ -340,7 +340,7 @@ class Host:
         self._report_held(worker)
 
     def _settle_held(self, worker: _Worker) -> None:
-        """Nothing will show whether it is sick: one failure is its frame's, several are in doubt."""
+        """Nothing will show whether it is unhealthy: one failure is its frame's, for several it is unclear."""
         if len(worker.held) > 1:
             self._unhealthy(worker)
         else:

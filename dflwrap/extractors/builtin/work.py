@@ -47,7 +47,7 @@ class Work:
         if self._pending:
             if not self._crosscheck:
                 return self._pending.popleft()
-            # From the middle: neighbours in a video are alike, and one that succeeds settles the doubt.
+            # From the middle: neighbours in a video are alike, and one that succeeds settles it.
             middle = len(self._pending) // 2
             frame = self._pending[middle]
             del self._pending[middle]
@@ -59,7 +59,7 @@ class Work:
         self._crosscheck = False
 
     def died_on(self, frame: str) -> bool:
-        """A worker died on it. True where it is to be tried once more."""
+        """A worker died on it. True where it is to be retried."""
         self._deaths[frame] += 1
         if self._deaths[frame] > 1:
             return False
@@ -67,7 +67,7 @@ class Work:
         return True
 
     def failed_in_row(self, frames: Sequence[str]) -> set[str]:
-        """Those of a worker's failures in a row that stand; the others are to be tried once more."""
+        """Those of a worker's failures in a row that stand; the others are to be retried."""
         self._crosscheck = True
         stand = set(frames) & self._tried
         for place, frame in enumerate(frames):

@@ -148,7 +148,7 @@ def _below(startup_timeout: float) -> float:
 
 
 def _agent_settings(install: DflInstall, spec: AttemptSpec, plan: Plan) -> dict[str, str]:
-    """What `agent.settings` reads. The agent's bounds lie below the supervisor's, so that it is the
+    """What `agent.settings` reads. The agent's timeouts are shorter than the supervisor's, so that it is the
     agent that replaces a worker, not the supervisor that ends the attempt."""
     return {
         EVENTS_ENV: spec.events_path,

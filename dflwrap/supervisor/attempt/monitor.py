@@ -47,7 +47,7 @@ class EndedBy(StrEnum):
     STOP = "stop"
     """The user (or a signal) stopped the run."""
     DOUBT = "doubt"
-    """A witness found faces where the extractor found none, or a plan for a GPU runs on the CPU."""
+    """A second extractor found faces where the extractor found none, or a plan for a GPU runs on the CPU."""
     FOLDER_GONE = "folder gone"
     """A folder of the run, or its disk, went away."""
     ALL_DONE = "all done"

@@ -39,7 +39,7 @@ class Failure:
     error: str
     traceback: str = ""
     repaired: bool = False
-    """It was the second failure, of the copy prepared anew."""
+    """It was the second failure, of the re-encoded copy."""
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Collector:
     output: Path
     keep_debug: bool
     repaired_scales: dict[str, Scale] = field(default_factory=dict)
-    """As `Batch.scales`, for copies prepared anew during the attempt."""
+    """As `Batch.scales`, for re-encoded copies during the attempt."""
     gained: set[int] = field(default_factory=set)
     failures: dict[int, Failure] = field(default_factory=dict)
     in_work: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Frames prepared anew while an attempt runs: the supervisor's answer to `repair_wanted`."""
+"""Frames re-encoded while an attempt runs: the supervisor's answer to `repair_wanted`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ END_BOUND = 15.0
 
 
 def repair_bound(row: FrameRow) -> int:
-    """Longest side, in pixels, of the copy of a frame that is prepared anew."""
+    """Longest side, in pixels, of the copy of a frame that is re-encoded."""
     return min(row.max_side or REPAIR_SIDE, REPAIR_SIDE)
 
 
@@ -87,10 +87,12 @@ class Reencoder:
                 self._copy(name, row)
                 return
         except Exception:
-            # The next attempt prepares it once more and says why it cannot; here the extractor waits.
+            # The next attempt re-encodes it again and says why it cannot; here the extractor waits.
             with suppress(OSError):
                 (self._folder / f"{name}{UNFINISHED}").unlink(missing_ok=True)
-        with suppress(OSError):  # where even this cannot be written, the extractor's own bound ends its wait
+        with suppress(
+            OSError
+        ):  # where even this cannot be written, the extractor's own timeout ends its wait
             (self._folder / f"{name}{REFUSED}").touch()
 
     def _copy(self, name: str, row: FrameRow) -> None:

@@ -105,7 +105,7 @@ class AttemptRunner:
             output_dir=str(output),
             events_path=str(folder / "events.jsonl"),
             frames=tuple(batch.frames),
-            # A frame that is alone was prepared anew already.
+            # A frame that is alone was re-encoded already.
             repaired_dir="" if alone else str(folder / "repaired"),
         )
         reencoder = Reencoder(self.input_dir, folder / "repaired", batch, plan.max_side)
@@ -302,10 +302,8 @@ class AttemptRunner:
     def _reencode(self, attempt: int, reencoder: Reencoder, name: str) -> None:
         row = reencoder.ask(name)
         if row is not None:
-            self.ledger.reencode(row.id, "prepared anew after it failed", repair_bound(row))
-            self.note(
-                attempt, f"attempt {attempt}: {row.name} failed: being prepared anew, to be tried once more"
-            )
+            self.ledger.reencode(row.id, "re-encoded after it failed", repair_bound(row))
+            self.note(attempt, f"attempt {attempt}: {row.name} failed; re-encoding it for one retry")
 
     def _line(self, line: Line) -> None:
         text = display(line.text.decode("utf-8", "replace").strip())[:200]

@@ -14,7 +14,7 @@ KEY = "looks"
 
 
 class CrossCheckBudget:
-    """The bound over all looks of a run: its first results, its watch, and the sample at its end.
+    """The limit for all cross-checks of a run: its first results, its watch, and the sample at its end.
 
     Not covered: `--second-look all`, which is the user's own wish.
     """
@@ -49,7 +49,7 @@ class CrossCheckBudget:
 
     def give_back(self, frames: int, *, watching: bool) -> None:
         """A look that found the extractor wrong has paid for itself. So none is missing when it is wrong again,
-        say after a restart that mended nothing: its empty frames would be believed."""
+        say after a restart that fixed nothing: its empty frames would be believed."""
         self._frames -= frames
         self._look_budget -= watching
         self._write()

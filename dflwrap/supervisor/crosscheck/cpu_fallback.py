@@ -44,7 +44,7 @@ def shows_cpu(event: Event, *, black_box: bool) -> Sign | None:
 
 def silent_cpu(plan: Plan, sign: Sign, folder: Path) -> Verdict:
     """The verdict on the attempt in `folder`; its steps are those of the known cause."""
-    title = f"{gpus(plan.devices)} could not be used, and without a word the extractor ran on the CPU"
+    title = f"{gpus(plan.devices)} could not be used, the extractor silently fell back to the CPU"
     cause = known_cause(CAUSE, Confidence.CERTAIN, _evidence(sign, folder), title)
     return Verdict(Health.FAILURE, cause, (cause,))
 

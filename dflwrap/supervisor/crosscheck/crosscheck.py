@@ -1,6 +1,6 @@
-"""Doubt about an attempt that reports no error: a silent CPU, a yield that looks wrong.
+"""Cross-check of an attempt that reports no error: a silent CPU, a yield that looks wrong.
 
-Asks a witness where there is one, says what it saw where there is none, and turns a disagreement into a verdict.
+Asks a second extractor where there is one, says what it saw where there is none, turns a disagreement into a verdict.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from dflwrap.supervisor.stop_request import Control
 
 GPU_STEPS = (
     "Check that this DeepFaceLab build fits your card: RTX 30 and newer need the RTX3000 build or later.",
-    "Or let the processor do it: --cpu-only.",
+    "Or let the CPU do it: --cpu-only.",
     "Or let the built-in extractor finish: --on-gpu-failure builtin.",
 )
 CPU_STEPS = (
@@ -73,7 +73,7 @@ class CrossCheck:
         self._second_extractor: SecondExtractor | None = None
         self._question: Question | None = None
         self._shown: dict[str, FrameRow] = {}
-        """Frames that the witness looks at, by name."""
+        """Frames that the second extractor looks at, by name."""
         self._against: tuple[Question, CrossCheckResult] | None = None
         self._on_cpu: silent_cpu.Sign | None = None
         self._cards = CardWatch(self._plan, telemetry)
@@ -151,7 +151,7 @@ class CrossCheck:
     def _why_no_look(self) -> str:
         """Said once per run."""
         if self._candidate is not None:
-            why = "; no further look: the bound on their cost is reached"
+            why = "; no further cross-check: the limit on their cost is reached"
         elif self._at_work == "builtin":
             why = "; the built-in extractor does the work itself, no other can look at them"
         else:
@@ -163,10 +163,10 @@ class CrossCheck:
         self._ledger.decide(self._attempt, f"attempt {self._attempt}: {text}")
         self._reporter.notice(text)
 
-    # -- what a witness says ---------------------------------------------------------------------
+    # -- what the second extractor finds ---------------------------------------------------------------------
 
     def disagreed(self) -> bool:
-        """True once the attempt is not worth going on with: see `settle`."""
+        """True once the attempt is not worth continuing with: see `settle`."""
         if self._second_extractor is not None and self._second_extractor.testimony is not None:
             self._on_result(self._second_extractor.testimony)
         return self._against is not None or self._on_cpu is not None
@@ -189,7 +189,7 @@ class CrossCheck:
         elif question.sign is Sign.EARLY:
             self._compared(candidate, looked, found, testimony)
         else:
-            self._say(f"it finds faces in {len(found)} of {len(looked)}: no reason to doubt")
+            self._say(f"it finds faces in {len(found)} of {len(looked)}: no disagreement")
 
     def _compared(
         self, candidate: Candidate, looked: set[str], found: set[str], testimony: CrossCheckResult
@@ -205,11 +205,11 @@ class CrossCheck:
         else:
             self._say(
                 f"it finds faces in {len(both)} of {len(faces)} frames with faces and in {len(found)} of "
-                f"{len(looked)} without: no reason to doubt"
+                f"{len(looked)} without: no disagreement"
             )
 
     def settle(self, control: Control, folder: Path) -> Verdict | None:
-        """After the attempt in `folder`: the verdict, with the frames in doubt open again; None without one."""
+        """After the attempt in `folder`: the verdict, with the disputed frames open again; None without one."""
         if self._second_extractor is not None and self._against is None and not self._may_go_on():
             testimony = self._second_extractor.wait(control.stop_event)
             if testimony is not None:
@@ -236,7 +236,7 @@ class CrossCheck:
 
     def _verdict(self, testimony: CrossCheckResult) -> Verdict:
         names = ", ".join(testimony.found[:5])
-        second_extractor = self._candidate.words if self._candidate is not None else "a witness"
+        second_extractor = self._candidate.words if self._candidate is not None else "a second extractor"
         text = (
             f"{second_extractor} finds faces in {len(testimony.found)} of {len(testimony.looked)} frames "
             f"that {self._at_work} calls empty"

@@ -18,13 +18,13 @@ MOST_SAMPLED = 20
 WORTH_IT = 1500.0
 """Seconds of extracting from which on the sample (about 15 s) costs less than 1 % of the run."""
 CHUNK = 500
-"""Frames per start of the witness with `all`."""
+"""Frames per start of the second extractor with `all`."""
 
 
 class SecondLook(StrEnum):
     OFF = "off"
     SAMPLE = "sample"
-    """A sample, reported; within the bound that all looks of a run share."""
+    """A sample, reported; within the limit that all cross-checks of a run share."""
     ALL = "all"
     """Every frame without a face, whatever it costs; what is found is extracted."""
     AUTO = "auto"
@@ -51,7 +51,7 @@ def look_again(
     extracted_for: float,
     budget: CrossCheckBudget,
 ) -> SecondLookResult | None:
-    """Look, or None where there is nothing to do. Only frames that another extractor called empty.
+    """Look, or None where there is nothing to do. Only frames that another extractor reported without a face.
 
     extracted_for: seconds of this start.
     """

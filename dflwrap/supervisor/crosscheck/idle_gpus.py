@@ -1,6 +1,6 @@
 """Cards of a plan that stay idle: workers are said to run on them, and nothing of the extractor is there.
 
-TensorFlow places what a GPU cannot take on the CPU without a word. What the driver says cannot be argued with:
+TensorFlow places what a GPU cannot take on the CPU silently. What the driver says cannot be argued with:
 no process of the extractor on the card, and hardly a change of its memory, while frames come back.
 """
 

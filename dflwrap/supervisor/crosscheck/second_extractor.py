@@ -1,4 +1,4 @@
-"""An independent witness looks at a few frames: the built-in extractor, or DeepFaceLab on the CPU.
+"""A second extractor cross-checks a few frames: the built-in extractor, or DeepFaceLab on the CPU.
 
 Runs beside the attempt, in a process tree and a folder of its own, driven by one thread; promotes nothing.
 """
@@ -42,7 +42,7 @@ class CrossCheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An extractor that can bear witness, and what to call it."""
+    """An extractor that can serve as the second extractor, and what to call it."""
 
     extractor: Extractor
     words: str
@@ -67,7 +67,7 @@ def find_witness(
 
 
 class SecondExtractor:
-    """One look at a few frames. `testimony` is None until it is done; it never raises."""
+    """One look at a few frames. `result` is None until it is done; it never raises."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class SecondExtractor:
         self._thread.start()
 
     def wait(self, stop: StopFlag) -> CrossCheckResult | None:
-        """The testimony, waited for within its bound or until `stop` is set."""
+        """The result, waited for within its timeout or until `stop` is set."""
         join(self._thread, self._bound() + 30.0, stop.is_set)
         self.close()
         return self.testimony

@@ -26,7 +26,7 @@ class DiskPause:
     def room_again(self, error: NeedsUserError, runner: AttemptRunner, plan: Plan) -> bool:
         """Wait until the output's disk has room, then finish what the full disk interrupted.
 
-        False: it is another error, there was no room within the bound, or the disk was full again and again
+        False: it is another error, there was no room in time, or the disk was full again and again
         with nothing gained. Also returns when the user stops the run. What the broken attempt had extracted
         but not moved is extracted again.
         """
@@ -54,7 +54,7 @@ class DiskPause:
         return came
 
     def smaller(self, plan: Plan, frames: int) -> Plan:
-        """After a second barren pause: the batch itself may need more room than there is."""
+        """After a second pause without progress: the batch itself may need more room than there is."""
         if self._barren < 2:
             return plan
         return replace(plan, batch_size=max(FEWEST_FRAMES, (plan.batch_size or frames) // 4))

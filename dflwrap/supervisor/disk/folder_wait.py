@@ -30,7 +30,7 @@ class FolderWait:
         """Wait until every folder of the run is there again, and put the run back onto it.
 
         False: no folder is gone, `error` has another reason. Also returns when the user stops the run. Raises
-        FolderGoneError when the bound is over.
+        FolderGoneError when the timeout is over.
         """
         if runner.control.stopping:  # an answer cut short by that is none
             return isinstance(error, FolderGoneError) and error.cause != OUTPUT_GONE

@@ -225,7 +225,7 @@ class Storage:
                 told.append(f"{row.name}: not attempted: {words}")
             else:
                 self.ledger.count_failure(row.id, UNREADABLE, words)
-                told.append(f"{row.name}: {words}; to be tried once more")
+                told.append(f"{row.name}: {words}; to be retried")
             self._read_errors.add(row.id)
         return told
 

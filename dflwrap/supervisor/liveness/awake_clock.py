@@ -12,7 +12,7 @@ turns takes longer than this, time still passes."""
 
 class AwakeClock:
     """`time.monotonic`, in seconds, with gaps in which nobody asked it cut short: the computer slept, this
-    process was stopped, or everything stood still. The extractor did too, and is not late for it.
+    process was stopped, or everything was frozen. The extractor did too, and is not late for it.
 
     A steady clock may count the computer's sleep (Windows) or not (Linux, macOS).
     """

@@ -27,7 +27,7 @@ NO_TIMES = StartTimes()
 
 
 def learned_bound(seen: float | None, stated: float) -> float:
-    """Seconds for a phase that took `seen` seconds at its slowest; never above the stated bound."""
+    """Seconds for a phase that took `seen` seconds at its slowest; never above the stated timeout."""
     if seen is None:
         return stated
     return min(stated, max(MIN_START_BOUND, START_FACTOR * seen))

@@ -1,4 +1,4 @@
-"""Is the extractor alive? Phases, signs of life, and bounds that are learned where they can be.
+"""Is the extractor alive? Phases, signs of life, and timeouts that are learned where they can be.
 
 Told apart: slow (CPU burns, kernels are compiled into the CUDA cache, files grow), deadlocked (no sign
 of life), stopped (a process in the stopped state), spinning (CPU burns but nothing comes of it).

@@ -121,7 +121,7 @@ class PosixTree(ProcessTree):
             if is_tracker(process):
                 continue  # ends by itself, having cleared up after the others
             with suppress(psutil.Error):
-                process.suspend()  # or it goes on starting others
+                process.suspend()  # or it keeps starting others
                 for child in process.children(recursive=True):
                     with suppress(psutil.Error):
                         if not is_tracker(child):

@@ -52,7 +52,7 @@ class BoundedLog:
         self._file.flush()
 
     def _turn(self) -> None:
-        """Go on in the older of the two tail files."""
+        """Continue in the older of the two tail files."""
         self._file.close()
         self._file = self._tail_paths[self._turns % 2].open("wb")
         self._turns += 1

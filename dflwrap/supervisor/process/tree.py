@@ -113,7 +113,7 @@ def cannot_start(launch: Launch, reason: str) -> CannotStartError:
         f"The extractor's program cannot be started: {launch.argv[0]} ({reason}).",
         (
             "Check the Python that runs DeepFaceLab: --dfl-python, --dfl-root. It must be built for this system "
-            "and its kind of processor.",
+            "and its CPU architecture.",
             "Or let the built-in extractor finish: --on-gpu-failure builtin (or --extractor builtin).",
         ),
     )

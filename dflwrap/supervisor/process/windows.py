@@ -56,7 +56,7 @@ class WindowsTree(ProcessTree):
         self._stopped: tuple[int, ...] = ()
         self._looked_for_stopped = 0.0
         status = _resume(handle)
-        if status < 0:  # it would stay suspended for ever
+        if status < 0:  # it would stay suspended forever
             self.close()
             raise cannot_start(launch, f"Windows does not let it run: status 0x{status & 0xFFFFFFFF:08X}")
 
@@ -89,7 +89,7 @@ class WindowsTree(ProcessTree):
 
     def close(self) -> None:
         self.kill()
-        # One that is stuck in a driver's call ends when that returns; the run goes on without it.
+        # One that is stuck in a driver's call ends when that returns; the run continues without it.
         wait_until(lambda: self._process.poll() is not None, CLOSE_BOUND)
         self._job.close()
 

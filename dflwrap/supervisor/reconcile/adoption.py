@@ -41,7 +41,7 @@ class _Sorted:
     foreign: list[Stranger] = field(default_factory=list)
     """Whole faces of other pictures."""
     torn: list[str] = field(default_factory=list)
-    """What a killed extractor left of frames of this run, to be made anew."""
+    """What a killed extractor left of frames of this run, to be recreated."""
     hostile: list[Stranger] = field(default_factory=list)
     """Faces that would run code in DeepFaceLab, whatever their names."""
     other: list[str] = field(default_factory=list)
@@ -83,7 +83,7 @@ def adopt(
         kinds = ", ".join(sorted({_kind(stranger) for _, stranger in unlike}))
         notices.append(f"{_faces(len(unlike))} in the faceset are {kinds}: kept as they are")
     if sorted_.torn:
-        notices.append(f"{_faces(len(sorted_.torn))} half-written: moved to the run folder, and made anew")
+        notices.append(f"{_faces(len(sorted_.torn))} half-written: moved to the run folder, and recreated")
     kept_as: dict[str, Path] = {}
     for name in dict.fromkeys(aside):
         kept = kept_as[name] = set_aside(output / name, run_folder)

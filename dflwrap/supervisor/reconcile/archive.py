@@ -37,7 +37,7 @@ def new_archive(folder: RunFolder) -> Path:
 def lay_aside_files(archive: Path, files: Iterable[Path], sub_folder: str = FACES) -> int:
     """Move files of the faceset into the archive; how many. Raises NeedsUserError.
 
-    A crash half-way leaves the rest where it was: the next start comes to the same decision and goes on.
+    A crash half-way leaves the rest where it was: the next start comes to the same decision and continues.
     """
     target = archive / sub_folder
     moved = 0

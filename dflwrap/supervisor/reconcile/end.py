@@ -35,7 +35,7 @@ def folder_id(folder: Path) -> FolderId | None:
 
 
 def look_at_end(ledger: Ledger, faceset: Path, image_size: int, begun_in: FolderId | None) -> EndNow:
-    """Hold the faceset against the ledger once more, and enter what was found.
+    """Hold the faceset against the ledger again, and enter what was found.
 
     begun_in: the folder as it was at the start. Fewer than half of this run's faces gone: the user may cull while
     it runs. More, or another folder under that name: they are lost.
@@ -66,7 +66,7 @@ def look_at_end(ledger: Ledger, faceset: Path, image_size: int, begun_in: Folder
 def open_lost(
     ledger: Ledger, faceset: Path, frames: tuple[int, ...], put_aside: Callable[[Path], object]
 ) -> None:
-    """Open these frames once more; what is left of their faces is set aside, for they are made anew whole."""
+    """Open these frames again; what is left of their faces is set aside, for they are recreated whole."""
     wanted = set(frames)
     for row in ledger.faces():
         if row.frame in wanted and (faceset / row.name).is_file():

@@ -11,7 +11,7 @@ from dflwrap.ledger.ledger import Ledger
 def record_census(ledger: Ledger, census: Census) -> list[str]:
     """Bring the ledger's faces to what lies on the disk. What the user should hear of it.
 
-    A face that the user removed keeps its record, as missing: its frame is not extracted anew by itself.
+    A face that the user removed keeps its record, as missing: its frame is not extracted again by itself.
     """
     before = {row.name: row for row in ledger.faces()}
     now = {row.name: row for row in (*census.present, *census.changed)}

@@ -14,7 +14,7 @@ from dflwrap.supervisor.reconcile.clip import ClipJudge, ClipNow, by_frame
 from dflwrap.supervisor.request import RunRequest
 
 EnterAnew = Callable[[FrameRow, FrameEntry], None]
-"""Judges a frame's file anew and enters it, open again or refused."""
+"""Judges a frame's file again and enters it, open again or refused."""
 
 
 def settle_differing(
@@ -79,10 +79,10 @@ def _told(edited: int, replaced: int, moved: int) -> list[str]:
         frames = "1 frame was" if edited == 1 else f"{edited:,} frames were"
         notices.append(
             f"{frames} edited since (the same picture with other pixels): the results are kept. "
-            "(--redo changed extracts them anew.)"
+            "(--redo changed extracts them again.)"
         )
     if replaced:
         frames = "1 frame was" if replaced == 1 else f"{replaced:,} frames were"
         aside = f"; {moved:,} faces of the earlier pictures are in set_aside" if moved else ""
-        notices.append(f"{frames} replaced by another picture: extracted anew{aside}")
+        notices.append(f"{frames} replaced by another picture: extracted again{aside}")
     return notices

@@ -1,4 +1,4 @@
-"""`--redo`: which frames are to be extracted anew, and what becomes of the faces they have."""
+"""`--redo`: which frames are to be extracted again, and what becomes of the faces they have."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def redo_asked(request: RunRequest, ledger: Ledger, run_folder: Path) -> list[st
         lambda name: set_aside(faceset / name, run_folder),
         even_edited=request.even_edited,
     )
-    notices = [f"--redo: {len(done.frames):,} frames are extracted anew; the faces they had are in set_aside"]
+    notices = [
+        f"--redo: {len(done.frames):,} frames are extracted again; the faces they had are in set_aside"
+    ]
     if done.kept:
         shown = ", ".join(row.name for row in done.kept[:5]) + (" and others" if len(done.kept) > 5 else "")
         notices.append(

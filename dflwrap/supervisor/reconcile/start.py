@@ -1,4 +1,4 @@
-"""The start of a run: does it go on with the run that its folder holds, begin anew, or must the user choose?
+"""The start of a run: does it resume the run that its folder holds, start over, or must the user choose?
 
 What lies on the disk decides, not what the ledger remembers. Until a choice is made nothing is changed.
 """
@@ -33,7 +33,7 @@ _FOLDER = "output folder"
 
 @dataclass(slots=True)
 class Begun:
-    """A ledger to go on with, its faces held against the disk."""
+    """A ledger to continue with, its faces held against the disk."""
 
     ledger: Ledger
     census: Census
@@ -44,7 +44,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Why the run in the folder cannot go on."""
+    """Why the run in the folder cannot continue."""
 
     meets: Meets | None
     """None: nothing of it is left that could be lost, a new run begins by itself."""

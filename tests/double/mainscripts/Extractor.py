@@ -131,7 +131,7 @@ class ExtractSubprocessor(Subprocessor):
                 debug.write_bytes(facejpeg.flat_jpeg(64))
 
         def _write_face(self, path, frame, rect, points, acted):
-            """First the bare JPEG, then once more with metadata, as the original does."""
+            """First the bare JPEG, then again with metadata, as the original does."""
             tint = sum(frame.encode("utf-8", "surrogatepass")) % 200 + 20
             bare = facejpeg.flat_jpeg(self.image_size, (tint, 110, 150))
             if "lie" in acted:

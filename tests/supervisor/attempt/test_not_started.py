@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the file is no program 
 
 @pytest.fixture
 def strange_python(tmp_path: Path) -> Path:
-    """Executable by its rights, of no format that this system knows (like one of another processor)."""
+    """Executable by its rights, of no format that this system knows (like one of another CPU)."""
     python = tmp_path / "python"
     python.write_bytes(b"\x7fELF\x02\x01\x01" + b"\0" * 9 + b"\x02\0\xff\xff" + b"\0" * 200)
     python.chmod(0o755)

@@ -57,7 +57,7 @@ def test_a_gpu_plan_that_runs_on_the_cpu_is_named_and_goes_on_with_a_plan_for_th
     assert [devices for devices, _, _ in plans(done.report)] == [[0], []]
     assert first["gained"] < 30 and first["gained"] + second["gained"] == 30, "what was gained stays"
     [answer] = [s for s in sentences(done.report) if "GPU 0 -> CPU" in s]
-    assert "GPU 0 could not be used, and without a word the extractor ran on the CPU" in answer
+    assert "GPU 0 could not be used, the extractor silently fell back to the CPU" in answer
     assert f"({source}:" in answer and f"({source}:1)" not in answer, "line 1 says another thing"
 
 
@@ -81,7 +81,7 @@ def test_faces_that_are_all_there_already_are_no_reason_to_stop(tmp_path: Path, 
     done = without_a_card(tmp_path, driver, "--on-gpu-failure", "stop", seconds=0.0, count=2)
     assert done.code == 0, done.stderr
     assert done.report["frames"]["extracted"] == 2
-    assert any("without a word the extractor ran on the CPU" in s for s in sentences(done.report))
+    assert any("the extractor silently fell back to the CPU" in s for s in sentences(done.report))
 
 
 def test_a_plan_for_a_gpu_that_runs_on_it_raises_no_such_doubt(tmp_path: Path, driver: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_second_card_that_the_extractor_does_not_find_is_said_once(tmp_path: P
     assert len(said) == 1 and "no worker runs on it" in said[0]
 
 
-# -- a witness on another plan --------------------------------------------------------------------
+# -- a second extractor on another plan --------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("no_builtin")
@@ -188,7 +188,7 @@ def test_a_fall_is_shown_to_the_witness(tmp_path: Path) -> None:
     done = extract(tmp_path, None, 500, script, "--cpu-only", "--workers", "1")
     assert done.code == 0, done.stderr
     assert any("the yield has fallen" in s for s in sentences(done.report))
-    assert any("it finds faces in 0 of 10: no reason to doubt" in s for s in sentences(done.report))
+    assert any("it finds faces in 0 of 10: no disagreement" in s for s in sentences(done.report))
 
 
 @pytest.mark.slow
@@ -216,7 +216,7 @@ def test_a_fall_is_journalled_where_the_built_in_extractor_does_the_work(tmp_pat
 def test_a_long_run_on_a_card_does_not_wait_for_the_comparison_of_its_first_results(
     tmp_path: Path, driver: Path
 ) -> None:
-    """The careful first attempt (40 frames) is over long before the witness has started."""
+    """The careful first attempt (40 frames) is over long before the second extractor has started."""
     (tmp_path / "play.txt").write_text(cards(1))
     done = extract(tmp_path, driver, LONG_RUN, {"options": {"gpus": 1, "frame_seconds": 0.03}})
     assert done.code == 0, done.stderr

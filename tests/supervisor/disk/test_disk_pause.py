@@ -1,4 +1,4 @@
-"""A disk that fills up during the run: with --wait-for-disk the run pauses, and goes on when there is room."""
+"""A disk that fills up during the run: with --wait-for-disk the run pauses, and continues when there is room."""
 
 from __future__ import annotations
 

@@ -235,7 +235,7 @@ def test_frames_removed_between_two_runs_leave_the_total_and_come_back_with_thei
     done = dflwrap(*arguments(frames, output))
     assert done.code == 1, done.stderr
     assert done.report["frames"]["removed"] == 0
-    assert done.report["quarantined"][0]["cause"] == "imread-failed", "judged anew, not handed out"
+    assert done.report["quarantined"][0]["cause"] == "imread-failed", "checked again, not handed out"
 
 
 def test_an_output_disk_that_is_unmounted_and_mounted_again_costs_no_frame(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def _rows(storage: Storage) -> list[FrameRow]:
 def test_a_disk_that_does_not_answer_is_gone_and_nobody_hangs(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A dead share blocks every call for ever; no file system here does, so the call that asks it is held."""
+    """A dead share blocks every call forever; no file system here does, so the call that asks it is held."""
     answer = threading.Event()
     scandir = os.scandir
 

@@ -25,9 +25,7 @@ def test_a_gap_between_two_looks_counts_as_one_pause_at_most() -> None:
     assert clock.now() - first == pytest.approx(1.0)
     assert clock.now() - first == pytest.approx(1.0 + PAUSE), "it slept"
     assert clock.now() - first == pytest.approx(1.1 + PAUSE)
-    assert clock.now() - first == pytest.approx(1.1 + 2 * PAUSE), (
-        "slow turns add up: no hang goes on for ever"
-    )
+    assert clock.now() - first == pytest.approx(1.1 + 2 * PAUSE), "slow turns add up: no hang lasts forever"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the double's faults are POSIX")

@@ -123,7 +123,7 @@ def test_processes_that_leave_are_a_sign_of_life(clock: Clock) -> None:
 def test_a_short_stop_is_forgiven_a_long_one_is_not(clock: Clock, seconds: float, dead: bool) -> None:
     clock.frame("1.png", 2)
     clock.vitals = replace(clock.vitals, stopped=(4711,))
-    found = clock.run(seconds, cpu=1.0)  # the others go on
+    found = clock.run(seconds, cpu=1.0)  # the others continue
     assert (found is not None) == dead
     if found:
         assert (found.symptom, found.phase) == (Symptom.STOPPED, Phase.STEADY)

@@ -60,7 +60,7 @@ def marked(marker: str) -> list[psutil.Process]:
 
 
 # Grandchildren of the worst kind: in sessions of their own, deaf to SIGTERM, SIGHUP and SIGINT, and the last
-# one goes on forking children that outlive it.
+# one keeps forking children that outlive it.
 WORST = """
 import os, signal, subprocess, sys, time
 marker = sys.argv[1]

@@ -302,7 +302,7 @@ def test_a_moved_input_folder_is_the_same_clip(day: Day, tmp_path: Path) -> None
 
 
 def test_frames_edited_in_place_keep_their_results(day: Day) -> None:
-    """As DeepFaceLab's own "denoise data_dst" does: every frame is written anew."""
+    """As DeepFaceLab's own "denoise data_dst" does: every frame is rewritten."""
     for path in sorted(day.frames.glob("*.png")):
         cv2.imwrite(str(path), cv2.GaussianBlur(cv2.imread(str(path)), (0, 0), 1.5))
     before = contents(day.faceset)

@@ -1,6 +1,6 @@
-"""A bound for the step in which DeepFaceLab lists the devices.
+"""A timeout for the step in which DeepFaceLab lists the devices.
 
-It starts a child, joins it without a bound, then waits on a queue that a dead child never fills. A
+It starts a child, joins it without a timeout, then waits on a queue that a dead child never fills. A
 watcher thread in the host ends the host instead, with a reason. The step is recognised by the main
 thread's stack (`initialize_main_env`), so slow imports around it are not mistaken for it.
 """

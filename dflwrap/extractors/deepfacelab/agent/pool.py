@@ -1,19 +1,19 @@
-"""The host side of the worker pool: no frame is lost with its worker, and nothing waits for ever.
+"""The host side of the worker pool: no frame is lost with its worker, and nothing waits forever.
 
 Takes the place of `Subprocessor.run` for the automatic extract step, and speaks its protocol: messages
 `init_ok`, `success`, `error`, `log_info`, `log_err`, `progress_bar_inc`, `finalized` from a worker,
 `data` and `close` to it.
 
-- The frame of a worker that dies is tried once more as the first frame of a fresh worker, and given back
-  as `worker_lost` if that one dies too. The others go on meanwhile.
-- A frame that failed is tried once more as a copy prepared anew (`repairs`), and given back if that fails too.
-- Failures in a row may mean a sick worker (a CUDA error sticks to its process). They are held back: the
+- The frame of a worker that dies is retried as the first frame of a fresh worker, and given back
+  as `worker_lost` if that one dies too. The others continue meanwhile.
+- A frame that failed is retried as a re-encoded copy (`repairs`), and given back if that fails too.
+- Failures in a row may mean an unhealthy worker (a CUDA error sticks to its process). They are held back: the
   next good frame proves them to be the frames' own; enough of them without one replace the worker, and the
   frames are tried again in the new one, the first of them (it may be the cause) last and alone.
 
 The workers as processes are `crew`'s business, which frame comes next is `work`'s. What it does not
 cover: a machine or GPU on which everything fails. It then ends with an exception; the frames left, and those
-in doubt, have no outcome, and the supervisor decides.
+suspect, have no outcome, and the supervisor decides.
 """
 # mypy: ignore-errors
 
@@ -141,7 +141,7 @@ class Pool:
         member.last_failed = kind is not None
         if kind is None:
             self._succeeded(member, data, result, report)
-        elif kind == "unreadable" or self.repairs.is_copy(data):  # no sign of a sick worker
+        elif kind == "unreadable" or self.repairs.is_copy(data):  # no sign of an unhealthy worker
             self._fail(member.slot, data, report)
         else:
             say(self.console.log_info, "Error while processing data: " + report["traceback"])
@@ -230,7 +230,7 @@ class Pool:
             self._fail(slot, data, report)
 
     def _doubt_the_last(self):
-        """No frame is left that could show a worker to be well: one failure is its frame's, several are in doubt."""
+        """No frame is left that could show a worker to be well: a single failure is its frame's, several are open."""
         if self.stopping:
             return False
         for member in list(self.worker_processes.members()):
@@ -239,7 +239,7 @@ class Pool:
         return self.work.waits
 
     def _flush_all(self):
-        """At the end: what was held back stands. After a stop, frames in doubt stay open."""
+        """At the end: what was held back stands. After a stop, suspect frames stay open."""
         if not self.stopping:
             self._stand(self.work.settled())
         for member in list(self.worker_processes.members()):
@@ -301,7 +301,7 @@ class Pool:
                 self.worker_processes.renew(slot)
                 return
             if member.state == FREE and member.reason is None:
-                if len(member.held) > 1:  # it may be sick: its frames are not to blame for that
+                if len(member.held) > 1:  # it may be unhealthy: its frames are not to blame for that
                     self._unhealthy(member)
                     return
                 self._flush(member)

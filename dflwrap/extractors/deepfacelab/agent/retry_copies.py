@@ -1,4 +1,4 @@
-"""Second tries of frames that failed: as copies that the supervisor prepares while the others go on.
+"""Second tries of frames that failed: as copies that the supervisor prepares while the others continue.
 
 A frame is asked for with a `repair_wanted` event; the answer is a file in the folder DFLWRAP_REPAIRED: the
 copy under the frame's own name (whole as soon as it is there), or `<name>.no` where none can be made.

@@ -28,7 +28,7 @@ class Settings:
     tf_log_level      DFLWRAP_TF_LOG_LEVEL      TensorFlow's C++ log level in the workers; "" = as it is
     enum_timeout      DFLWRAP_ENUM_TIMEOUT      600: listing the devices (imports TensorFlow once)
     stopped_timeout   DFLWRAP_STOPPED_TIMEOUT   3: a worker in state "stopped"
-    errors_in_row     DFLWRAP_ERRORS_IN_ROW     3: as many failed frames in a row mean the worker is sick
+    errors_in_row     DFLWRAP_ERRORS_IN_ROW     3: as many failed frames in a row mean the worker is unhealthy
     deaths_in_row     DFLWRAP_DEATHS_IN_ROW     8: so many workers lost without one frame done end the run
     kernel_cache      CUDA_CACHE_PATH           where the GPU's compiled kernels go (Windows: APPDATA\\NVIDIA,
                                                 which DeepFaceLab insists on); growing, it excuses silence

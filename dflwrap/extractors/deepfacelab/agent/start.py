@@ -5,7 +5,7 @@
 Standard library only, Python 3.6 syntax. DeepFaceLab's files are loaded unchanged from disk; an import
 hook replaces the host side of its worker pool (`pool`) and wraps the worker side
 (`worker_hooks`). The pool spawns its workers, and a spawned Python imports the start script of its
-parent once more, as `__mp_main__`: that is how this file gets into them.
+parent again, as `__mp_main__`: that is how this file gets into them.
 
 If this DeepFaceLab cannot be hooked, one `agent_failed` event says why and main.py runs as it is.
 

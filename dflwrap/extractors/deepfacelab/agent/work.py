@@ -1,28 +1,28 @@
 """The frames of a run: which comes next, which gets a second chance, and who is to blame.
 
 A failure may be the frame's own or its surroundings'. What tells them apart is a frame that succeeds: until
-then, frames that failed twice are in doubt, and when too many are, the machine is to blame and none of them.
+then, frames that failed twice are suspects, and when too many are, the machine is to blame and none of them.
 """
 # mypy: ignore-errors
 
 import collections
 
 ELSEWHERE_AFTER = 4
-"""After so many deaths in a row, or with a frame in doubt, frames come from the middle of what is left:
-neighbours in a video are alike, and one that succeeds settles the doubt."""
+"""After so many deaths in a row, or with a suspect frame, frames come from the middle of what is left:
+neighbours in a video are alike, and one that succeeds settles it."""
 DOUBTS = 24
-"""So many frames in doubt at once: everything fails here."""
+"""So many suspect frames at once: everything fails here."""
 HUNG = 4
 """Different frames, from all over the batch, that hang where nothing has ever succeeded: it is not the frames. Each
-costs a whole bound, so a second try of each would only double the time."""
+costs a whole timeout, so a second try of each would only double the time."""
 
 
 class Work:
     def __init__(self, extract, settings, repairs):
         self._extract, self._settings, self._repairs = extract, settings, repairs
         self._suspects = collections.deque()  # their worker died: only for a fresh worker
-        self._again = collections.deque()  # frames of a sick worker
-        self._late = collections.deque()  # the first to fail on a sick worker: may have made it so
+        self._again = collections.deque()  # frames of an unhealthy worker
+        self._late = collections.deque()  # the first to fail on an unhealthy worker: may have made it so
         self._tried = collections.Counter()  # second chances given, by frame name and reason
         self._doubtful = []  # [(slot, data, report)]: failed twice, and its slot has had no success since
         self._deaths_in_row = 0
@@ -47,7 +47,7 @@ class Work:
 
     @property
     def _others_first(self):
-        """Something hangs from the start: another frame tells more than the same one once more."""
+        """Something hangs from the start: another frame tells more than the same one again."""
         return bool(self._hung) and not self._worked and bool(self._extract.input_data)
 
     @property
@@ -88,7 +88,7 @@ class Work:
         return data
 
     def succeeded(self, slot):
-        """A frame has succeeded there, so that device works: its frames in doubt are to blame; they are returned.
+        """A frame has succeeded there, so that device works: its suspect frames are to blame; they are returned.
 
         So are those that killed a worker anywhere: this one has survived. What fails on another device only
         may be that device's fault.
@@ -97,7 +97,7 @@ class Work:
         return self._settled(lambda doubt: doubt[0] is slot or doubt[2]["kind"] == "worker_lost")
 
     def settled(self):
-        """Nothing more will show who is to blame: the frames in doubt, whose failures stand now."""
+        """Nothing more will show who is to blame: the suspect frames, whose failures stand now."""
         return self._settled(lambda doubt: True)
 
     def errors_in_doubt(self, slot):
@@ -105,7 +105,7 @@ class Work:
         return sum(doubt[0] is slot and doubt[2]["kind"] != "worker_lost" for doubt in self._doubtful)
 
     def slot_given_up(self, slot):
-        """Its frames in doubt get one more try elsewhere."""
+        """Its suspect frames get one more try elsewhere."""
         for _, data, _ in self._settled(
             lambda doubt: doubt[0] is slot and self._chance(doubt[1], "elsewhere")
         ):
@@ -143,7 +143,7 @@ class Work:
         """(failures that stand, whether to replace the worker) for what a worker holds back.
 
         Frames get one more try in a new worker. A new worker that has not had a success either agrees with
-        the one before it: then its frames are in doubt, and replacing it again would teach nothing.
+        the one before it: then its frames are suspect, and replacing it again would teach nothing.
         """
         held, member.held = member.held, []
         if member.slot.unhealthy and not member.good_frames:

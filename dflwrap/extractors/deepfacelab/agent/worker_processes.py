@@ -1,9 +1,9 @@
-"""The workers of a pool as processes: started, watched, buried, replaced, ended.
+"""The workers of a pool as processes: started, watched, reaped, replaced, ended.
 
-- A worker that dies is noticed by its exit status, and buried once its last messages have been heard.
-- A worker that is stopped, idle or spinning beyond its bound is killed (SIGKILL) and counts as dead.
+- A worker that dies is noticed by its exit status, and reaped once its last messages have been read.
+- A worker that is stopped, idle or spinning beyond its timeout is killed (SIGKILL) and counts as dead.
 - Where a worker died in a frame, that slot may get a spare beside the next worker: the next one gets the
-  suspected frame, and where that kills it too, the spare goes on at once.
+  suspected frame, and where that kills it too, the spare continues at once.
 """
 # mypy: ignore-errors
 # ruff: noqa: B905
@@ -24,9 +24,9 @@ STARTS_AFTER_DEATH, STARTS_AFTER_ERROR = 3, 2
 hanging (which costs the whole bound)."""
 SLOT_DOUBTS = 6
 """A slot on which so many frames have failed since it got a new worker, and none has succeeded, is given up where
-another slot works: its card is ill. It would eat the input, for failing is fast."""
+another slot works: its GPU is unhealthy. It would eat the input, for failing is fast."""
 SPARE_MEMORY = 3 * 1024**3
-"""Bytes of free memory that a spare wants (a worker holds 0.8 GB): the death may have been for want of it."""
+"""Bytes of free memory that a spare wants (a worker holds 0.8 GB): the death may have been for lack of it."""
 SPARE_GIB = 6.0
 """A spare worker holds VRAM (context, weights): only on devices of at least this size."""
 
@@ -93,12 +93,12 @@ class WorkerProcesses:
         return False
 
     def disable_failing_slot(self, slot):
-        """End the worker of a slot that is ill while another works, and close the slot. True if so."""
+        """End the worker of a slot that is unhealthy while another works, and close the slot. True if so."""
         ill = self._work.errors_in_doubt(slot) >= SLOT_DOUBTS
         if slot.given_up or not ill or not any(one.works for one in self.slots):
             return False
         slot.given_up = True
-        message = f"{slot.name} fails on everything, the others go on without it."
+        message = f"{slot.name} fails on everything, the others continue without it."
         event_writer.say(self._console.log_info, message)
         slot.member.reason = "errors"
         os_process.kill(slot.member.cli.p)
@@ -182,7 +182,7 @@ class WorkerProcesses:
                     os_process.kill(member.cli.p)
 
     def close(self):
-        """Ask the workers to end, give them two seconds, kill what is left; never join without a bound."""
+        """Ask the workers to end, give them two seconds, kill what is left; never join without a timeout."""
         members = list(self.members())
         for member in members:
             if member.state == FREE and member.reason is None:

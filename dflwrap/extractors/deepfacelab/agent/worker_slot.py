@@ -15,7 +15,7 @@ LEAST_CPU = 0.02
 LEAST_BOUND, SLOWER = 45.0, 15.0
 """Steady phase: a frame may take 15 times as long as the slowest so far, and 45 s in any case (a busy
 machine slows a frame tenfold; the supervisor, with 20 times and 60 s, must come later). The second
-try of a frame that takes longer (20000 x 20000 pixels: half a minute) has a first frame's bound."""
+try of a frame that takes longer (20000 x 20000 pixels: half a minute) has a first frame's timeout."""
 WATCH_EVERY = 0.5
 """Seconds between two looks at a worker's CPU time and state."""
 
@@ -89,7 +89,7 @@ class Member:
         cpu, state = os_process.cpu_and_state(self.pid)
         starved = state == self._last_state == "R"  # it would compute, but others have the CPU
         if cpu is None or self._cpu is None or cpu - self._cpu >= LEAST_CPU * gap or starved:
-            self.last_life = now  # where CPU time is unknown, only the bound on a frame's time is left
+            self.last_life = now  # where CPU time is unknown, only the limit on a frame's time is left
         self._cpu, self._last_state, self.last_look = cpu, state, now
         if state in ("T", "t"):
             self._stopped_since = self._stopped_since or now
@@ -108,7 +108,7 @@ class Member:
             return "hang"
         if now - self.frame_since <= bound:
             return None
-        # One that imported its modules and then stood still did not spin.
+        # One that imported its modules and then hung did not spin.
         return "hang" if now - self.last_life > bound / 2 else "spin"
 
     def seconds_in_frame(self):
@@ -117,7 +117,7 @@ class Member:
         return now - self.frame_since - _pause(now - self.last_look)
 
     def excuse(self):
-        """It is slow for a good reason: its time starts anew."""
+        """It is slow for a good reason: its time starts over."""
         self.last_life = self.frame_since = time.monotonic()
 
     def end(self, seconds=5.0):

@@ -1,6 +1,6 @@
 """A host and its workers, with DeepFaceLab's interface, messages and weaknesses.
 
-Written anew after its observed behaviour: two queues a worker; a worker that raises is ended and its
+Written from scratch after its observed behaviour: two queues a worker; a worker that raises is ended and its
 frame given to `on_data_return`; a worker that is silent for too long is ended with an unbounded join;
 one that dies during start-up is waited for without end.
 """
