@@ -14,6 +14,8 @@ from dflwrap.diagnosis.verdict import Diagnosis
 WIDTH = 96
 BUILTIN = "builtin_extractor"
 """The rung that is only climbed if an option says so."""
+ONLY_IF = {BUILTIN: ", only with --on-gpu-failure builtin"}
+"""Rungs that an option must allow."""
 
 RUNG_WORDS = {
     "wait_for_vram": "wait until video memory is free again",

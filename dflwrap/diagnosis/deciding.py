@@ -226,7 +226,11 @@ class _Scene:
             rule.cause(self._confidence(group), tuple(evidence)),
             symptoms=tuple(one.rule.id for one in later),
             steps=rule.steps_for(self._telling(group)),
-            consequences=tuple(f"{one.rule.title} ({_place(self.run, one.index)})" for one in later),
+            consequences=tuple(
+                f"{one.rule.title} ({_place(self.run, one.index)})"
+                for one in later
+                if not {hit.index for hit in one.hits} <= {hit.index for hit in group.hits}
+            ),
             explanation=explanation,
         )
 

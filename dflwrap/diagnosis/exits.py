@@ -16,6 +16,29 @@ _WINDOWS = {
     0xC0000409: ("exit-code-409-no-text", "aborted inside a DLL (0xC0000409)"),
     0xC00000FD: ("worker-native-crash", "stack overflow (0xC00000FD)"),
     0xC0000374: ("worker-native-crash", "heap corruption (0xC0000374)"),
+    0x80000003: ("worker-native-crash", "a breakpoint was hit (0x80000003)"),
+    0xC0000006: ("failing-disk", "a page could not be read from disk (0xC0000006)"),
+    0xC0000008: ("worker-native-crash", "an invalid handle (0xC0000008)"),
+    0xC0000022: ("library-access-denied", "access denied (0xC0000022)"),
+    0xC0000025: ("worker-native-crash", "an exception that cannot be continued (0xC0000025)"),
+    0xC0000044: ("paging-file-too-small", "the quota is used up (0xC0000044)"),
+    0xC0000094: ("worker-native-crash", "division by zero (0xC0000094)"),
+    0xC0000096: ("worker-native-crash", "a privileged instruction (0xC0000096)"),
+    0xC000009A: ("host-memoryerror", "insufficient system resources (0xC000009A)"),
+    0xC000009C: ("failing-disk", "a bad block of the disk (0xC000009C)"),
+    0xC0000102: ("failing-disk", "a file or folder is corrupted (0xC0000102)"),
+    0xC0000138: ("library-wrong-version", "an ordinal is missing in a DLL (0xC0000138)"),
+    0xC0000139: ("library-wrong-version", "an entry point is missing in a DLL (0xC0000139)"),
+    0xC0000142: ("library-init-failed", "a DLL failed while it started (0xC0000142)"),
+    0xC000026B: ("ctrl-c", "the system was logging off (0xC000026B)"),
+    0xC0000420: ("exit-code-409-no-text", "a check inside a DLL failed (0xC0000420)"),
+    0xC0000428: ("application-control", "the signature of a file is not accepted (0xC0000428)"),
+    0xC0000602: ("exit-code-409-no-text", "a DLL ended the process at once (0xC0000602)"),
+    0xC06D007E: ("tf-dll-missing", "a DLL was not found when it was needed (0xC06D007E)"),
+    0xC06D007F: ("library-wrong-version", "a function was not found when it was needed (0xC06D007F)"),
+    0xE06D7363: ("worker-native-crash", "an exception of C++ that nobody caught (0xE06D7363)"),
+    0x40010004: ("ctrl-c", "ended by a debugger or the system (0x40010004)"),
+    0x40010005: ("ctrl-c", "ended by Ctrl-C (0x40010005)"),
 }
 """NTSTATUS values (Microsoft, [MS-ERREF] 2.3.1) that an extraction has been seen to end with."""
 KILLED = "killed (SIGKILL)"
@@ -35,7 +58,8 @@ STATUS = lazy(
     r"(?:\b(?:exit(?:ed)?(?: with)?(?: non-zero)?(?: the)?(?: exit)?[ _]?(?:status|code)?|return(?:ed)?[ _]?(?:code)?"
     r"|errorlevel|(?:process )?finished with exit code|status code|rc|code)\b[ :=]{1,3}\(?(?:status )?"
     r"(?P<number>-?\d{1,10}|0[xX][0-9a-fA-F]{8})\b)"
-    r"|(?P<hex>\b0[xX][cC]0[0-9a-fA-F]{6}\b)|(?P<bare>(?<!\d)-10737\d{5}\b|\b32212\d{5}\b)"
+    r"|(?P<hex>\b0[xX](?:[cC]0[0-9a-fA-F]{6}|80000003|[eE]06[dD]7363)\b)"
+    r"|(?P<bare>(?<!\d)-(?:10737\d{5}|2147483645|529697949)\b|\b(?:32212\d{5}|3765269347)\b)"
 )
 _ENDED_BY_AGENT = lazy(r"\((?:hang|spin|stopped|errors?|protocol), exit status -?\d")
 """The agent's words for a worker that it ended itself: that status says nothing."""
@@ -52,6 +76,12 @@ STATUS_GATES = (
     "0xc0",
     "-10737",
     "32212",
+    "0xE06D",
+    "0xe06d",
+    "0x80000003",
+    "-2147483645",
+    "-529697949",
+    "3765269347",
 )
 
 

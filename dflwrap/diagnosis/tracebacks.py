@@ -48,6 +48,8 @@ class Raised:
         package = _PACKAGE.search(self.file)
         if package:
             return str(package["name"])
+        if "." in self.name and not self.name.startswith(("core.", "facelib.", "mainscripts.")):
+            return self.name.split(".", 1)[0]  # raised on behalf of the package whose exception it is
         if not self.file:
             return ""
         if _STANDARD.search(self.file):

@@ -134,3 +134,22 @@ def test_an_xid_is_told_in_words() -> None:
 )
 def test_a_missing_ffmpeg_is_its_own_cause(line: str) -> None:
     assert named(line + "\noperable program or batch file.\n") in ("ffmpeg-failed", "program-not-started")
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [
+        ("0xC0000142", "library-init-failed"),
+        ("-1073741511", "library-wrong-version"),
+        ("3221225595", "bad-image-dll"),
+        ("0xC0000006", "failing-disk"),
+        ("-529697949", "worker-native-crash"),
+        ("0xC0000428", "application-control"),
+        ("0xC000013A", "ctrl-c"),
+    ],
+)
+def test_a_status_of_windows_is_read_in_any_form(status: str, cause: str) -> None:
+    assert (
+        named(f"Extracting faces...\nRunning on GeForce GTX 1080\nProcess finished with exit code {status}\n")
+        == cause
+    )

@@ -40,6 +40,17 @@ def test_the_sentence_names_the_change_the_measure_and_the_line() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "cause", [("python-module-missing", "python-env"), ("cuda-init-failed", "gpu-driver")]
+)
+def test_a_sentence_without_a_measure_quotes_the_line(cause: tuple[str, str]) -> None:
+    walk = start(Plan(devices=(0,), workers=1))
+    decision = walk.fail(failure(*cause, "ModuleNotFoundError: No module named 'cv2'"))
+    assert "(stderr.log:214: ModuleNotFoundError: No module named 'cv2')" in decision.sentence
+    walk.fail(failure(*cause, "it broke: " + "x" * 500))
+    assert all(len(sentence) < 400 for sentence in walk.sentences), "a long line is cut"
+
+
 def test_the_sentence_names_who_held_the_memory() -> None:
     game = (ForeignProcess(77, "game.exe", 6 * GIB), ForeignProcess(78, "browser.exe", GIB))
     walk = start()

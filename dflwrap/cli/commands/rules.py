@@ -152,7 +152,7 @@ def _with_file(catalogue: Catalogue, file: Path | None) -> Catalogue:
 def page(rule: Rule) -> str:
     """The same questions in the same order for every rule."""
     from dflwrap.check.page import ids_for
-    from dflwrap.cli.wording import RUNG_WORDS
+    from dflwrap.cli.wording import ONLY_IF, RUNG_WORDS
 
     lines = [f"{rule.title}   [{rule.id}]", f"{rule.category}, {rule.role.value}, strength {rule.strength}"]
     lines += ["", "Why it happens", *(f"  {line}" for line in rule.explanation.split("\n"))]
@@ -160,7 +160,7 @@ def page(rule: Rule) -> str:
         lines += [
             "",
             "What dflwrap does about it",
-            *(f"  - {RUNG_WORDS.get(r, r)} ({r})" for r in rule.remedies),
+            *(f"  - {RUNG_WORDS.get(r, r)} ({r}{ONLY_IF.get(r, '')})" for r in rule.remedies),
         ]
     if rule.steps:
         lines += ["", "What you can do", *(f"  {n}. {step}" for n, step in enumerate(rule.steps, 1))]
