@@ -41,15 +41,15 @@ class Likenesses:
         self._before: int | None = None
         self._seen: set[int] = set()
 
-    def repeats(self, pixels: Pixels) -> bool:
+    def repeats(self, dhash: int) -> bool:
         """Nearly the frame before that was no repetition, or the very hash of any earlier one."""
-        if pixels.dhash in self._seen or (
+        if dhash in self._seen or (
             self._before is not None
-            and get_num_bits_different(self._before, pixels.dhash) <= self._limits.duplicate_bits
+            and get_num_bits_different(self._before, dhash) <= self._limits.duplicate_bits
         ):
             return True
-        self._before = pixels.dhash
-        self._seen.add(pixels.dhash)
+        self._before = dhash
+        self._seen.add(dhash)
         return False
 
 
@@ -77,7 +77,7 @@ class Quality:
             flaw = flaw_of(pixels, self._limits)
             if flaw:
                 self._findings.add(flaw, f"{shown}: {_figure(flaw, pixels)}")
-        if self._likenesses.repeats(pixels) and flaw != "black":
+        if self._likenesses.repeats(pixels.dhash) and flaw != "black":
             self._findings.add("near-duplicates", shown)
         self._stillness(shown, pixels)
         if found.width == found.height and found.width in _SQUASHED_SIDES:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dflwrap import __version__
-from dflwrap.cli.commands import check, diagnose, extract, handover, rules, scripts, setup, verify
+from dflwrap.cli.commands import check, diagnose, extract, handover, prepare, rules, scripts, setup, verify
 from dflwrap.common.errors import DamagedLedgerError, DflwrapError, ExitCode, NeedsUserError
 from dflwrap.common.output import prepare_output
 from dflwrap.common.text import display
@@ -50,6 +50,7 @@ extract.register(app)
 check.register(app)
 diagnose.register(app)
 handover.register(app)
+prepare.register(app)
 rules.register(app)
 scripts.register(app)
 setup.register(app)

@@ -12,8 +12,9 @@ _SYSTEM_NAMES = frozenset(
         # macOS
         *(".ds_store", ".localized", ".apdisk", ".volumeicon.icns", "icon\r", "__macosx", ".appledouble"),
         *(".trashes", ".spotlight-v100", ".fseventsd", ".temporaryitems", ".documentrevisions-v100"),
-        # Linux desktops, network storage, picture browsers
+        # dflwrap prepare's own; Linux desktops, network storage, picture browsers
         *(".directory", ".hidden", ".thumbnails", "lost+found", "@eadir", ".@__thumb", "#recycle"),
+        *("dflwrap-prepare.jsonl", ".dflwrap-prepare"),
         *(".nomedia", ".picasa.ini", "picasa.ini", ".bridgecache", ".bridgecachet", ".bridgesort"),
     }
 )

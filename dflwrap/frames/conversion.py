@@ -98,8 +98,9 @@ class Converter:
     ) -> None:
         self.close()
 
-    def convert(self, source: Path, target: Path, max_side: int = 0) -> Converted:
-        """Write `source` to `target` as PNG, with a longest side of `max_side` pixels where `scaled_size` can.
+    def convert(self, source: Path, target: Path, max_side: int = 0, orientation: int = 1) -> Converted:
+        """Write `source` to `target` as PNG, with a longest side of `max_side` pixels where `scaled_size` can,
+        turned as an orientation tag of that value says.
 
         Raises ConversionError when the image is to blame, SourceUnreadError when it is missing or its device
         fails, OSError when `target` cannot be written (it must not exist yet), StoppedError. None leaves a part of
@@ -111,6 +112,7 @@ class Converter:
             "source": os.fsencode(source).hex(),
             "target": os.fsencode(target).hex(),
             "max_side": max_side,
+            "orientation": orientation,
         }
         try:
             answer = self._ask(request)

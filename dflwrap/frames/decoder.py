@@ -75,10 +75,10 @@ def _begin(source: Path) -> bytes:
     return b""
 
 
-def convert(source: Path, target: Path, max_side: int) -> dict[str, Any]:
+def convert(source: Path, target: Path, max_side: int, orientation: int = 1) -> dict[str, Any]:
     """Write `source` as an 8-bit, 3-channel PNG; the orientation tag is not applied (DFL's way).
 
-    max_side: longest side in pixels, see `scaled_size`; 0 = as it is.
+    max_side: longest side in pixels, see `scaled_size`; 0 = as it is. orientation: a tag to apply after all.
     """
     import cv2
     import numpy as np
@@ -116,6 +116,7 @@ def convert(source: Path, target: Path, max_side: int) -> dict[str, Any]:
     size = scaled_size(width, height, max_side)
     if size != (width, height):
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    image = _upright(image, orientation)
     done, encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     if not done:
         return {"error": "OpenCV cannot write it as PNG"}
@@ -124,6 +125,16 @@ def convert(source: Path, target: Path, max_side: int) -> dict[str, Any]:
     except OSError as error:
         return {"unwritable": error.errno or errno.EIO}
     return {"width": width, "height": height, "out_width": image.shape[1], "out_height": image.shape[0]}
+
+
+def _upright(image: Any, orientation: int) -> Any:
+    """As TIFF 6.0 defines tag 274: the stored rows and columns begin at another corner."""
+    import cv2
+
+    if orientation in (5, 6, 7, 8):
+        image = cv2.transpose(image)
+    flip = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
+    return image if flip is None else cv2.flip(image, flip)
 
 
 def _small(data: bytes) -> tuple[bool, str]:
@@ -229,6 +240,7 @@ def _answer(line: bytes) -> dict[str, Any]:
             source,
             Path(os.fsdecode(bytes.fromhex(request["target"]))),
             int(request["max_side"]),
+            int(request.get("orientation", 1)),
         )
     except _UnreadError as unread:
         return {"unread": [unread.error.errno, getattr(unread.error, "winerror", None)]}

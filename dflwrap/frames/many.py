@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import queue
 import threading
 from collections import deque
@@ -9,12 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import Any, Generic, Self, TypeVar
 
 from dflwrap.common.errors import StoppedError
 from dflwrap.common.waits import heeding, join, never, take
 from dflwrap.frames.conversion import TIMEOUT, Converter
 from dflwrap.frames.measures import Measures, failed
+
+T = TypeVar("T")
 
 A_REQUEST = 8
 """Frames per request: asking costs little against decoding them."""
@@ -26,19 +29,23 @@ File = tuple[Path, int]
 """A path and its size in bytes."""
 
 
+Job = Callable[[Converter], T]
+"""What is to be done with a decoder child. It may raise OSError and ValueError."""
+
+
 @dataclass(slots=True)
-class _Request:
-    files: list[File]
-    answer: queue.SimpleQueue[list[Measures]] = field(default_factory=queue.SimpleQueue)
+class _Request(Generic[T]):
+    job: Job[T]
+    answer: queue.SimpleQueue[T | Exception] = field(default_factory=queue.SimpleQueue)
 
 
 class DecoderPool:
-    """Children that end with the block. One at a time may iterate."""
+    """Children that end with the block, and start with their first job. One at a time may iterate."""
 
     def __init__(self, children: int, stopping: Callable[[], bool] = never) -> None:
         self._stopping = stopping
         self._ended = False
-        self._wanted: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._wanted: queue.SimpleQueue[_Request[Any] | None] = queue.SimpleQueue()
         self._converters = [Converter(self._ending) for _ in range(max(1, children))]
         self._threads = [
             threading.Thread(target=self._work, args=(one,), name=f"decoders {number}", daemon=True)
@@ -63,27 +70,36 @@ class DecoderPool:
 
     def measure(self, files: Iterable[File]) -> Iterator[tuple[Path, Measures]]:
         """Each file with its measures, in order. Raises StoppedError."""
-        waiting: deque[_Request] = deque()
         source = iter(files)
-        for batch in heeding(self._stopping, iter(lambda: list(islice(source, A_REQUEST)), [])):
-            waiting.append(_Request(batch))
+        batches = iter(lambda: list(islice(source, A_REQUEST)), [])
+        for found in self.map((_measuring(batch) for batch in batches), A_REQUEST):
+            yield from found
+
+    def map(self, jobs: Iterable[Job[T]], files: int = 1) -> Iterator[T]:
+        """What each job returns, in order; what it raises is raised here. files: that a job handles, at most.
+
+        Raises StoppedError.
+        """
+        waiting: deque[_Request[T]] = deque()
+        for job in heeding(self._stopping, jobs):
+            waiting.append(_Request(job))
             self._wanted.put(waiting[-1])
             if len(waiting) >= AHEAD * len(self._threads):
-                yield from self._answered(waiting.popleft())
+                yield self._answer(waiting.popleft(), files)
         while waiting:
-            yield from self._answered(waiting.popleft())
+            yield self._answer(waiting.popleft(), files)
 
-    def _answered(self, request: _Request) -> Iterator[tuple[Path, Measures]]:
-        # Every file of this request and of those before it may take its whole time.
-        limit = TIMEOUT * (A_REQUEST + 1) * AHEAD
+    def _answer(self, request: _Request[T], files: int) -> T:
+        # Every file of this job and of those before it may take its whole time.
         try:
-            found = take(request.answer, limit, self._stopping)
+            found = take(request.answer, TIMEOUT * (files + 1) * AHEAD, self._stopping)
         except queue.Empty:
             if self._stopping():
                 raise StoppedError from None
-            found = [failed("the decoder does not answer")] * len(request.files)
-        for (path, _), measures in zip(request.files, found, strict=True):
-            yield path, measures
+            raise OSError(errno.ETIMEDOUT, "the decoders do not answer") from None
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def _work(self, converter: Converter) -> None:
         while not self._ended:
@@ -94,8 +110,19 @@ class DecoderPool:
             if request is None:
                 return
             try:
-                request.answer.put(converter.measure(request.files))
+                request.answer.put(request.job(converter))
             except StoppedError:
                 return
-            except (OSError, ValueError) as error:  # no child can be started: out of memory, of processes
-                request.answer.put([failed(f"no decoder: {error}")] * len(request.files))
+            except Exception as error:  # told where the answer is waited for
+                request.answer.put(error)
+
+
+def _measuring(files: list[File]) -> Job[list[tuple[Path, Measures]]]:
+    def measure(converter: Converter) -> list[tuple[Path, Measures]]:
+        try:
+            found = converter.measure(files)
+        except (OSError, ValueError) as error:  # no child can be started: out of memory, of processes
+            found = [failed(f"no decoder: {error}")] * len(files)
+        return [(path, one) for (path, _), one in zip(files, found, strict=True)]
+
+    return measure

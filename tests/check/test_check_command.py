@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from folders import MAKERS, clean
+from frame_folders import MAKERS, clean
 from support import contents, dflwrap, environment
 
 from dflwrap.check.findings import kinds

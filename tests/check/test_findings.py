@@ -8,8 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from folders import COMPANIONS, MAKERS, clean, save
-from folders import pictures as sample_pictures
+from frame_folders import COMPANIONS, MAKERS, clean, save
+from frame_folders import pictures as sample_pictures
 
 from dflwrap.check import checking, page
 from dflwrap.check.checking import CheckResult, check_frames

@@ -1,0 +1,39 @@
+"""What is asked of `prepare`, as plain data. Light: the command line shows its defaults."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from dflwrap.check.thresholds import Thresholds
+
+FLAWS = ("blurred", "dark", "overexposed", "black")
+"""Findings by which frames can be left out."""
+
+
+class LayoutChoice(StrEnum):
+    AUTO = "auto"
+    """flat, or per-person where the folder itself holds no picture; a mixed folder is refused with the choices."""
+    FLAT = "flat"
+    """Only the folder itself."""
+    PER_PERSON = "per-person"
+    """A folder for each sub-folder, and one for loose pictures."""
+    JOIN = "join"
+    """One folder of them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareOptions:
+    layout: LayoutChoice = LayoutChoice.AUTO
+    max_side: int = 0
+    """Longest side in pixels; 0 = as it is."""
+    every: int = 1
+    """One frame of so many is taken."""
+    dedupe: bool = False
+    without: tuple[str, ...] = ()
+    """Of FLAWS."""
+    limits: Thresholds = field(default_factory=Thresholds)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "layout": self.layout.value, "without": list(self.without)}

@@ -1,0 +1,112 @@
+"""A video as input: its frames, numbered as DeepFaceLab numbers them."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+from frame_folders import clean
+from support import dflwrap, environment, until
+
+from dflwrap.prepare.manifest import NAME
+
+imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="needs an ffmpeg: extra `video`")
+
+
+@pytest.fixture(scope="module")
+def ffmpeg() -> str:
+    return str(imageio_ffmpeg.get_ffmpeg_exe())
+
+
+@pytest.fixture
+def video(tmp_path: Path, ffmpeg: str) -> Path:
+    """12 frames, in a folder whose name is a pattern to ffmpeg."""
+    folder = tmp_path / "100 %d of it"
+    clean(folder / "frames", 12)
+    target = folder / "data_src.mp4"
+    subprocess.run(
+        [
+            ffmpeg,
+            "-nostdin",
+            "-loglevel",
+            "error",
+            "-framerate",
+            "10",
+            "-i",
+            "%05d.jpg",
+            "-pix_fmt",
+            "yuv420p",
+            "v.mp4",
+        ],
+        cwd=folder / "frames",
+        check=True,
+        timeout=120,
+    )
+    (folder / "frames/v.mp4").rename(target)
+    return target
+
+
+def test_every_frame_is_cut_and_numbered(video: Path) -> None:
+    output = video.parent / "data_src"
+    done = dflwrap("prepare", video, output)
+    assert done.code == 0, done.stderr
+    assert sorted(path.name for path in output.iterdir()) == [*(f"{n:05d}.png" for n in range(1, 13)), NAME]
+    for number in (1, 7, 12):
+        cut, origin = (
+            cv2.imread(str(path)).astype(int)
+            for path in (output / f"{number:05d}.png", video.parent / f"frames/{number:05d}.jpg")
+        )
+        assert cut.shape == origin.shape and abs(cut - origin).mean() < 12
+    assert "done already" in dflwrap("prepare", video, output).stdout
+
+
+def test_options_apply_to_the_frames_of_a_video(video: Path) -> None:
+    output = video.parent / "out"
+    done = dflwrap("prepare", video, output, "--every", "4", "--max-side", "320", "--json")
+    assert done.report["frames"] == {"found": 12, "linked": 0, "converted": 3, "left_out": 9, "unusable": 0}
+    assert cv2.imread(str(output / "00003.png")).shape == (180, 320, 3)
+
+
+@pytest.mark.posix
+def test_a_cut_that_was_killed_is_begun_again(video: Path, tmp_path: Path, ffmpeg: str) -> None:
+    output = video.parent / "out"
+    slow = tmp_path / "ffmpeg"
+    slow.write_text(f'#!/bin/sh\n"{ffmpeg}" "$@"; exec sleep 600\n')
+    slow.chmod(0o755)
+    command = [sys.executable, "-m", "dflwrap", "prepare", str(video), str(output), "--ffmpeg", str(slow)]
+    process = subprocess.Popen(
+        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    assert until(lambda: list(output.rglob("00012.png")), 120)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 4
+    done = dflwrap("prepare", video, output)
+    assert done.code == 0, done.stderr
+    assert len(list(output.glob("*.png"))) == 12 and not (output / ".dflwrap-prepare").exists()
+
+
+def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"\0" * 5000)
+    done = dflwrap("prepare", tmp_path / "clip.mp4", tmp_path / "out")
+    assert done.code == 2 and "Is it a video, and whole?" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_without_ffmpeg_it_says_where_to_get_one(video: Path, tmp_path: Path) -> None:
+    blocked = tmp_path / "site"
+    blocked.mkdir()
+    (blocked / "imageio_ffmpeg.py").write_text("raise ImportError('not here')\n")
+    done = dflwrap(
+        "prepare",
+        video,
+        tmp_path / "out",
+        env={"PYTHONPATH": str(blocked), "PATH": str(Path(sys.executable).parent)},
+    )
+    if shutil.which("ffmpeg", path=str(Path(sys.executable).parent)):
+        pytest.skip("there is an ffmpeg beside this Python")
+    assert done.code == 2 and "dflwrap[video]" in done.stderr
