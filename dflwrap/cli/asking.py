@@ -12,9 +12,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import IO
 
+from dflwrap.common.choices import OnConflict
 from dflwrap.common.text import display
 from dflwrap.supervisor.reconcile.conflict import ConflictError
-from dflwrap.supervisor.request import OnConflict
 
 ANSWER_BOUND = 60.0
 """Seconds that a question waits for its answer."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dflwrap.check.forecast import FaceSample
+from dflwrap.common.choices import SecondLook
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.plan import ExtractOptions
 from dflwrap.extractors.builtin.extractor import BuiltinExtractor
@@ -15,7 +16,6 @@ from dflwrap.extractors.builtin.parts import HOW_TO_INSTALL, is_complete
 from dflwrap.faceset.reading import scan_faceset
 from dflwrap.frames.batch import link_frame
 from dflwrap.planning.yields import spread
-from dflwrap.supervisor.crosscheck.final_check import SecondLook
 from dflwrap.supervisor.progress import RunState
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run import run_extraction

@@ -16,6 +16,7 @@ from dflwrap.cli.printer import CLOSE_BOUND, within
 from dflwrap.cli.signals import heard
 from dflwrap.cli.stock_questions import ask_options
 from dflwrap.cli.summary import print_summary
+from dflwrap.common.choices import OnConflict
 from dflwrap.common.errors import ExitCode
 from dflwrap.common.text import display
 from dflwrap.common.windows.console import without_quick_edit
@@ -24,7 +25,7 @@ from dflwrap.extractors.base import Extractor
 from dflwrap.extractors.choosing import choose_extractors
 from dflwrap.supervisor.progress import RunState
 from dflwrap.supervisor.reconcile.conflict import ConflictError
-from dflwrap.supervisor.request import OnConflict, RunRequest
+from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run import RunResult, run_extraction
 from dflwrap.supervisor.stop_request import Control
 

@@ -6,23 +6,12 @@ Plain frozen data. All memory figures are bytes, all times seconds.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
-from enum import StrEnum
 from typing import Any, Self
 
+from dflwrap.common.choices import OnGpuFailure
 from dflwrap.common.plan import Plan
 from dflwrap.common.rungs import Rung
 from dflwrap.common.telemetry import DeviceInfo
-
-
-class OnGpuFailure(StrEnum):
-    """`--on-gpu-failure`: what may take over when the GPU cannot do it."""
-
-    CPU = "cpu"
-    """The same extractor on the CPU."""
-    BUILTIN = "builtin"
-    """The built-in extractor, also when the extractor cannot run on this machine at all."""
-    STOP = "stop"
-    """Nothing: stop and say why."""
 
 
 @dataclass(frozen=True, slots=True)

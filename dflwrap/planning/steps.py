@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from dflwrap.common.choices import OnGpuFailure
 from dflwrap.common.plan import Plan
 from dflwrap.common.rungs import Rung
 from dflwrap.planning.fit import Fit, count, fit_cpu
-from dflwrap.planning.inputs import AttemptRecord, OnGpuFailure, RunContext
+from dflwrap.planning.inputs import AttemptRecord, RunContext
 
 GPU_SIDE = 960
 """DFL's detector sees the frame scaled to a longest side of 640, from below 1280 at half its size: so only

@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
+from dflwrap.common.choices import OnConflict, OnGpuFailure, SecondLook
 from dflwrap.common.plan import ExtractOptions
 from dflwrap.frames.filters import Filters
-from dflwrap.planning.inputs import OnGpuFailure
-from dflwrap.supervisor.crosscheck.final_check import SecondLook
-
-
-class OnConflict(StrEnum):
-    """What to do with what is in the faceset folder and is of something else."""
-
-    STOP = "stop"
-    """Change nothing, and tell the choices."""
-    SET_ASIDE = "set-aside"
-    """The earlier run and its faces, and files whose names are needed, are moved into the run folder."""
-    ADD = "add"
-    """The earlier faces stay; the new ones get names of their own."""
 
 
 @dataclass(frozen=True, slots=True)

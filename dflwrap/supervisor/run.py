@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dflwrap.common.choices import SecondLook
 from dflwrap.common.errors import DamagedLedgerError, DflwrapError, ExitCode, NeedsUserError, StoppedError
 from dflwrap.common.plan import AttemptSpec
 from dflwrap.common.storage import cannot_write
@@ -29,7 +30,7 @@ from dflwrap.report.report_file import ReportFile, say_stopped
 from dflwrap.supervisor.attempt.runner import AttemptRunner
 from dflwrap.supervisor.crosscheck.budget import CrossCheckBudget
 from dflwrap.supervisor.crosscheck.crosscheck import CrossCheck
-from dflwrap.supervisor.crosscheck.final_check import SecondLook, SecondLookResult, look_again, why_nobody_can
+from dflwrap.supervisor.crosscheck.final_check import SecondLookResult, look_again, why_nobody_can
 from dflwrap.supervisor.devices import asked_plan, device_notice, refuse_missing_gpus, usable_devices
 from dflwrap.supervisor.disk.folder_wait import FolderWait
 from dflwrap.supervisor.disk.storage import REMOVED_NOW, Storage

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from ladder_walk import FULL_CARD, NOTHING_KNOWN, WIDE, Walk, card, context, failure, start
 
+from dflwrap.common.choices import OnGpuFailure
 from dflwrap.common.memory import GIB
 from dflwrap.common.plan import Plan
 from dflwrap.common.rungs import Rung
@@ -22,7 +23,7 @@ from dflwrap.planning.decision import (
     VramCondition,
     Wait,
 )
-from dflwrap.planning.inputs import AttemptRecord, OnGpuFailure
+from dflwrap.planning.inputs import AttemptRecord
 from dflwrap.planning.policy import BARREN_ATTEMPTS, decide
 
 OOM = failure("gpu-oom-tensor", "gpu-memory", "ResourceExhaustedError: OOM when allocating tensor")

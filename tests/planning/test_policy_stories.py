@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ladder_walk import Walk, failure, start
 
+from dflwrap.common.choices import OnGpuFailure
 from dflwrap.common.memory import GIB
 from dflwrap.common.plan import Plan
 from dflwrap.common.rungs import Rung
@@ -16,7 +17,6 @@ from dflwrap.common.telemetry import DeviceSummary, TelemetrySummary
 from dflwrap.common.verdict import Verdict
 from dflwrap.planning.climb import after_success
 from dflwrap.planning.decision import Stop
-from dflwrap.planning.inputs import OnGpuFailure
 from dflwrap.planning.ladder import BY_CATEGORY, BY_CAUSE
 
 OOM = failure("gpu-oom-tensor", "gpu-memory", "ResourceExhaustedError: OOM when allocating tensor")

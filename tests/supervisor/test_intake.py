@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from support import contents
 
+from dflwrap.common.choices import OnConflict
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.plan import ExtractOptions
 from dflwrap.faceset.identity import FaceMatcher
@@ -22,7 +23,7 @@ from dflwrap.ledger.records import Outcome
 from dflwrap.supervisor.batch import make_batch
 from dflwrap.supervisor.intake import Intake, take_in
 from dflwrap.supervisor.reconcile.start import begin
-from dflwrap.supervisor.request import OnConflict, RunRequest
+from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run_folder import RunFolder
 
 SIZE = 64

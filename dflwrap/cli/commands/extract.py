@@ -9,6 +9,7 @@ import typer
 
 from dflwrap.cli import arguments
 from dflwrap.cli.clips import folders
+from dflwrap.common.choices import OnConflict, OnGpuFailure, SecondLook
 from dflwrap.common.defaults import BLURRY_BELOW
 from dflwrap.common.errors import DflwrapError
 
@@ -234,9 +235,7 @@ def extract(
         output_debug=output_debug,
     )
     from dflwrap.frames.filters import Filters
-    from dflwrap.planning.inputs import OnGpuFailure
-    from dflwrap.supervisor.crosscheck.final_check import SecondLook
-    from dflwrap.supervisor.request import OnConflict, RunRequest
+    from dflwrap.supervisor.request import RunRequest
 
     source, faceset = folders(input_dir, output_dir, frames or (), clip, dfl_root, dfl_python)
     request: RunRequest = RunRequest(

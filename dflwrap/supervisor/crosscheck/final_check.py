@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
+from dflwrap.common.choices import SecondLook
 from dflwrap.common.plan import AttemptSpec
 from dflwrap.extractors.base import Extractor
 from dflwrap.ledger.ledger import Ledger
@@ -19,16 +19,6 @@ WORTH_IT = 1500.0
 """Seconds of extracting from which on the sample (about 15 s) costs less than 1 % of the run."""
 CHUNK = 500
 """Frames per start of the second extractor with `all`."""
-
-
-class SecondLook(StrEnum):
-    OFF = "off"
-    SAMPLE = "sample"
-    """A sample, reported; within the limit that all cross-checks of a run share."""
-    ALL = "all"
-    """Every frame without a face, whatever it costs; what is found is extracted."""
-    AUTO = "auto"
-    """A sample, where that costs at most 1 % of the run."""
 
 
 @dataclass(frozen=True, slots=True)

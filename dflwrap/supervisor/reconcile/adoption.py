@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dflwrap.common.choices import OnConflict
 from dflwrap.common.text import display
 from dflwrap.faceset.census import Census, Stranger, StrangerKind
 from dflwrap.faceset.facts import face_facts
@@ -25,7 +26,7 @@ from dflwrap.supervisor.reconcile.clip import ClipJudge
 from dflwrap.supervisor.reconcile.conflict import ConflictError, Meets
 from dflwrap.supervisor.reconcile.hostile import record_hostile
 from dflwrap.supervisor.reconcile.start import free_prefix
-from dflwrap.supervisor.request import OnConflict, RunRequest
+from dflwrap.supervisor.request import RunRequest
 
 SAMPLE = 32
 """Faces that are held against their frames to know a whole faceset."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from dflwrap.common.choices import OnConflict
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.text import display
 from dflwrap.common.waits import never
@@ -22,7 +23,7 @@ from dflwrap.supervisor.reconcile.archive import lay_aside_files, lay_aside_run,
 from dflwrap.supervisor.reconcile.clip import ClipJudge, ClipNow, by_frame, look_at_clip
 from dflwrap.supervisor.reconcile.conflict import ConflictError, Meets
 from dflwrap.supervisor.reconcile.end import folder_id
-from dflwrap.supervisor.request import OnConflict, RunRequest
+from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run_folder import RunFolder
 
 SAME_OPTIONS = ("detector", "face_type", "max_faces_from_image", "image_size", "jpeg_quality")

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from support import contents
 
+from dflwrap.common.choices import OnConflict
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.plan import ExtractOptions
 from dflwrap.faceset.identity import FaceMatcher
@@ -28,7 +29,7 @@ from dflwrap.supervisor.intake import Intake, take_in
 from dflwrap.supervisor.reconcile.conflict import ConflictError, Meets
 from dflwrap.supervisor.reconcile.end import folder_id, look_at_end, open_lost
 from dflwrap.supervisor.reconcile.start import begin
-from dflwrap.supervisor.request import OnConflict, RunRequest
+from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run_folder import RunFolder
 
 SIZE = 96

@@ -1,0 +1,66 @@
+"""What an option may be, where it is one of a few words. Imports nothing heavy: `--help` reads it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Detector(StrEnum):
+    """Accepted by --detector; `manual` only to say that it needs DeepFaceLab's own script."""
+
+    S3FD = "s3fd"
+    MANUAL = "manual"
+
+
+class FaceType(StrEnum):
+    HALF_FACE = "half_face"
+    FULL_FACE = "full_face"
+    WHOLE_FACE = "whole_face"
+    HEAD = "head"
+    MARK_ONLY = "mark_only"
+
+
+class ExtractorKind(StrEnum):
+    AUTO = "auto"
+    """DeepFaceLab where one is found, else the built-in extractor."""
+    DFL = "dfl"
+    BUILTIN = "builtin"
+
+
+class Clip(StrEnum):
+    """The frames' folders in DeepFaceLab's workspace."""
+
+    DATA_SRC = "data_src"
+    DATA_DST = "data_dst"
+
+
+class OnGpuFailure(StrEnum):
+    """`--on-gpu-failure`: what may take over when the GPU cannot do it."""
+
+    CPU = "cpu"
+    """The same extractor on the CPU."""
+    BUILTIN = "builtin"
+    """The built-in extractor, also when the extractor cannot run on this machine at all."""
+    STOP = "stop"
+    """Nothing: stop and say why."""
+
+
+class OnConflict(StrEnum):
+    """What to do with what is in the faceset folder and is of something else."""
+
+    STOP = "stop"
+    """Change nothing, and tell the choices."""
+    SET_ASIDE = "set-aside"
+    """The earlier run and its faces, and files whose names are needed, are moved into the run folder."""
+    ADD = "add"
+    """The earlier faces stay; the new ones get names of their own."""
+
+
+class SecondLook(StrEnum):
+    OFF = "off"
+    SAMPLE = "sample"
+    """A sample, reported; within the limit that all cross-checks of a run share."""
+    ALL = "all"
+    """Every frame without a face, whatever it costs; what is found is extracted."""
+    AUTO = "auto"
+    """A sample, where that costs at most 1 % of the run."""
