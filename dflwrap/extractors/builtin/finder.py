@@ -22,6 +22,13 @@ MIN_FRAME_SIDE = 128
 """Pixels; smaller frames are never looked at."""
 MIN_RECT_SIDE = 40
 """Pixels; smaller faces are dropped."""
+SMALLEST_FACE = 0.0185
+"""In shorter sides of the frame: where this is more than `MIN_RECT_SIDE` (from 2160 pixels on), what is smaller may be
+missed. It bounds the looks at one frame: 60 tiles of 16:9."""
+CROWD = 4
+"""Faces from which more are looked for."""
+_NARROWEST = 13
+"""Widths of a view in which the full-range network finds a face."""
 _SAME_FACE_IOU = 0.4
 
 
@@ -54,43 +61,46 @@ class FaceFinder:
     def faces(self, frame: Frame, limit: int = 0) -> list[Face]:
         """The faces in `frame` (BGR), largest first, at most `limit` of them (0: all).
 
-        Looked at are the whole frame for large faces and its parts (`_wide_views`) for others; where
-        these show nothing, small parts, and then the wide ones turned by quarters, as DeepFaceLab does. (Small
-        parts turned were tried: with FaceMesh trying the rolls they found nothing more, for 24 more looks.)
+        Looked at are the whole frame for large faces and its parts (`_wide_views`) for others. Smaller parts follow
+        where these show nothing, many faces or small ones (`_goes_on`); where nothing is found at all, the wide ones
+        turned by quarters, as DeepFaceLab does. (Small parts turned were tried: with FaceMesh trying the rolls they
+        found nothing more, for 24 more looks.)
         """
         if not is_looked_at(frame):
             return []
         height, width = frame.shape[:2]
-        whole, wide, close = (
-            View(0, 0, width, height),
-            _wide_views(width, height),
-            _close_views(width, height),
-        )
-        faces: list[Face] = []
-        for views, turns in (
-            (wide, 0),
-            (close, 0),
-            (wide, 1),
-            (wide, 3),
-            (wide, 2),
-        ):
-            reduced = Reduced(frame, min(view.width for view in views))
-            found = self._near.look(reduced, replace(whole, turns=turns)) if views is wide else []
-            for view in views:
-                found += self._far.look(reduced, replace(view, turns=turns))
-            faces = self._meshed(frame, best_of_overlapping(found))
-            if faces:
-                break
+        wide = _wide_views(width, height)
+        faces = self._seen(frame, wide, 0, [], near=True)
+        for views, small in _closer(width, height):
+            if _goes_on(faces, small):
+                faces = self._seen(frame, views, 0, faces)
+        for turns in (1, 3, 2):
+            if not faces:
+                faces = self._seen(frame, wide, turns, [], near=True)
         faces.sort(key=lambda face: -face.area)
         return faces[:limit] if limit > 0 else faces
 
-    def _meshed(self, frame: Frame, candidates: list[Candidate]) -> list[Face]:
-        """The faces at the candidates (best first), each face once."""
-        kept: list[Face] = []
+    def _seen(
+        self, frame: Frame, views: list[View], turns: int, known: list[Face], near: bool = False
+    ) -> list[Face]:
+        """The known faces and those found in `views`; near: the whole frame is looked at for large ones too."""
+        reduced = Reduced(frame, min(view.width for view in views))
+        height, width = frame.shape[:2]
+        found = self._near.look(reduced, View(0, 0, width, height, turns)) if near else []
+        for view in views:
+            found += self._far.look(reduced, replace(view, turns=turns))
+        # Seen turned, blurred shoulders agree with a mesh: there only presence counts.
+        return self._meshed(frame, best_of_overlapping(found), known, faint=turns == 0)
+
+    def _meshed(
+        self, frame: Frame, candidates: list[Candidate], known: list[Face], faint: bool
+    ) -> list[Face]:
+        """The known faces and those at the candidates (best first), each face once."""
+        kept = list(known)
         for candidate in candidates:
             if any(_is_inside(candidate, face) for face in kept):
                 continue
-            found = self._mesh.face(frame, candidate)
+            found = self._mesh.face(frame, candidate, faint)
             if found is None or not np.isfinite(found.landmarks).all():
                 continue
             left, top, right, bottom = (round(value) for value in found.rect)
@@ -121,9 +131,24 @@ def _wide_views(width: int, height: int) -> list[View]:
     return _parts(width, height, part)
 
 
-def _close_views(width: int, height: int) -> list[View]:
-    """Squares of half the shorter side and a bit."""
-    return _parts(width, height, int(min(width, height) * 0.6))
+def _closer(width: int, height: int) -> list[tuple[list[View], float]]:
+    """Smaller and smaller parts; with each, the width of a face (pixels) below which smaller ones are likely too.
+
+    First squares of half the shorter side and a bit; then, of a frame that is much larger than the network's input,
+    tiles that show it the smallest faces that are kept (`SMALLEST_FACE` of the shorter side, if that is more).
+    """
+    shorter = min(width, height)
+    close = int(shorter * 0.6)
+    levels = [(_parts(width, height, close), 0.11 * shorter)]
+    tile = max(MIN_RECT_SIDE * _NARROWEST, int(shorter * SMALLEST_FACE * _NARROWEST))
+    if close >= 1.3 * tile:
+        levels.append((_parts(width, height, tile), 0.11 * close))
+    return levels
+
+
+def _goes_on(faces: list[Face], small: float) -> bool:
+    """True where closer views are worth their time: nothing was found, a crowd, or a small face."""
+    return not faces or len(faces) >= CROWD or min(face.rect[2] - face.rect[0] for face in faces) < small
 
 
 def _parts(width: int, height: int, side: int) -> list[View]:

@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 RIGHT_EYE_CORNER, LEFT_EYE_CORNER = 33, 263
 """Outer corners of the eyes; right and left are the person's."""
 
+DETECTOR_POINTS = ((33, 133), (263, 362), (1, 4), (13, 14))
+"""The vertices around BlazeFace's first four points: right eye, left eye, nose tip, mouth."""
+
 _RIGHT_OUTLINE = (127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152)
 _LEFT_OUTLINE = (356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152)
 _JAW_START = 0.4
