@@ -130,3 +130,10 @@ def assert_conserved(report: dict[str, Any]) -> None:
     assert len(report["no_face"]) == frames["no_face"]
     for row in report["quarantined"]:
         assert row["cause"] and row["evidence"], row
+
+
+def readme_block(title: str, number: int) -> list[str]:
+    """The lines of a code block of README.md, as a newcomer types them: block `number` of the section `title`."""
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    section = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    return section.split("```")[2 * number + 1].strip().splitlines()

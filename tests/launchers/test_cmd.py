@@ -3,6 +3,7 @@ signs in values (it expands them twice), letters outside ASCII in a script, the 
 
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from builds import BAT, windows_build
-from support import environment
+from support import environment, readme_block
 from wine import Call, Cmd, cmd, needs_wine, standin, unix_path, windows_path, wine_prefix
 
 from dflwrap.launchers.folder import Place, write_scripts
@@ -146,3 +147,21 @@ def test_install_bat_without_a_python_says_where_to_get_one(cmd: Cmd, tmp_path: 
     done = cmd.run(script, "--no-builtin", lambda call: 0)
     assert done.returncode == 2, done.stdout
     assert "3.11, 3.12 or 3.13" in done.stdout and "python.org" in done.stdout
+
+
+def test_the_lines_of_the_readme(cmd: Cmd, standin: Path, tmp_path: Path) -> None:
+    cmd.path = tmp_path / "programs"
+    cmd.path.mkdir()
+    shutil.copy(standin, cmd.path / "py.exe")
+    script = tmp_path / "down loads & co (1)" / "typed.bat"
+    script.parent.mkdir()
+    script.write_text("\r\n".join(["@echo off", *readme_block("Install", 0), ""]), encoding="ascii")
+    profile = cmd.prefix / "drive_c" / "users" / getpass.getuser()
+    installed = profile / ".dflwrap" / "bin" / "dflwrap.exe"
+    installed.parent.mkdir(parents=True)
+    shutil.copy(standin, installed)
+    done = cmd.run(script, "now", lambda call: 0)
+    assert done.returncode == 0, done.stdout
+    first, second = cmd.calls
+    assert first.words[1:] == (r"scripts\install.py",) and first.folder == windows_path(script.parent)
+    assert second.words[0].endswith(r"\.dflwrap\bin\dflwrap") and second.words[1:] == ("--help",)
