@@ -219,8 +219,8 @@ def _anew(request: RunRequest, folder: RunFolder, ledger: Ledger, census: Census
         ledger.close()
         raise
     where = f"{archive.relative_to(folder.path.parent)}"
-    what = f"the earlier run and its {_faces(moved)}" if moved else "the earlier run"
-    begun.notices.append(f"{found.sentence}. {what[0].upper()}{what[1:]} are now in {where}")
+    what = f"The earlier run and its {_faces(moved)} are" if moved else "The earlier run is"
+    begun.notices.append(f"{found.sentence}. {what} now in {where}")
     ledger.decide(None, begun.notices[-1])
     return begun
 
