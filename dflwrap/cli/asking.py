@@ -38,14 +38,15 @@ def ask_conflict(
     default: OnConflict = OnConflict.STOP,
 ) -> OnConflict:
     """Show the conflict and its choices; the answer, or `default` without one in `bound` seconds."""
-    letters = {"s": OnConflict.SET_ASIDE, "q": OnConflict.STOP}
+    letters = {"s": OnConflict.SET_ASIDE}
     lines = [
-        f"{display(conflict.sentence)}.",
-        "  s  set the earlier run and its faces aside (moved into the run folder, nothing is lost), and start over",
+        f"{conflict.sentence}.",
+        "  s  set the earlier run and its faces aside (nothing is lost), and start over",
     ]
     if conflict.may_add:
         letters["a"] = OnConflict.ADD
-        lines.append("  a  add: the earlier faces stay, the new ones get names of their own beside them")
+        lines.append("  a  add: keep the earlier faces, and give the new ones names of their own")
+    letters["q"] = OnConflict.STOP
     lines.append("  q  stop, and change nothing")
     keys = "/".join(letters)
     stream.write("\n".join(lines) + "\n")
