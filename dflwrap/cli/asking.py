@@ -40,7 +40,7 @@ def ask_conflict(
     """Show the conflict and its choices; the answer, or `default` without one in `bound` seconds."""
     letters = {"s": OnConflict.SET_ASIDE}
     lines = [
-        f"{conflict.sentence}.",
+        f"{display(conflict.sentence)}.",
         "  s  set the earlier run and its faces aside (nothing is lost), and start over",
     ]
     if conflict.may_add:
