@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import typer
+
 from dflwrap.cli import arguments
-from dflwrap.common.errors import DflwrapError
+from dflwrap.common.errors import DflwrapError, ExitCode
+from dflwrap.common.text import display
 
 STARTED_AS = "DFLWRAP_STARTED_AS"
 """Set by the scripts for cmd."""
-VIDEOS = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".wmv", ".m4v", ".mpg", ".mpeg", ".ts", ".flv"})
+CUT_BOUND = 86_400.0
+"""Seconds for cutting a video, which itself ends when no frame comes any more."""
 
 
 def folders(
@@ -24,10 +30,10 @@ def folders(
 ) -> tuple[Path, Path]:
     """Input and output, full paths. What is named comes first, then what was dropped, then the clip.
 
-    Raises DflwrapError where one is missing, or what was dropped is no folder.
+    Raises DflwrapError where one is missing, or what was dropped is neither a folder nor a video.
     """
     if dropped and input_dir is None:
-        input_dir = _folder(cut_by_cmd(os.environ.get(STARTED_AS, "")) or dropped)
+        input_dir = _folder(cut_by_cmd(os.environ.get(STARTED_AS, "")) or dropped, dfl_root)
     elif dropped:
         raise DflwrapError(f"Give the folder with the frames once: --input-dir or {dropped[0]}.")
     if clip is not None and input_dir is None:
@@ -55,7 +61,7 @@ def cut_by_cmd(line: str) -> Sequence[Path]:
     return (Path(path),)
 
 
-def _folder(dropped: Sequence[Path]) -> Path:
+def _folder(dropped: Sequence[Path], dfl_root: Path | None) -> Path:
     if len(dropped) > 1:
         raise DflwrapError(f"{len(dropped)} folders were given. Give one at a time.")
     path = dropped[0]
@@ -63,13 +69,30 @@ def _folder(dropped: Sequence[Path]) -> Path:
         return path
     if not path.exists():
         raise DflwrapError(f"There is no folder {path}.")
-    if path.suffix.lower() in VIDEOS:
-        raise DflwrapError(
-            f"{path.name} is a video. Extract its frames first (DeepFaceLab's script 2 or 3), then use their folder."
-        )
+    from dflwrap.frames.layout import VIDEO_SUFFIXES
+
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return _frames_of(path.absolute(), dfl_root)
     if path.suffix.lower() in (".log", ".txt"):
         raise DflwrapError(f'{path.name} is a log. To have it explained: dflwrap diagnose "{path}"')
     return path.parent
+
+
+def _frames_of(video: Path, dfl_root: Path | None) -> Path:
+    """Beside the video, by `dflwrap prepare`, which has said what is wrong where it ends the command."""
+    folder = video.with_name(f"{video.stem}_frames")
+    print(f"Cutting {display(str(video))} into frames: {display(str(folder))}", file=sys.stderr, flush=True)
+    named = {"DFL_SRC": str(dfl_root.absolute())} if dfl_root is not None else {}  # it may hold the ffmpeg
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "dflwrap", "prepare", str(video), str(folder)],
+        env={**os.environ, **named},
+        stdout=sys.stderr,  # stdout may be for the one object of --json
+        timeout=CUT_BOUND,
+        check=False,
+    )
+    if done.returncode not in (ExitCode.COMPLETE, ExitCode.QUARANTINED):
+        raise typer.Exit(done.returncode)
+    return folder
 
 
 def _workspace(dfl_root: Path | None, dfl_python: Path | None) -> Path:

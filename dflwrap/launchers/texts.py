@@ -39,7 +39,7 @@ def _extract(number: int, clip: str, more: str) -> Job:
         },
         f"Extracts the faces of {clip}. Nothing is asked; with --ask DeepFaceLab's questions are.",
         f"extract --clip {clip} {more}--on-conflict set-aside",
-        "a folder of frames",
+        "a folder of frames, or a video,",
     )
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Written by: dflwrap scripts install (generic)
-# Extracts the faces of data_src. Nothing is asked; with --ask DeepFaceLab's questions are. A folder of frames may be dropped onto this file.
+# Extracts the faces of data_src. Nothing is asked; with --ask DeepFaceLab's questions are. A folder of frames, or a video, may be dropped onto this file.
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd) || exit 2
 python="${XDG_DATA_HOME:-$HOME/.local/share}/dflwrap/env/bin/python"
 if [ ! -x "$python" ]; then

@@ -1,6 +1,6 @@
 @echo off
 rem Written by: dflwrap scripts install (generic)
-rem Extracts the faces of data_dst. Nothing is asked; with --ask DeepFaceLab's questions are. A folder of frames may be dropped onto this file.
+rem Extracts the faces of data_dst. Nothing is asked; with --ask DeepFaceLab's questions are. A folder of frames, or a video, may be dropped onto this file.
 setlocal EnableExtensions DisableDelayedExpansion
 set "DFLWRAP_PYTHON=%USERPROFILE%\.dflwrap\env\Scripts\python.exe"
 if not exist "%DFLWRAP_PYTHON%" goto missing

@@ -87,7 +87,6 @@ def test_unattended_nothing_is_asked(tmp_path: Path, clean_frames: Path) -> None
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("clip.mp4", "is a video"),
         ("log.txt", "dflwrap diagnose"),
         ("gone", "There is no folder"),
     ],
@@ -110,3 +109,28 @@ def test_a_folder_is_needed_once(tmp_path: Path) -> None:
     ):
         done = dflwrap("extract", *words)
         assert done.code == 2 and said in done.stderr, done.stderr
+
+
+def test_a_video_is_cut_into_frames_first(tmp_path: Path, clean_frames: Path) -> None:
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    video = tmp_path / "my clip & co.mp4"
+    subprocess.run(
+        [
+            *(imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-framerate", "5", "-start_number", "1"),
+            *("-i", str(clean_frames / "%05d.jpg"), "-frames:v", "4", "-pix_fmt", "yuv420p", str(video)),
+        ],
+        check=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+    done = dflwrap("extract", video, "--extractor", "builtin", "--json")
+    assert done.code == 0, done.stderr
+    frames = tmp_path / "my clip & co_frames"
+    assert len(list(frames.glob("*.png"))) == 4 and done.report["frames"]["total"] == 4
+    assert len(list((frames / "aligned").glob("*.jpg"))) >= 4
+
+
+def test_what_is_no_video_ends_with_what_prepare_says(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"no video")
+    done = dflwrap("extract", tmp_path / "clip.mp4", "--extractor", "builtin")
+    assert done.code == 2 and "clip.mp4" in done.stderr and "Traceback" not in done.stderr
