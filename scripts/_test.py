@@ -9,7 +9,7 @@ from _environment import DEVELOPMENT, ROOT, Environment
 
 
 def main() -> int:
-    python = str(Environment(DEVELOPMENT).python_with("builtin", "builtin-tf", "samples", "dev"))
+    python = str(Environment(DEVELOPMENT).python_with("builtin", "builtin-tf", "samples", "video", "dev"))
     failed = []
     for name, command in (
         ("ruff check", ["ruff", "check", "."]),
