@@ -39,13 +39,6 @@ class Running:
     def until_said(self, words: str) -> None:
         self.until(lambda: words in self.said.read_text())
 
-    def until_ended(self, meanwhile: Callable[[], bool], seconds: float = 180) -> None:
-        """`meanwhile` is called again and again, and says whether the run has ended."""
-        deadline = time.monotonic() + seconds
-        while not meanwhile():
-            assert time.monotonic() < deadline, self.said.read_text()
-            time.sleep(0.02)
-
     def end(self) -> dict[str, Any]:
         stdout = self.process.communicate(timeout=180)[0]
         report: dict[str, Any] = json.loads(stdout)
