@@ -74,7 +74,7 @@ def begin(
         else:
             clip, found = _compare(request, ledger, inventory, census, judge)
         if found is None:
-            _remember_folder(request, ledger)
+            _remember_folders(request, ledger)
             return _new(request, ledger, census) if fresh else Begun(ledger, census, clip)
         if found.meets is not None and not _chosen(request, found):
             raise ConflictError(
@@ -133,10 +133,17 @@ def _compare(
     return clip, found
 
 
-def _remember_folder(request: RunRequest, ledger: Ledger) -> None:
+def _remember_folders(request: RunRequest, ledger: Ledger) -> None:
+    """As they are now: the clip and the faceset may have been moved since."""
     here = folder_id(request.output_dir)
-    if here is not None and ledger.get(_FOLDER) != list(here):
-        ledger.put(_FOLDER, list(here))
+    now = {
+        _FOLDER: None if here is None else list(here),
+        "input_dir": str(request.input_dir),
+        "output_dir": str(request.output_dir),
+    }
+    for key, value in now.items():
+        if value is not None and ledger.get(key) != value:
+            ledger.put(key, value)
 
 
 def _check_mounted(request: RunRequest, ledger: Ledger) -> None:
@@ -189,8 +196,6 @@ def _other_options(request: RunRequest, ledger: Ledger) -> list[str]:
 
 def _new(request: RunRequest, ledger: Ledger, census: Census) -> Begun:
     ledger.put("options", request.options.to_dict())
-    ledger.put("input_dir", str(request.input_dir))
-    ledger.put("output_dir", str(request.output_dir))
     return Begun(ledger, census, None)
 
 
@@ -211,7 +216,7 @@ def _anew(request: RunRequest, folder: RunFolder, ledger: Ledger, census: Census
     lay_aside_run(folder, archive)
     ledger = Ledger(folder.database)
     try:
-        _remember_folder(request, ledger)
+        _remember_folders(request, ledger)
         begun = _new(request, ledger, _census(request, ledger))
         if adding:
             ledger.put(STEM_PREFIX, free_prefix(request.output_dir))

@@ -300,6 +300,9 @@ def test_a_moved_input_folder_is_the_same_clip(day: Day, tmp_path: Path) -> None
     for path in day.frames.glob("*.png"):
         (other / path.name).write_bytes(path.read_bytes())
     assert day.start(input_dir=other).notices == [] and day.made == []
+    ledger = Ledger(day.run_folder / "run.db")
+    assert ledger.get("input_dir") == str(other), "the report names the folder that the frames are in now"
+    ledger.close()
 
 
 def test_frames_edited_in_place_keep_their_results(day: Day) -> None:
