@@ -205,11 +205,12 @@ def _nothing(home: Home) -> int:
 def uninstall(home: Home) -> int:
     """Remove what the mark and the environment's own stamp say is ours; everything else stays."""
     python = home.environment.program("python")
-    if python.exists():
-        with suppress(OSError, subprocess.TimeoutExpired):
-            subprocess.run(
-                [str(python), "-I", "-m", "dflwrap", "setup", "remove"], timeout=REMOVE_BOUND, check=False
-            )
+    try:
+        subprocess.run(
+            [str(python), "-I", "-m", "dflwrap", "setup", "remove"], timeout=REMOVE_BOUND, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        print("Its scripts in DeepFaceLab folders and its caches could not be removed: it no longer starts.")
     if home.environment.folder.exists() and not (home.environment.is_ours and home.environment.remove()):
         fail(f"{home.environment.folder} cannot be removed: close what still uses it, and start again.")
     outside = Path(home.command) if home.command else None

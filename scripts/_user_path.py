@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -26,9 +27,9 @@ def add_to_path(folder: Path) -> list[str]:
         files.append(Path.home() / ".bash_profile")
     quoted = "'" + str(folder).replace("'", "'\\''") + "'"
     for file in files:
-        before = _without_ours(file.read_text(encoding="utf-8") if file.exists() else "")
+        before = _without_ours(_read(file) if file.exists() else "")
         before += "" if not before or before.endswith("\n") else "\n"
-        file.write_text(f"{before}{BEGIN}\nPATH={quoted}:$PATH\nexport PATH\n{END}\n", encoding="utf-8")
+        _write(file, f"{before}{BEGIN}\nPATH={quoted}:$PATH\nexport PATH\n{END}\n")
     return [str(file) for file in files]
 
 
@@ -41,14 +42,29 @@ def take_from_path(folder: Path, places: list[str]) -> None:
             continue
         file = Path(place)
         with suppress(OSError):
-            text = file.read_text(encoding="utf-8")
+            text = _read(file)
             rest = _without_ours(text)
             if rest == text:
                 continue
             if rest:
-                file.write_text(rest, encoding="utf-8")
+                _write(file, rest)
             else:
                 file.unlink()
+
+
+def _read(file: Path) -> str:
+    """Whatever its encoding, and with its own line ends."""
+    return os.fsdecode(file.read_bytes())
+
+
+def _write(file: Path, text: str) -> None:
+    """All of it or nothing, through a link, with the file's own rights."""
+    target = file.resolve()
+    part = target.with_name(f"{target.name}.dflwrap-part")
+    part.write_bytes(os.fsencode(text))
+    if target.exists():
+        shutil.copymode(target, part)
+    part.replace(target)
 
 
 def _with(entries: list[str], new: str) -> list[str]:

@@ -97,8 +97,9 @@ if "$python" -I -m dflwrap.cli.window; then
 fi
 exit "$code"
 """
-_UTF8 = 'for /f "tokens=2 delims=:" %%c in (\'chcp\') do set "DFLWRAP_PAGE=%%c"\nchcp 65001 >nul\n'
-"""cmd reads a script in the console's code page, line by line; from there on the paths are UTF-8."""
+_UTF8 = 'for /f "tokens=2 delims=:." %%c in (\'chcp\') do set "DFLWRAP_PAGE=%%c"\nchcp 65001 >nul\n'
+"""cmd reads a script in the console's code page, line by line; from there on the paths are UTF-8. (German cmd
+says "Aktive Codepage: 850.")"""
 
 
 def text_of(job: Job, shell: Shell, python: str, dfl_python: str = "", home: str = "") -> bytes:
@@ -128,7 +129,7 @@ def text_of(job: Job, shell: Shell, python: str, dfl_python: str = "", home: str
         rest=f" {rest}" if rest else "",
         dfl_python=other_python,
         codepage=_UTF8 if needs_utf8 else "",
-        restore="if defined DFLWRAP_PAGE chcp %DFLWRAP_PAGE% >nul\n" if needs_utf8 else "",
+        restore="if defined DFLWRAP_PAGE chcp %DFLWRAP_PAGE% >nul 2>nul\n" if needs_utf8 else "",
     )
     if shell is Shell.CMD:
         text = text.replace("\n", "\r\n")

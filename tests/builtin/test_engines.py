@@ -125,3 +125,19 @@ def test_every_engine_has_its_parts_with_sizes_said() -> None:
         assert engine_named(engine.title.lower()) is engine
         assert parts(engine)[-1] is MODELS and not MODELS.dependencies
         assert all("MB" in part.what or "GB" in part.what for part in parts(engine))
+
+
+def test_the_extra_needs_no_tensorflow() -> None:
+    """That nothing else pulls it is seen in a fresh environment (tests/scripts/test_door.py)."""
+    import tomllib
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
+    extras = project["optional-dependencies"]
+    assert [requirement.split(">")[0] for requirement in extras["builtin"]] == ["ai-edge-litert"]
+    assert [requirement.split(">")[0] for requirement in extras["builtin-tf"]] == ["tensorflow"]
+    others = [*project["dependencies"], *extras["samples"], *extras["dev"]]
+    assert not [
+        requirement for requirement in others if requirement.startswith(("tensorflow", "face-detection"))
+    ]

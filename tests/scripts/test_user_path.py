@@ -28,17 +28,19 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("before", [None, "export EDITOR=vi\n", "no newline at the end"])
+@pytest.mark.parametrize(
+    "before", [None, b"export EDITOR=vi\n", b"# no newline at the end", b"# Z\xe9 and CRLF\r\n"]
+)
 def test_a_startup_file_is_as_before_afterwards(
-    script: ModuleType, tmp_path: Path, before: str | None
+    script: ModuleType, tmp_path: Path, before: bytes | None
 ) -> None:
     profile = tmp_path / ".profile"
     if before is not None:
-        profile.write_text(before)
+        profile.write_bytes(before)
     folder = tmp_path / "it's a $HOME & co" / "bin"
     for _ in range(2):  # twice is not two entries
         places = script.add_to_path(folder)
-    assert places[0] == str(profile) and profile.read_text().count(script.BEGIN) == 1
+    assert places[0] == str(profile) and profile.read_bytes().count(script.BEGIN.encode()) == 1
     said = subprocess.run(
         ["sh", "-c", '. "$HOME/.profile" 2>/dev/null; printf %s "$PATH"'],
         capture_output=True,
@@ -52,4 +54,17 @@ def test_a_startup_file_is_as_before_afterwards(
     if before is None:
         assert not profile.exists()
     else:
-        assert profile.read_text().rstrip("\n") == before.rstrip("\n")
+        assert profile.read_bytes() == before.rstrip(b"\n") + b"\n"
+
+
+def test_a_linked_startup_file_stays_a_link(script: ModuleType, tmp_path: Path) -> None:
+    kept = tmp_path / "dotfiles"
+    kept.mkdir()
+    (kept / "profile").write_text("mine\n")
+    (tmp_path / ".profile").symlink_to(kept / "profile")
+    places = script.add_to_path(tmp_path / "bin")
+    assert (tmp_path / ".profile").is_symlink() and script.BEGIN in (kept / "profile").read_text()
+    script.take_from_path(tmp_path / "bin", places)
+    assert (kept / "profile").read_text() == "mine\n" and [path.name for path in kept.iterdir()] == [
+        "profile"
+    ]
