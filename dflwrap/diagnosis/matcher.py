@@ -64,7 +64,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def find_hits(run: Run, catalogue: Catalogue, facts: frozenset[str]) -> list[Hit]:
-    """Every hit, in the order of the lines. Lines that a benign rule claims are no evidence of a root."""
+    """Every hit, in the order of the lines. Lines that a benign rule claims are no evidence of a root.
+
+    A general benign rule knows only a line's form (a warning): what the line says goes before that.
+    """
     where: dict[str, list[int]] = {}
     for literal in catalogue.literals:
         found = _lines_with(run, literal)
@@ -74,11 +77,15 @@ def find_hits(run: Run, catalogue: Catalogue, facts: frozenset[str]) -> list[Hit
     for rule in catalogue.rules:
         for signature in rule.signatures:
             hits += _signature_hits(run, rule, signature, where, facts)
-    benign = {hit.index for hit in hits if hit.rule.role is Role.BENIGN}
+    benign = {hit.index for hit in hits if hit.rule.role is Role.BENIGN and not hit.rule.general}
     hits = [
         hit
         for hit in hits
         if hit.index not in benign or hit.rule.role in (Role.BENIGN, Role.CONTEXT) or hit.strength > 8
+    ]
+    told = {hit.index for hit in hits if hit.rule.role in (Role.ROOT, Role.SYMPTOM)}
+    hits = [
+        hit for hit in hits if not (hit.rule.role is Role.BENIGN and hit.rule.general and hit.index in told)
     ]
     hits.sort(key=lambda hit: (hit.index, hit.start))
     return hits

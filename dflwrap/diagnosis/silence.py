@@ -62,7 +62,8 @@ def infer(run: Run, log: LogFacts, facts: Facts, nul_tail: int, ends_open: bool)
     found += _one_frame(run, log)
     found += _zero_or_few(run, log)
     found += _endings(run, log, facts, nul_tail)
-    found += _speed(log)
+    if "Performing manual extract" not in run.text:  # there a person sets the pace
+        found += _speed(log)
     if facts.images_given is not None:
         # A supervisor counts faces and frames itself; what is only a suspicion must not end its run.
         found = [finding for finding in found if finding.rule_id not in SUSPICIONS]

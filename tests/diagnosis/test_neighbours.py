@@ -153,3 +153,97 @@ def test_a_status_of_windows_is_read_in_any_form(status: str, cause: str) -> Non
         named(f"Extracting faces...\nRunning on GeForce GTX 1080\nProcess finished with exit code {status}\n")
         == cause
     )
+
+
+NOTICED = "/opt/env/lib/python3.9/site-packages/"
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        (
+            "torch/cuda/__init__.py:80: UserWarning: CUDA initialization: The NVIDIA driver on your system"
+            " is too old (found version 9010).",
+            "driver-too-old",
+        ),
+        (
+            "torch/cuda/__init__.py:146: UserWarning: NVIDIA H100 with CUDA capability sm_90 is not compatible"
+            " with the current PyTorch installation.",
+            "no-kernel-image",
+        ),
+        (
+            "onnxruntime/capi/session.py:65: UserWarning: Specified provider 'CUDAExecutionProvider' is not in"
+            " available provider names.Available providers: 'AzureExecutionProvider, CPUExecutionProvider'",
+            "cpu-only-build",
+        ),
+    ],
+)
+def test_what_a_warning_says_goes_before_that_it_is_one(line: str, cause: str) -> None:
+    assert named(NOTICED + line + "\n") == cause
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        (
+            "UnimplementedError: Generic conv implementation only supports NHWC tensor format for now.",
+            "cuda-dso-missing-silent-cpu",
+        ),
+        (
+            "InvalidArgumentError: NodeDef mentions attr 'explicit_paddings' not in Op<name=MaxPool;",
+            "tf-api-mismatch",
+        ),
+        ("ValueError: bad marshal data (unknown type code)", "tf-api-mismatch"),
+        ("exec /opt/dfl/bin/python: exec format error", "program-not-started"),
+        (
+            'Error response from daemon: could not select device driver "nvidia" with capabilities: [[compute gpu]]',
+            "libcuda-missing-container",
+        ),
+        (
+            "nvidia-container-cli: container error: cgroup subsystem devices not found: unknown.",
+            "libcuda-missing-container",
+        ),
+        (
+            "Using plaidml.keras.backend backend.\n"
+            "0x00007FF9A1B2C3D4 (0x0000000000000000 0x00000000FFFFFFF5), clBuildProgram() + 0x1D2F bytes(s)",
+            "plaidml-access-violation",
+        ),
+        (
+            START
+            + "NVRM: The NVIDIA GPU 0000:65:00.0\n      NVRM: (PCI ID: 10de:2684) installed in this system has\n"
+            "      NVRM: fallen off the bus and is not responding to commands.",
+            "xid-79-off-bus",
+        ),
+        (START + "NVRM: GPU 0000:65:00.0: RmInitAdapter failed! (0x25:0x40:1220)", "cuinit-unknown"),
+        (
+            START
+            + "systemd-oomd[911]: Killed /user.slice/user-1001.slice/app.scope due to memory pressure for /user.slice",
+            "linux-oom-killer",
+        ),
+        (START + "client_loop: send disconnect: Broken pipe", "ctrl-c"),
+        (START + "Connection to gpu7 closed by remote host.", "ctrl-c"),
+        (START + "The system will reboot now!", "ctrl-c"),
+        (
+            START + "OMP: Error #34: System unable to allocate necessary resources for OMP thread:",
+            "process-limit",
+        ),
+        (
+            START
+            + "[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : Load model from d.onnx failed:Protobuf parsing failed.",
+            "model-file-corrupt",
+        ),
+        (
+            START
+            + "[ WARN:0] global loadsave.cpp (725) cv::imwrite_ imwrite_('out/0.jpg'): can't open file for writing: permission denied",
+            "output-not-writable",
+        ),
+    ],
+)
+def test_more_words_for_a_known_cause(line: str, cause: str) -> None:
+    assert named(line + "\n") == cause
+
+
+def test_a_person_is_not_a_slow_card() -> None:
+    log = "Running on GeForce GTX 1080 Ti\n 25%|##5       | 40/160 [31:20<1:34:00, 47.00s/it]\n"
+    assert named("Extracting faces...\n" + log) == "env-not-activated-cpu"
+    assert named("Performing manual extract...\n" + log) != "env-not-activated-cpu"
