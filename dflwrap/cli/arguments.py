@@ -13,12 +13,6 @@ SMALLEST_SIDE = 128
 """Pixels; as `dflwrap.frames.judgement.SMALLEST_SIDE`, which would make `--help` slow."""
 
 
-def one_of(option: str, value: str, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise DflwrapError(f"{option} {value[:40]!r} is not known. Choose one of: {', '.join(allowed)}.")
-    return value
-
-
 def folder(option: str, path: Path) -> Path:
     """A full path that ends in the folder's own name; links stay, the run folder stands beside the link."""
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 
 from dflwrap.cli import arguments
+from dflwrap.common.choices import Clip
 from dflwrap.common.errors import DflwrapError, ExitCode
 from dflwrap.common.text import display
 
@@ -24,7 +25,7 @@ def folders(
     input_dir: Path | None,
     output_dir: Path | None,
     dropped: Sequence[Path],
-    clip: str | None,
+    clip: Clip | None,
     dfl_root: Path | None,
     dfl_python: Path | None,
 ) -> tuple[Path, Path]:
@@ -37,9 +38,7 @@ def folders(
     elif dropped:
         raise DflwrapError(f"Give the folder with the frames once: --input-dir or {dropped[0]}.")
     if clip is not None and input_dir is None:
-        input_dir = _workspace(dfl_root, dfl_python) / arguments.one_of(
-            "--clip", clip, ("data_src", "data_dst")
-        )
+        input_dir = _workspace(dfl_root, dfl_python) / clip.value
     if input_dir is None:
         raise DflwrapError("Missing option '--input-dir': the folder with the frames.")
     if output_dir is None and (dropped or clip is not None):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
 from dflwrap import __version__
+from dflwrap.cli import help_page
 from dflwrap.cli.commands import check, diagnose, extract, handover, prepare, rules, scripts, setup, verify
 from dflwrap.common.errors import DamagedLedgerError, DflwrapError, ExitCode, NeedsUserError
 from dflwrap.common.output import prepare_output
@@ -21,10 +23,20 @@ UsageError: type[Exception] = next(
 _CTRL_C = 130
 """The code that Typer makes of a KeyboardInterrupt."""
 
+_EPILOG = """Examples:
+
+  In place of DeepFaceLab's script "4) data_src faceset extract":
+    dflwrap extract --clip data_src
+  Overnight, with nobody there to answer:
+    dflwrap extract --clip data_src --on-gpu-failure builtin --wait-for-disk
+  Why did it fail?
+    dflwrap diagnose extract.log"""
+
 app = typer.Typer(
     name="dflwrap",
     help="An extraction that finishes: runs DeepFaceLab's faceset extract, names what fails, "
     "continues with a changed plan, and accounts for every frame.",
+    epilog=_EPILOG,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -57,10 +69,14 @@ setup.register(app)
 verify.register(app)
 
 
-def run() -> None:
-    """Entry point. Never shows a traceback unless DFLWRAP_DEBUG is set."""
+def run(arguments: Sequence[str]) -> None:
+    """Never shows a traceback unless DFLWRAP_DEBUG is set. arguments: as in `sys.argv`, which Typer reads."""
     prepare_output()
     try:
+        text = help_page.answer(app, arguments)
+        if text is not None:
+            print(text, end="", flush=True)
+            sys.exit(0 if set(arguments) & set(help_page.HELP) else int(ExitCode.USAGE))
         code = app(standalone_mode=False)
         sys.exit(int(ExitCode.INTERRUPTED) if code == _CTRL_C else code)
     except UsageError as error:
@@ -81,21 +97,20 @@ def run() -> None:
         if os.environ.get("DFLWRAP_DEBUG"):
             raise
         print(
-            f"dflwrap itself failed: {type(error).__name__}: {display(str(error))}. Nothing is lost: start the "
+            f"dflwrap itself failed: {type(error).__name__}: {display(str(error))}. Nothing is lost: run the "
             "same command again. If it fails again, set DFLWRAP_DEBUG=1, and report what it then prints.",
             file=sys.stderr,
         )
         sys.exit(int(ExitCode.FAULT))
 
 
-def _tell_usage(error: Exception) -> None:
-    """Typer's own page, or its error with what the user typed escaped."""
-    if type(error).__name__ == "NoArgsIsHelpError":
-        return  # the help is printed already
-    from typer.rich_utils import rich_format_error
-
-    error.message = display(str(getattr(error, "message", error)))  # type: ignore[attr-defined]
-    rich_format_error(error)  # type: ignore[arg-type]
+def _tell_usage(error: Any) -> None:
+    """What is wrong with the command line, in one sentence, with what the user typed escaped."""
+    error.message = display(str(getattr(error, "message", error))).replace("Value error, ", "")
+    print(f"dflwrap: {error.format_message()}", file=sys.stderr)
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        print(f"See {context.command_path} --help", file=sys.stderr)
 
 
 def tell_error(error: DflwrapError) -> None:

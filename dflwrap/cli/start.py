@@ -38,4 +38,4 @@ def run() -> None:
     end_before_the_start()
     from dflwrap.cli.main import run as full
 
-    full()
+    full(sys.argv[1:])

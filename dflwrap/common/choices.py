@@ -34,6 +34,13 @@ class Clip(StrEnum):
     DATA_DST = "data_dst"
 
 
+class Engine(StrEnum):
+    """What runs the built-in extractor's models."""
+
+    LITERT = "litert"
+    TENSORFLOW = "tensorflow"
+
+
 class OnGpuFailure(StrEnum):
     """`--on-gpu-failure`: what may take over when the GPU cannot do it."""
 

@@ -135,5 +135,5 @@ def cannot_write(target: Path, error: OSError) -> NeedsUserError:
     if isinstance(error, FileExistsError):
         steps = ("Move that file away, or start again with --on-conflict set-aside.",)
         return NeedsUserError("file-in-use", f"A file of that name appeared during the run: {shown}.", steps)
-    steps = ("Check that the folder exists and may be written.", "Start the same command again.")
+    steps = ("Check that the folder exists and may be written.", "Run the same command again.")
     return NeedsUserError("output-not-writable", f"Cannot write {shown}: {error.strerror or error}.", steps)

@@ -8,8 +8,14 @@ from typing import Any
 
 from dflwrap.check.thresholds import Thresholds
 
-FLAWS = ("blurred", "dark", "overexposed", "black")
-"""Findings by which frames can be left out."""
+
+class Flaw(StrEnum):
+    """Findings by which frames can be left out."""
+
+    BLURRED = "blurred"
+    DARK = "dark"
+    OVEREXPOSED = "overexposed"
+    BLACK = "black"
 
 
 class LayoutChoice(StrEnum):
@@ -32,7 +38,7 @@ class PrepareOptions:
     """One frame of so many is taken."""
     dedupe: bool = False
     without: tuple[str, ...] = ()
-    """Of FLAWS."""
+    """Values of `Flaw`."""
     limits: Thresholds = field(default_factory=Thresholds)
 
     def to_json(self) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def test_a_run_whose_output_nobody_reads_ends_with_its_exit_code(clean_frames: P
         "import sys, dflwrap.cli.running as running\n"
         "running.LAST_WORDS = 1.0\n"
         f"sys.argv = ['dflwrap', 'extract', *{options!r}]\n"
-        "from dflwrap.cli.main import run\nrun()"
+        "from dflwrap.cli.main import run\nrun(sys.argv[1:])"
     )
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)

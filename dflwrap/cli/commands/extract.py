@@ -9,27 +9,46 @@ import typer
 
 from dflwrap.cli import arguments
 from dflwrap.cli.clips import folders
-from dflwrap.common.choices import OnConflict, OnGpuFailure, SecondLook
+from dflwrap.common.choices import (
+    Clip,
+    Detector,
+    ExtractorKind,
+    FaceType,
+    OnConflict,
+    OnGpuFailure,
+    SecondLook,
+)
 from dflwrap.common.defaults import BLURRY_BELOW
 from dflwrap.common.errors import DflwrapError
 
 if TYPE_CHECKING:
     from dflwrap.supervisor.request import RunRequest
 
-_EXIT_CODES = """Exit codes:
+_EPILOG = """Examples:
 
-0 every frame extracted or without a face; 1 finished, some frames quarantined;
-2 bad usage or input, nothing started; 3 stopped, needs you (the cause is the last line on stderr);
-4 interrupted: run the same command again to resume; 5 a fault of dflwrap itself."""
+  In place of DeepFaceLab's script "4) data_src faceset extract":
+    dflwrap extract --clip data_src
+    dflwrap extract --input-dir frames --output-dir frames/aligned
+  Overnight, with nobody there to answer:
+    dflwrap extract --clip data_dst --on-gpu-failure builtin --wait-for-disk
+  Why did it fail?
+    dflwrap diagnose frames/aligned_dflwrap
 
-_DFL = "As DeepFaceLab's own extract"
-_RUN = "The run"
-_DEVICES = "Devices and width"
+Exit codes:
+
+0 every frame extracted or without a face; 1 finished, some frames quarantined; 2 bad usage or input, nothing started;
+3 stopped, needs you (the cause is the last line on stderr); 4 interrupted: run the same command again to resume;
+5 a fault of dflwrap itself."""
+
+_DFL = "DeepFaceLab options"
+_DEVICES = "Devices and parallelism"
 _FRAMES = "Frames"
+_UNATTENDED = "Unattended"
+_OUTPUT = "Output"
 
 
 def register(app: typer.Typer) -> None:
-    app.command("extract", epilog=_EXIT_CODES)(extract)
+    app.command("extract", epilog=_EPILOG)(extract)
 
 
 def extract(
@@ -39,40 +58,50 @@ def extract(
         typer.Argument(
             help="Folder with the frames, in place of --input-dir; the faceset goes into its folder `aligned`.",
             metavar="[FRAMES]",
+            rich_help_panel=_DFL,
         ),
     ] = None,
     input_dir: Annotated[
-        Path | None, typer.Option("--input-dir", help="Folder with the frames.", rich_help_panel=_DFL)
+        Path | None,
+        typer.Option("--input-dir", help="Folder with the frames.", metavar="DIR", rich_help_panel=_DFL),
     ] = None,
     output_dir: Annotated[
-        Path | None, typer.Option("--output-dir", help="Folder of the faceset.", rich_help_panel=_DFL)
+        Path | None,
+        typer.Option("--output-dir", help="Folder of the faceset.", metavar="DIR", rich_help_panel=_DFL),
     ] = None,
-    detector: Annotated[str, typer.Option(help="s3fd, the automatic one.", rich_help_panel=_DFL)] = "s3fd",
+    clip: Annotated[
+        Clip | None,
+        typer.Option(
+            help="A clip of DeepFaceLab's workspace, in place of the two folders.",
+            rich_help_panel=_DFL,
+        ),
+    ] = None,
+    detector: Annotated[
+        Detector,
+        typer.Option(
+            help="s3fd, the automatic one.", metavar="NAME", show_choices=False, rich_help_panel=_DFL
+        ),
+    ] = Detector.S3FD,
     face_type: Annotated[
-        str, typer.Option(help="half_face, full_face, whole_face, head, mark_only.", rich_help_panel=_DFL)
-    ] = "whole_face",
+        FaceType, typer.Option(help="How much of the head.", metavar="TYPE", rich_help_panel=_DFL)
+    ] = FaceType.WHOLE_FACE,
     max_faces_from_image: Annotated[
-        int, typer.Option(min=0, help="Largest faces kept per frame; 0 = all.", rich_help_panel=_DFL)
+        int,
+        typer.Option(min=0, help="Largest faces kept per frame; 0 = all.", metavar="N", rich_help_panel=_DFL),
     ] = 0,
     image_size: Annotated[
         int | None,
         typer.Option(
-            min=64, max=4096, help="Side of a face in pixels.  [512; 768 for head]", rich_help_panel=_DFL
-        ),
-    ] = None,
-    jpeg_quality: Annotated[int, typer.Option(min=1, max=100, rich_help_panel=_DFL)] = 90,
-    output_debug: Annotated[
-        bool,
-        typer.Option(
-            "--output-debug/--no-output-debug",
-            help="Also write <output>_debug pictures.",
+            min=64,
+            max=4096,
+            help="Side of a face, in pixels. [512; 768 for head]",
+            metavar="N",
             rich_help_panel=_DFL,
         ),
-    ] = False,
-    cpu_only: Annotated[bool, typer.Option("--cpu-only", help="Use no GPU.", rich_help_panel=_DFL)] = False,
-    force_gpu_idxs: Annotated[
-        str | None, typer.Option(help='GPUs to use, such as "0" or "0,1".', rich_help_panel=_DFL)
     ] = None,
+    jpeg_quality: Annotated[
+        int, typer.Option(min=1, max=100, help="1 to 100.", metavar="N", rich_help_panel=_DFL)
+    ] = 90,
     manual_fix: Annotated[
         bool,
         typer.Option(
@@ -90,53 +119,74 @@ def extract(
         ),
     ] = False,
     manual_window_size: Annotated[
-        int, typer.Option(help="Accepted, without effect: no window is opened.", rich_help_panel=_DFL)
+        int,
+        typer.Option(
+            help="Accepted, without effect: no window is opened.",
+            metavar="N",
+            show_default=False,
+            rich_help_panel=_DFL,
+        ),
     ] = 1368,
-    clip: Annotated[
-        str | None,
-        typer.Option(
-            help="data_src or data_dst of DeepFaceLab's workspace, in place of the two folders.",
-            rich_help_panel=_RUN,
-        ),
-    ] = None,
-    ask: Annotated[
-        bool,
-        typer.Option(
-            "--ask", help="At a terminal: ask what DeepFaceLab asks, a minute each.", rich_help_panel=_RUN
-        ),
-    ] = False,
-    extractor: Annotated[
-        str, typer.Option(help="auto, dfl, or builtin (no DeepFaceLab needed).", rich_help_panel=_RUN)
-    ] = "auto",
     dfl_root: Annotated[
-        Path | None, typer.Option(help="Folder of the DeepFaceLab install.", rich_help_panel=_RUN)
+        Path | None,
+        typer.Option(help="Folder of the DeepFaceLab install.", metavar="DIR", rich_help_panel=_DFL),
     ] = None,
     dfl_python: Annotated[
-        Path | None, typer.Option(help="The Python that runs DeepFaceLab.", rich_help_panel=_RUN)
+        Path | None,
+        typer.Option(help="The Python that runs DeepFaceLab.", metavar="FILE", rich_help_panel=_DFL),
     ] = None,
     no_agent: Annotated[
         bool,
         typer.Option(
             "--no-agent",
-            help="Do not hook into the extractor: watch it from outside (black-box mode).",
-            rich_help_panel=_RUN,
+            help="Run DeepFaceLab unmodified and watch it from outside (black-box mode).",
+            rich_help_panel=_DFL,
         ),
     ] = False,
+    extractor: Annotated[
+        ExtractorKind,
+        typer.Option(
+            help="auto: DeepFaceLab where one is found, else builtin, which needs none.",
+            metavar="NAME",
+            rich_help_panel=_DEVICES,
+        ),
+    ] = ExtractorKind.AUTO,
+    cpu_only: Annotated[
+        bool, typer.Option("--cpu-only", help="Use no GPU.", rich_help_panel=_DEVICES)
+    ] = False,
+    force_gpu_idxs: Annotated[
+        str | None,
+        typer.Option(help='GPUs to use, such as "0" or "0,1".', metavar="LIST", rich_help_panel=_DEVICES),
+    ] = None,
     workers: Annotated[
-        str, typer.Option(help="Workers per device, or auto.", rich_help_panel=_DEVICES)
+        str, typer.Option(help="Workers per device, or auto.", metavar="N", rich_help_panel=_DEVICES)
     ] = "auto",
     batch_size: Annotated[
-        str, typer.Option(help="Frames per attempt, or auto.", rich_help_panel=_DEVICES)
+        str,
+        typer.Option(
+            help="Frames per attempt (one start of the extractor), or auto.",
+            metavar="N",
+            rich_help_panel=_DEVICES,
+        ),
     ] = "auto",
     on_gpu_failure: Annotated[
-        str, typer.Option(help="What may take over: cpu, builtin, stop.", rich_help_panel=_DEVICES)
-    ] = "cpu",
+        OnGpuFailure,
+        typer.Option(help="What may take over.", metavar="CHOICE", rich_help_panel=_DEVICES),
+    ] = OnGpuFailure.CPU,
     max_side: Annotated[
         int,
-        typer.Option(min=0, help="Downscale larger frames on their way in; 0 = no.", rich_help_panel=_FRAMES),
+        typer.Option(
+            min=0, help="Scale longer frames down to N pixels; 0 = no.", metavar="N", rich_help_panel=_FRAMES
+        ),
     ] = 0,
     min_side: Annotated[
-        int, typer.Option(min=0, help="Leave out frames with a shorter side.", rich_help_panel=_FRAMES)
+        int,
+        typer.Option(
+            min=0,
+            help="Leave out frames with a side shorter than N pixels.",
+            metavar="N",
+            rich_help_panel=_FRAMES,
+        ),
     ] = 0,
     skip_black: Annotated[
         bool, typer.Option("--skip-black", help="Leave out black frames.", rich_help_panel=_FRAMES)
@@ -148,7 +198,8 @@ def extract(
         float,
         typer.Option(
             min=0,
-            help="What counts as blurry: sharpness (variance of the Laplacian) under this.",
+            help="Blurry means a sharpness (variance of the Laplacian) below X.",
+            metavar="X",
             rich_help_panel=_FRAMES,
         ),
     ] = BLURRY_BELOW,
@@ -157,6 +208,7 @@ def extract(
         typer.Option(
             help="Extract frames again: all, missing (their faces were removed), no-face, quarantined, changed "
             "(edited since), or a pattern of frame names. May be given several times.",
+            metavar="WORD",
             rich_help_panel=_FRAMES,
         ),
     ] = None,
@@ -168,54 +220,89 @@ def extract(
             rich_help_panel=_FRAMES,
         ),
     ] = False,
-    on_conflict: Annotated[
-        str | None,
-        typer.Option(
-            help="When the faceset is of another clip, or has other faces: stop, set-aside (into the run "
-            "folder), or add (under other names). At a terminal you are asked.  [stop]",
-            rich_help_panel=_RUN,
-        ),
-    ] = None,
     second_look: Annotated[
-        str,
+        SecondLook,
         typer.Option(
-            help="Frames without a face, looked at again by the built-in extractor: off, sample (reported), "
-            "all (and extracted), auto (a sample, in long runs).",
+            help="Check frames without a face with the built-in extractor: a sample is reported, all are "
+            "extracted, auto takes a sample in long runs.",
+            metavar="CHOICE",
             rich_help_panel=_FRAMES,
         ),
-    ] = "auto",
+    ] = SecondLook.AUTO,
+    ask: Annotated[
+        bool,
+        typer.Option(
+            "--ask",
+            help="At a terminal: ask DeepFaceLab's questions, waiting a minute for each answer.",
+            rich_help_panel=_UNATTENDED,
+        ),
+    ] = False,
+    on_conflict: Annotated[
+        OnConflict | None,
+        typer.Option(
+            help="When the faceset is of another clip, or has other faces: stop, set them aside (into the run "
+            "folder), or add (under other names). At a terminal you are asked.",
+            metavar="CHOICE",
+            show_default="stop",
+            rich_help_panel=_UNATTENDED,
+        ),
+    ] = None,
     wait_for_disk: Annotated[
         bool,
         typer.Option(
             "--wait-for-disk",
             help="A full disk, or a folder that is gone: wait without limit, do not stop.",
-            rich_help_panel=_RUN,
+            rich_help_panel=_UNATTENDED,
         ),
     ] = False,
     folder_timeout: Annotated[
         float,
         typer.Option(
-            min=0, help="Seconds to wait for a folder or disk that goes away.", rich_help_panel=_RUN
+            min=0,
+            help="Seconds to wait for a folder or disk that goes away.",
+            metavar="S",
+            rich_help_panel=_UNATTENDED,
         ),
     ] = 1800.0,
     frame_timeout: Annotated[
-        float, typer.Option(min=5, help="Seconds without progress before a hang.", rich_help_panel=_RUN)
+        float,
+        typer.Option(
+            min=5,
+            help="Seconds without progress that count as a hang.",
+            metavar="S",
+            rich_help_panel=_UNATTENDED,
+        ),
     ] = 300.0,
     startup_timeout: Annotated[
         float,
-        typer.Option(min=10, help="The same, until the first frame is done.", rich_help_panel=_RUN),
+        typer.Option(
+            min=10,
+            help="The same, until the first frame is done.",
+            metavar="S",
+            rich_help_panel=_UNATTENDED,
+        ),
     ] = 1800.0,
+    output_debug: Annotated[
+        bool,
+        typer.Option(
+            "--output-debug/--no-output-debug",
+            help="Also write <output>_debug pictures.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = False,
     json_output: Annotated[
         bool,
-        typer.Option("--json", help="One JSON object on stdout, all else on stderr.", rich_help_panel=_RUN),
+        typer.Option(
+            "--json", help="One JSON object on stdout, everything else on stderr.", rich_help_panel=_OUTPUT
+        ),
     ] = False,
 ) -> None:
     """Extract faces from a folder of frames, and account for every frame.
 
-    Takes the flags of DeepFaceLab's extract. Run the same command again to resume.
+    Takes the options of DeepFaceLab's extract. Run the same command again to resume.
     """
     del manual_window_size
-    if detector == "manual":
+    if detector is Detector.MANUAL:
         raise DflwrapError(
             "Manual extraction needs a person at the screen: use DeepFaceLab's own script for it. "
             "dflwrap runs --detector s3fd."
@@ -225,12 +312,10 @@ def extract(
 
     given = frozenset(name for name in context.params if _is_given(context, name))
     options = ExtractOptions(
-        detector=arguments.one_of("--detector", detector, ("s3fd",)),
-        face_type=arguments.one_of(
-            "--face-type", face_type, ("half_face", "full_face", "whole_face", "head", "mark_only")
-        ),
+        detector=detector.value,
+        face_type=face_type.value,
         max_faces_from_image=max_faces_from_image,
-        image_size=image_size or (768 if face_type == "head" else 512),
+        image_size=image_size or (768 if face_type is FaceType.HEAD else 512),
         jpeg_quality=jpeg_quality,
         output_debug=output_debug,
     )
@@ -250,14 +335,12 @@ def extract(
         filters=Filters(
             min_side, skip_black, arguments.finite("--blurry-below", blurry_below) if skip_blurry else 0.0
         ),
-        on_conflict=OnConflict(arguments.one_of("--on-conflict", on_conflict or "stop", tuple(OnConflict))),
-        on_gpu_failure=OnGpuFailure(
-            arguments.one_of("--on-gpu-failure", on_gpu_failure, tuple(OnGpuFailure))
-        ),
+        on_conflict=on_conflict or OnConflict.STOP,
+        on_gpu_failure=on_gpu_failure,
         redo=tuple(redo or ()),
         even_edited=even_edited,
         black_box=no_agent,
-        second_look=SecondLook(arguments.one_of("--second-look", second_look, tuple(SecondLook))),
+        second_look=second_look,
         manual_fix=manual_fix,
         manual_output_debug_fix=manual_output_debug_fix,
         may_wait=wait_for_disk,
@@ -265,11 +348,10 @@ def extract(
         frame_timeout=arguments.finite("--frame-timeout", frame_timeout),
         startup_timeout=arguments.finite("--startup-timeout", startup_timeout),
     )
-    kind = arguments.one_of("--extractor", extractor, ("auto", "dfl", "builtin"))
     raise typer.Exit(
         run_and_tell(
             request,
-            kind,
+            extractor.value,
             dfl_root,
             dfl_python,
             as_json=json_output,

@@ -14,7 +14,7 @@ import typer
 from dflwrap.cli import arguments
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display, safe_json
-from dflwrap.prepare.options import FLAWS, LayoutChoice, PrepareOptions
+from dflwrap.prepare.options import Flaw, LayoutChoice, PrepareOptions
 
 if TYPE_CHECKING:
     from dflwrap.prepare.manifest import Row
@@ -39,11 +39,12 @@ def prepare(
     source: Annotated[Path, typer.Argument(help="Folder of frames, or a video.", metavar="INPUT")],
     output: Annotated[Path, typer.Argument(help="A new folder.", metavar="OUTPUT")],
     layout: Annotated[
-        str,
+        LayoutChoice,
         typer.Option(
-            help="auto, flat (the folder itself), per-person (each sub-folder by itself) or join (all are one)."
+            help="auto, flat (the folder itself), per-person (each sub-folder by itself) or join (all are one).",
+            show_choices=False,
         ),
-    ] = LayoutChoice.AUTO.value,
+    ] = LayoutChoice.AUTO,
     max_side: Annotated[
         int, typer.Option(help="Downscale longer frames (area averaging, aspect kept). 0 = off.", metavar="N")
     ] = 0,
@@ -52,8 +53,8 @@ def prepare(
         bool, typer.Option("--dedupe", help="Leave near duplicates out (not for data_dst).")
     ] = False,
     without: Annotated[
-        list[str] | None,
-        typer.Option(help=f"Leave these frames out: {', '.join(FLAWS)}. May be given several times."),
+        list[Flaw] | None,
+        typer.Option(help="Leave these frames out. May be given several times.", metavar="FLAW"),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")] = False,
     ffmpeg: Annotated[
@@ -69,11 +70,11 @@ def prepare(
     Frames that are fine are linked, not copied. The originals are never touched. The same command again resumes.
     """
     options = PrepareOptions(
-        layout=LayoutChoice(arguments.one_of("--layout", layout, tuple(LayoutChoice))),
+        layout=layout,
         max_side=arguments.longest_side(max_side),
         every=every,
         dedupe=dedupe,
-        without=tuple(sorted({arguments.one_of("--without", flaw, FLAWS) for flaw in without or ()})),
+        without=tuple(sorted({flaw.value for flaw in without or ()})),
     )
     from dflwrap.cli.signals import heard
     from dflwrap.supervisor.stop_request import Control

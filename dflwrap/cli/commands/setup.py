@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dflwrap.cli import arguments
+from dflwrap.common.choices import Engine
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
 
@@ -41,8 +41,8 @@ def _parts() -> None: ...
 
 def builtin(
     engine: Annotated[
-        str, typer.Option(help="What runs the models: litert, or tensorflow where LiteRT has no package.")
-    ] = "litert",
+        Engine, typer.Option(help="What runs the models: tensorflow where LiteRT has no package.")
+    ] = Engine.LITERT,
 ) -> None:
     """Install the built-in extractor: it needs no DeepFaceLab and no video card.
 
@@ -51,8 +51,8 @@ def builtin(
     """
     from dflwrap.extractors.builtin.parts import engine_named, parts
 
-    wanted = parts(engine_named(arguments.one_of("--engine", engine, ("litert", "tensorflow"))))
-    _install_all(wanted, engine)
+    wanted = parts(engine_named(engine.value))
+    _install_all(wanted, engine.value)
     print("The built-in extractor is ready: dflwrap extract --extractor builtin ...")
 
 
