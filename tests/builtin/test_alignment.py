@@ -17,6 +17,7 @@ from dflwrap.extractors.builtin.alignment import (
     similarity,
     transform_points,
 )
+from dflwrap.extractors.builtin.scheme68_fit import corrected
 
 CASES = json.loads(Path(__file__).with_name("assets").joinpath("alignment.json").read_text())["cases"]
 
@@ -43,6 +44,21 @@ def test_inverse_undoes() -> None:
     matrix = np.array([[0.5, 0.2, 3.0], [-0.2, 0.5, 4.0]])
     points = np.array([[1.0, 2.0], [30.0, -4.0]])
     assert np.allclose(transform_points(transform_points(points, matrix), inverse(matrix)), points)
+
+
+def test_the_corrections_are_the_same_in_a_mirror_and_stay_small_for_any_head() -> None:
+    mirror = [*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31]
+    mirror += [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40, *range(54, 47, -1), *range(59, 54, -1)]
+    mirror += [64, 63, 62, 61, 60, 67, 66, 65]
+    for case in CASES:
+        points = np.array(case["landmarks"])
+        moved = corrected(points)
+        other = corrected((points * [-1, 1])[mirror])
+        # Not to the last digit: the template itself is not quite symmetrical.
+        size = np.ptp(points, axis=0).max()
+        assert np.abs((other * [-1, 1])[mirror] - moved).max() < 0.02 * size
+        points[30] += (points[30] - points[27]) * 3
+        assert np.abs(corrected(points) - points).max() < size
 
 
 def test_landmarks_in_one_point_are_refused() -> None:

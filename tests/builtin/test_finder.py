@@ -55,6 +55,8 @@ def test_landmarks_are_within_seven_percent_of_the_outer_eye_distance(
     assert errors.mean() <= 0.07
     # Measured 3.5 % and 3.7 %: the eyes must not hide behind a good mean.
     assert errors[36:48].mean() <= 0.05
+    # The chin was 7 % too high on one of them; DeepFaceLab's hull mask would cut it.
+    assert errors[6:11].mean() <= 0.06
 
 
 def test_every_frame_of_the_clip_shows_exactly_its_people(finder: FaceFinder) -> None:

@@ -42,15 +42,19 @@ def similarity(source: Floats, target: Floats) -> Floats:
     """The 2 x 3 similarity transform that maps `source` onto `target` (n x 2) with least squared error."""
     source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
     centred = source - source_mean
-    covariance = (target - target_mean).T @ centred / len(source)
-    u, strengths, vt = np.linalg.svd(covariance)
-    signs = np.array([1.0, -1.0 if np.linalg.det(u) * np.linalg.det(vt) < 0 else 1.0])
-    rotation = u @ np.diag(signs) @ vt
-    variance = float((centred**2).sum()) / len(source)
+    variance = float((centred**2).sum())
     if variance <= 0:
         raise ValueError("all landmarks lie in one point")
-    scaled = rotation * (float(strengths @ signs) / variance)
+    # In the plane the least squares have a closed form, without a decomposition: the same to 1e-12.
+    along = float((centred * (target - target_mean)).sum()) / variance
+    across = float((centred[:, 0] * target[:, 1] - centred[:, 1] * target[:, 0]).sum()) / variance
+    scaled = np.array([[along, -across], [across, along]])
     return np.hstack((scaled, (target_mean - scaled @ source_mean)[:, None]))
+
+
+def template_matrix(landmarks: Floats) -> Floats:
+    """The 2 x 3 matrix landmarks (68 x 2) -> template."""
+    return similarity(landmarks[list(TEMPLATE_INDICES)], _TEMPLATE)
 
 
 def transform_points(points: Floats, matrix: Floats) -> Floats:
@@ -70,7 +74,7 @@ def face_matrix(landmarks: Floats, size: int, face_type: str) -> Floats:
     `landmarks`: 68 x 2, pixels of the frame. `face_type`: a key of PADDING. Raises ValueError for
     landmarks that span no square.
     """
-    to_template = similarity(landmarks[list(TEMPLATE_INDICES)], _TEMPLATE)
+    to_template = template_matrix(landmarks)
     # In single precision, as DeepFaceLab computes it: for a small face far from the frame's origin
     # the rounding moves the face by thousandths of a pixel, and the matrices are to be the same.
     square = np.array([[[0, 0]], [[1, 0]], [[1, 1]], [[0, 1]], [[0.5, 0.5]]], np.float32)

@@ -84,7 +84,8 @@ class Reduced:
         if (part.shape[1], part.shape[0]) != size:
             part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
         square = np.full((side, side, 3), -1, np.float32)
-        np.multiply(part[:, :, ::-1], np.float32(1 / 127.5), out=square[: size[1], : size[0]])
+        colours = cv2.cvtColor(part, cv2.COLOR_BGR2RGB)
+        np.multiply(colours, np.float32(1 / 127.5), out=square[: size[1], : size[0]])
         square[: size[1], : size[0]] -= 1
         return square
 

@@ -167,4 +167,4 @@ def _crop_image(frame: Frame, crop: Crop) -> NDArray[np.float32]:
     )
     if size != INPUT_SIZE:
         image = cv2.resize(image, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_AREA)
-    return np.asarray(image[:, :, ::-1], np.float32) / np.float32(255)
+    return np.multiply(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.float32(1 / 255), dtype=np.float32)

@@ -2,14 +2,16 @@
 
 Inner points are a vertex of the mesh or the middle of two: FaceMesh draws the edges of brows and lips
 where 300-W draws lines through them. The jaw is nine equal steps along the outline from beside each
-eye to the chin, as 300-W spaces it, and not at fixed vertices. Chosen by anatomy, checked on annotated
-photographs (tests/builtin/assets/landmarks.json).
+eye to the chin, as 300-W spaces it, and not at fixed vertices. Chosen by anatomy, then corrected by what annotators do
+(scheme68_fit.py), checked on annotated photographs (tests/builtin/assets/landmarks.json).
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dflwrap.extractors.builtin.scheme68_fit import corrected
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +45,7 @@ def landmarks_68(mesh: Floats) -> Floats:
     inner = mesh[_INNER_INDICES].mean(axis=1)
     right = _steps(mesh[list(_RIGHT_OUTLINE)])
     left = _steps(mesh[list(_LEFT_OUTLINE)])
-    return np.vstack((right, left[-2::-1], inner))
+    return corrected(np.vstack((right, left[-2::-1], inner)))
 
 
 def _steps(outline: Floats) -> Floats:
