@@ -94,13 +94,14 @@ class _FolderLook:
     """The frames of one folder, in order."""
 
     def __init__(self, top: Path, place: Path, result: CheckResult, limits: Thresholds) -> None:
-        self._top, self._place, self._result = top, place, result
+        self._place, self._result = place, result
+        self._prefix = "" if place == top else f"{place.relative_to(top).as_posix()}/"
         self._sizes = Sizes()
         self._quality = Quality(result.findings, limits)
         self._seen = 0
 
     def _shown(self, name: str) -> str:
-        return display((self._place / name).relative_to(self._top).as_posix())
+        return display(self._prefix + name)
 
     def to_open(self, frames: tuple[FrameEntry, ...]) -> Iterator[FrameEntry]:
         """Those with something to look into, which is on this machine."""

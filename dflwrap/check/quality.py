@@ -99,7 +99,7 @@ class Quality:
         return ""
 
     def _stillness(self, shown: str, pixels: Pixels) -> None:
-        same = self._grid and max(map(_distance, self._grid, pixels.grid)) <= FROZEN_CHANGE
+        same = bool(self._grid) and _is_still(self._grid, pixels.grid)
         self._grid = (
             pixels.grid if not same else self._grid
         )  # a slow fade adds up against the first of the row
@@ -129,8 +129,9 @@ class Quality:
                 )
 
 
-def _distance(one: int, other: int) -> int:
-    return abs(one - other)
+def _is_still(one: bytes, other: bytes) -> bool:
+    """Of a picture that moves, the first cells tell."""
+    return one == other or all(abs(a - b) <= FROZEN_CHANGE for a, b in zip(one, other, strict=True))
 
 
 def _figure(flaw: str, pixels: Pixels) -> str:

@@ -33,7 +33,8 @@ def container_of(data: bytes) -> Container:
     if data.startswith(b"\xff\xd8"):
         return Container(_orientation(_after(data, b"Exif\0\0")))
     if data.startswith(PNG):
-        head = data[:_HEAD]
+        start = data.find(b"IDAT", 0, _HEAD)  # what is looked for stands before the picture's data
+        head = data[: start if start > 0 else _HEAD]
         colour = data[25] if len(data) > 25 else 2
         alpha = colour in (4, 6) or b"tRNS" in head
         return Container(_orientation(_png_exif(head)), 1 + (b"acTL" in head), colour == 3, alpha)

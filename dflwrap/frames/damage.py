@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 Decode = Callable[[bytes], tuple[bool, str]]
 """Decodes a file's bytes: whether a picture came out, and what the decoder said meanwhile."""
 
-_NEXT_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+_NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """In entropy-coded data FF is followed by 00 or a restart mark; anything else begins a segment (T.81, B.1.1.5)."""
 _SEQUENTIAL = frozenset({0xC0, 0xC1})
 _WITH_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

@@ -208,6 +208,13 @@ def look(source: Path) -> dict[str, Any]:
     }
 
 
+@cache
+def _one_thread() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
 def measured(name: bytes, size: int) -> dict[str, Any]:
     """One frame's `Measures`, also where it cannot be read. size: bytes by the directory."""
     path = Path(os.fsdecode(name))
@@ -229,6 +236,7 @@ def _answer(line: bytes) -> dict[str, Any]:
     source = Path(os.fsdecode(bytes.fromhex(request.get("source", ""))))
     try:
         if "measure" in request:
+            _one_thread()  # there is a child for every core
             return {"measured": [measured(bytes.fromhex(name), size) for name, size in request["measure"]]}
         if "pieces" in request:
             return compare(source if request["source"] else None, request["pieces"], Path.read_bytes)

@@ -80,6 +80,11 @@ def judge(folder: Path, entry: FrameEntry) -> Judgement:
         if is_missing(error) or is_device_error(error):
             return _not_handed_out(error.strerror)
         return Judgement(Entry.REFUSE, f"cannot be opened: {error.strerror}", "imread-failed")
+    return judge_header(entry, facts)
+
+
+def judge_header(entry: FrameEntry, facts: HeaderFacts) -> Judgement:
+    """Judge a file that could be opened by what its header says."""
     return replace(_judge_facts(entry, facts), longest_side=max(facts.width or 0, facts.height or 0))
 
 

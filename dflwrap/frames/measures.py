@@ -11,7 +11,7 @@ from dflwrap.frames.container import Container, container_of
 from dflwrap.frames.damage import CANNOT_READ, PNG, check, damage_of
 from dflwrap.frames.header import HeaderFacts, read_header
 from dflwrap.frames.inventory import FrameEntry
-from dflwrap.frames.judgement import Entry, Judgement, judge
+from dflwrap.frames.judgement import Entry, Judgement, judge_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,8 +113,8 @@ def measure(path: Path, size: int, data: bytes, said: Callable[[], str]) -> Meas
 
     Raises OSError where the file cannot be read.
     """
-    judgement = judge(path.parent, FrameEntry(path.name, size, 0))
-    facts = HeaderFacts("empty") if size == 0 else read_header(path)
+    facts = HeaderFacts("empty", problem="the file is empty (0 bytes)") if size == 0 else read_header(path)
+    judgement = judge_header(FrameEntry(path.name, size, 0), facts)
     if judgement.entry is Entry.REFUSE and judgement.cause != "image-too-small":
         return _of(facts, judgement)
     image, damage = _decoded(data, facts, said)
@@ -238,22 +238,32 @@ def _pixels(image: Any) -> Pixels | None:
         size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
         gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
     counts = cv2.calcHist([gray], [0], None, [256], [0, 256]).ravel()
-    total = float(counts.sum())
-    share = np.cumsum(counts) / total
-    deviation = cv2.meanStdDev(cv2.Laplacian(gray, cv2.CV_16S))[1]
-    side = HASH_SIDE + 1
-    small = cv2.resize(gray, (side, side), interpolation=cv2.INTER_AREA)
-    grid = cv2.resize(gray, (GRID, GRID), interpolation=cv2.INTER_AREA)
+    total = float(gray.size)
+    share = np.cumsum(counts, dtype=np.float64) / total
+    edges = cv2.Laplacian(gray, cv2.CV_16S)
+    side, coarse = HASH_SIDE + 1, _quarter(gray)
+    small = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_AREA)
+    grid = cv2.resize(coarse, (GRID, GRID), interpolation=cv2.INTER_AREA)
     return Pixels(
         mean=float(counts @ np.arange(256)) / total,
         p95=float(np.searchsorted(share, 0.95)),
         brightest=float(np.searchsorted(share, 0.995)),
         white=float(counts[WHITE:].sum()) / total,
-        sharpness=float(deviation[0, 0]) ** 2,
+        sharpness=cv2.norm(edges, cv2.NORM_L2SQR) / edges.size - cv2.mean(edges)[0] ** 2,
         across=_across(gray),
         dhash=dhash_int(small.ravel().tolist(), HASH_SIDE),
         grid=grid.tobytes(),
     )
+
+
+def _quarter(gray: Any) -> Any:
+    """By a whole factor, which OpenCV does many times as fast; up to three rows and columns are cut off."""
+    import cv2
+
+    height, width = gray.shape[0] // 4, gray.shape[1] // 4
+    if min(height, width) < GRID:
+        return gray
+    return cv2.resize(gray[: 4 * height, : 4 * width], (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _across(gray: Any) -> float:
