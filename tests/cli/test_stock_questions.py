@@ -105,7 +105,7 @@ def test_a_folder_is_needed_once(tmp_path: Path) -> None:
         ((tmp_path, "--input-dir", tmp_path), "once"),
         ((tmp_path, tmp_path), "one at a time"),
         (("--clip", "data_src", "--dfl-root", tmp_path), "no DeepFaceLab in"),
-        (("--clip", "other", "--dfl-root", tmp_path), "DeepFaceLab"),
+        (("--clip", "other", "--dfl-root", tmp_path), "'data_src', 'data_dst'"),
     ):
         done = dflwrap("extract", *words)
         assert done.code == 2 and said in done.stderr, done.stderr

@@ -56,7 +56,7 @@ def extract(
     frames: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Folder with the frames, in place of --input-dir; the faceset goes into its folder `aligned`.",
+            help="Folder with the frames, or a video, in place of --input-dir; the faceset goes into `aligned` in it.",
             metavar="[FRAMES]",
             rich_help_panel=_DFL,
         ),
