@@ -239,7 +239,11 @@ def _is_other(what: str) -> bool:
     """Whether it is known to belong to a package other than TensorFlow."""
     return (
         bool(what.strip())
-        and bool(re.search(r"-packages|^[\w.]+ |\.so|\.dll|\.pyd|\.dylib", what))
+        and bool(
+            re.search(
+                r"-packages|^[\w.]+ |\.so|\.dll|\.pyd|\.dylib|\.py import \w[\w.]*(?: as \w+)?\s*$", what
+            )
+        )
         and not _TENSORFLOW.search(what)
         and not _CUDA.search(what)
     )

@@ -237,6 +237,23 @@ def test_what_a_warning_says_goes_before_that_it_is_one(line: str, cause: str) -
             + "[ WARN:0] global loadsave.cpp (725) cv::imwrite_ imwrite_('out/0.jpg'): can't open file for writing: permission denied",
             "output-not-writable",
         ),
+        (
+            "conda: error: argument COMMAND: invalid choice: 'activate' (choose from 'clean')",
+            "program-not-started",
+        ),
+        ("ERROR: ResolutionImpossible: for help visit https://pip.example/", "package-mismatch"),
+        ("SystemError: initialization of _pywrap_tfe raised unreported exception", "numpy-abi-mismatch"),
+        ("ERROR: Package 'tqdm' requires a different Python: 3.6.9 not in '>=3.7'", "python-too-old"),
+        ("RuntimeError: Run initialize_main_env()", "nn-devices-not-initialized"),
+        (
+            "InternalError: cudaGetDevice() failed. Status: cudaGetErrorString symbol not found.",
+            "cuda-dso-missing-silent-cpu",
+        ),
+        (
+            'Traceback (most recent call last):\n  File "D:\\lab\\gpu\\load.py", line 9, in load\n    import dlib\n'
+            "ImportError: DLL load failed: The specified module could not be found.",
+            "library-missing",
+        ),
     ],
 )
 def test_more_words_for_a_known_cause(line: str, cause: str) -> None:
