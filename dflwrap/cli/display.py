@@ -8,17 +8,25 @@ from contextlib import contextmanager
 from typing import IO
 
 from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from dflwrap.cli.printer import CLOSE_BOUND, Printer, within
 from dflwrap.common.text import display
-from dflwrap.supervisor.progress import Reporter, RunState
+from dflwrap.supervisor.progress import STARTING, Reporter, RunState
+from dflwrap.telemetry.base import DeviceSample
 
 PLAIN_EVERY = 10.0
 """Seconds between two progress lines without a terminal."""
+STARTING_EVERY = 60.0
+"""The same, while the extractor starts."""
+WIDEST = 100
+"""Columns of the first line, with its bar."""
+TITLES = {"deepfacelab": "DeepFaceLab", "builtin": "built-in"}
+GIB = 1024**3
 
 
 @contextmanager
@@ -56,7 +64,7 @@ class PlainReporter:
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
         self.say: Callable[[str], None] = self.write
-        self._last = 0.0
+        self._last = float("-inf")
         self._said = ""
 
     def notice(self, text: str) -> None:
@@ -64,9 +72,10 @@ class PlainReporter:
 
     def changed(self, state: RunState) -> None:
         now = time.monotonic()
-        if now - self._last < PLAIN_EVERY or state.stage not in ("extracting", "repairing"):
+        every = STARTING_EVERY if state.stage == STARTING else PLAIN_EVERY
+        if now - self._last < every or state.stage not in ("extracting", STARTING):
             return
-        text = progress_text(state)
+        text = _starting(state, now) or progress_text(state)
         if text != self._said:
             self._last, self._said = now, text
             self._print(text)
@@ -103,26 +112,47 @@ class LiveReporter:
 
 
 def draw(state: RunState) -> RenderableType:
-    counts = state.counts
-    head = Table.grid(padding=(0, 2))
+    counts, now = state.counts, time.monotonic()
+    head = Table.grid(Column(), Column(ratio=1), Column(), padding=(0, 2), expand=True)
+    share = f"{100 * state.done // counts.total} %" if counts.total else ""
     head.add_row(
         Text(state.stage, style="bold"),
-        ProgressBar(total=max(1, counts.total), completed=state.done, width=40),
-        Text(f"{state.done}/{counts.total}"),
-        Text(_pace(state)),
+        ProgressBar(total=max(1, counts.total), completed=state.done),
+        Text(f"{state.done}/{counts.total}  {share}".rstrip()),
     )
     outcomes = Text(
         f"extracted {counts.extracted}   no face {counts.no_face}   quarantined {counts.quarantined}"
         f"   not attempted {counts.not_attempted}   faces {counts.faces}"
     )
-    parts: list[RenderableType] = [head, outcomes]
+    times = filter(None, (f"{duration(now - state.began)} elapsed", _starting(state, now), _pace(state)))
+    parts: list[RenderableType] = [Constrain(head, WIDEST), Text(", ".join(times)), outcomes]
     if state.plan is not None:
         plan = state.plan
         where = "CPU" if not plan.devices else "GPU " + ",".join(map(str, plan.devices))
         width = f"{plan.workers} worker{'s' if plan.workers != 1 else ''}"
-        parts.append(Text(f"attempt {state.attempt}: {state.extractor}, {where}, {width}", style="cyan"))
+        name = TITLES.get(state.extractor, state.extractor)
+        parts.append(Text(f"attempt {state.attempt}: {name}, {where}, {width}", style="cyan"))
+        parts += [Text(_gpu(gpu), style="cyan") for gpu in state.gpus if gpu.index in plan.devices]
     parts += [Text(display(line), style="dim", no_wrap=True, overflow="ellipsis") for line in state.lines]
     return Group(*parts)
+
+
+def _starting(state: RunState, now: float) -> str:
+    if state.stage != STARTING or state.attempt_began is None:
+        return ""
+    return f"the extractor has been starting for {duration(now - state.attempt_began)}"
+
+
+def _gpu(gpu: DeviceSample) -> str:
+    """Figures that the driver does not tell are left out."""
+    words = []
+    if gpu.used is not None and gpu.total:
+        words.append(f"VRAM {gpu.used / GIB:.1f}/{gpu.total / GIB:.1f} GiB")
+    if gpu.temperature is not None:
+        words.append(f"{gpu.temperature} °C")
+    if gpu.utilisation is not None:
+        words.append(f"{gpu.utilisation} %")
+    return f"GPU {gpu.index}: {', '.join(words) or 'no readings'}"
 
 
 def progress_text(state: RunState) -> str:

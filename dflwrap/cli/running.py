@@ -123,7 +123,6 @@ def _run(
 ) -> RunResult:
     with without_quick_edit(), make_reporter(state, stream) as reporter:
         control.answer = reporter.notice
-        reporter.notice(f"extractor: {chosen[0].info().why}")
         return run_extraction(request, chosen, reporter, control, state)
 
 

@@ -24,6 +24,8 @@ class ExtractorInfo:
     location: str
     why: str
     """Why this one was chosen, in words for the user."""
+    title: str = ""
+    """What a run opens with: "DeepFaceLab at X (from --dfl-root), TensorFlow 2.4"."""
     numbers_as_driver: bool = True
     """Device indices in its plans are NVML's. DirectML counts the adapters of all makers in an order of its own."""
 

@@ -28,7 +28,7 @@ def choose_extractors(
     if kind == "builtin":
         if not can_builtin:
             raise DflwrapError(f"The built-in extractor is not installed here: {HOW_TO_INSTALL}")
-        return (BuiltinExtractor("built-in (requested)"),)
+        return (BuiltinExtractor("requested"),)
     install = find_install(dfl_root, dfl_python, environ, cwd)
     if install is not None:
         chosen: tuple[Extractor, ...] = (DeepFaceLabExtractor(install),)
@@ -52,4 +52,4 @@ def choose_extractors(
         why = f"DeepFaceLab is in {lying}, but its Python was not found (name it with --dfl-python)"
     else:
         why = "no DeepFaceLab install was found near here"
-    return (BuiltinExtractor(f"the built-in one: {why}"),)
+    return (BuiltinExtractor(why),)

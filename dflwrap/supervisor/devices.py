@@ -11,6 +11,16 @@ from dflwrap.supervisor.request import RunRequest
 from dflwrap.telemetry.base import GpuReader
 
 
+def opening(request: RunRequest, extractor: Extractor, gpu: GpuReader) -> str:
+    """The first line of a run: which extractor, where from, and on what."""
+    count = 0
+    if "devices" in extractor.supported_fields and not request.cpu_only:
+        count = len(request.gpus) or len(gpu.describe())
+    where = "CPU" if not count else "1 GPU" if count == 1 else f"{count} GPUs"
+    info = extractor.info()
+    return f"{info.title or info.name}, {where}"
+
+
 def refuse_missing_gpus(request: RunRequest, extractor: Extractor, gpu: GpuReader) -> None:
     """Raises DflwrapError for an index asked for that no card has.
 
@@ -59,7 +69,7 @@ def device_notice(
     why = observer.why_no_gpu or "the driver shows none"
     return (
         f"No NVIDIA card can be used ({why}): everything runs on the CPU. "
-        "An AMD or Intel card is used when it is named, like --force-gpu-idxs 0."
+        "To use an AMD or Intel card: --force-gpu-idxs 0"
     )
 
 

@@ -16,7 +16,7 @@ from dflwrap.planning.decision import DiskCondition, VramCondition, Wait
 from dflwrap.planning.fit import GpuHeadroom
 from dflwrap.supervisor.process.tree import ProcessTree
 from dflwrap.supervisor.stop_request import Control
-from dflwrap.telemetry.base import GpuReader, Sample
+from dflwrap.telemetry.base import DeviceSample, GpuReader, Sample
 from dflwrap.telemetry.host import HostReader, free_space, total_space
 from dflwrap.telemetry.limits import count_since, oom_kills
 from dflwrap.telemetry.recorder import Recorder
@@ -91,6 +91,11 @@ class Observer:
             samples.append(self._samples.get_nowait())
         if samples:
             self._ledger.add_samples(self._attempt, [(s.time, s.to_dict()) for s in samples])
+
+    def gpus(self) -> tuple[DeviceSample, ...]:
+        """The latest readings of the running attempt."""
+        latest = self._recorder.latest if self._recorder is not None else None
+        return tuple(latest.devices) if latest is not None else ()
 
     def summary(self) -> TelemetrySummary | None:
         """Of the last attempt."""

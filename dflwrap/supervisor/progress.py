@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -10,9 +11,18 @@ from typing import Protocol
 from dflwrap.common.plan import Plan
 from dflwrap.ledger.records import Counts
 from dflwrap.supervisor.liveness.awake_clock import AwakeClock
+from dflwrap.telemetry.base import DeviceSample
 
 LEAST_SECONDS, LEAST_FRAMES = 10.0, 3
 """What a rate is measured over at least. The first frames tend to be reported together, long after they were done."""
+_NOISE = re.compile(
+    r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IW] |\b[IW]\d{4} \d\d:\d\d:\d{2,10}\.\d+ +\d+ "
+    r"|.{0,60}Unable to register cu|WARNING:(?:tensorflow|absl):|WARNING: All log messages before absl"
+    r"|INFO: (?:Created TensorFlow|Initialized TensorFlow)|To enable (?:the following|them in other)"
+    r"|Instructions for updating:|Skipping registering GPU devices"
+    r"|.{0,300}\b(?:Future|Deprecation|PendingDeprecation|User|Runtime)Warning:|_?np_\w+ = np\.dtype\("
+)
+"""What TensorFlow and its packages say in every run, healthy or not: informational and warning lines."""
 _BAR = re.compile(r"\s*\d{1,3}%\|")
 
 
@@ -50,22 +60,36 @@ class Pace:
         return frames / seconds if seconds >= LEAST_SECONDS and frames >= LEAST_FRAMES else None
 
 
+STARTING = "starting"
+"""The stage until the first frame of an attempt is back."""
+
+
 @dataclass(slots=True)
 class RunState:
     stage: str = "preparing"
+    began: float = field(default_factory=time.monotonic)
+    attempt_began: float | None = None
+    """Both as `time.monotonic()`."""
+    gpus: tuple[DeviceSample, ...] = ()
+    """The latest readings, of all GPUs."""
     counts: Counts = field(default_factory=lambda: Counts(0, 0, 0, 0, 0, 0, 0))
     pace: Pace = field(default_factory=Pace)
     attempt: int = 0
     plan: Plan | None = None
     extractor: str = ""
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=6))
-    """The last lines of the extractor, safe to print."""
+    """The last lines of the extractor that tell something, safe to print; its log has them all."""
 
     def add_line(self, text: str) -> None:
-        """A line of the extractor; of a progress bar only the last state stays."""
-        if self.lines and _BAR.match(text) and _BAR.match(self.lines[-1]):
-            self.lines.pop()
-        self.lines.append(text)
+        """A line of the extractor, unless it is noise; of a progress bar only the last state stays."""
+        noise = _NOISE.search(text)  # glued to a progress bar as well
+        if noise is not None:
+            text = text[: noise.start()].rstrip()
+        if _BAR.match(text):
+            for line in [line for line in self.lines if _BAR.match(line)]:
+                self.lines.remove(line)
+        if text:
+            self.lines.append(text)
 
     @property
     def done(self) -> int:

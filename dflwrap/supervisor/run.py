@@ -31,7 +31,7 @@ from dflwrap.supervisor.attempt.runner import AttemptRunner
 from dflwrap.supervisor.crosscheck.budget import CrossCheckBudget
 from dflwrap.supervisor.crosscheck.crosscheck import CrossCheck
 from dflwrap.supervisor.crosscheck.final_check import SecondLookResult, look_again, why_nobody_can
-from dflwrap.supervisor.devices import asked_plan, device_notice, refuse_missing_gpus, usable_devices
+from dflwrap.supervisor.devices import asked_plan, device_notice, opening, refuse_missing_gpus, usable_devices
 from dflwrap.supervisor.disk.folder_wait import FolderWait
 from dflwrap.supervisor.disk.storage import REMOVED_NOW, Storage
 from dflwrap.supervisor.input_notices import faceset_as_input, worth_telling
@@ -220,6 +220,7 @@ class _Run:
 
     def run(self) -> RunResult:
         refuse_missing_gpus(self._request, self._extractors[0], self._gpu)
+        self._reporter.notice(opening(self._request, self._extractors[0], self._gpu))
         check_debug_pictures(self._request)
         self._deleted = deleted_debug_pictures(self._request, self._ledger)
         promoter = Promoter(

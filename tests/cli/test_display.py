@@ -10,13 +10,15 @@ from typing import IO
 
 import pytest
 from rich.console import Console
+from snapshots import held_against
 
 from dflwrap.cli import display as module
-from dflwrap.cli.display import LiveReporter, PlainReporter, draw, make_reporter, progress_text
+from dflwrap.cli.display import GIB, LiveReporter, PlainReporter, draw, make_reporter, progress_text
 from dflwrap.common.plan import Plan
 from dflwrap.ledger.records import Counts
 from dflwrap.supervisor.liveness.awake_clock import AwakeClock
-from dflwrap.supervisor.progress import Pace, RunState
+from dflwrap.supervisor.progress import STARTING, Pace, RunState
+from dflwrap.telemetry.base import DeviceSample
 
 HOSTILE = [
     "\x1b[2J\x1b[Hcleared",
@@ -69,8 +71,8 @@ def test_the_live_display_shows_the_totals_and_the_plan() -> None:
     assert "extracting" in text and "30/40" in text
     for words in ("extracted 21", "no face 5", "quarantined 3", "not attempted 1", "faces 27"):
         assert words in text
-    assert "attempt 2: deepfacelab, GPU 0,1, 2 workers" in text
-    assert "attempt 2: builtin, CPU, 1 worker" in plain(
+    assert "attempt 2: DeepFaceLab, GPU 0,1, 2 workers" in text
+    assert "attempt 2: built-in, CPU, 1 worker" in plain(
         drawn(state(plan=Plan(workers=1), extractor="builtin"))
     ).replace("1 workers", "?")
 
@@ -125,6 +127,66 @@ def test_the_computers_sleep_does_not_count() -> None:
     night = PlayedClock().gains(1).works(10).gains(10).sleeps(8).works(8).gains(10)
     assert "1.0 frames/s, 0 min 10 s left" in progress_text(state(pace=night.pace))
     assert night.pace.seconds == 20, "8 hours are as one pause"
+
+
+GPUS = (
+    DeviceSample(0, "A", total=12 * GIB, used=5 * GIB, utilisation=98, temperature=71),
+    DeviceSample(1, "B"),
+    DeviceSample(2, "not used by this plan", total=GIB, used=GIB),
+)
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+@pytest.mark.parametrize("stage", ["starting", "extracting"])
+def test_the_live_display_as_it_was_looked_at(
+    stage: str, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = state(gpus=GPUS, pace=PlayedClock().gains(1).works(10).gains(20).pace)
+    shown.began, shown.attempt_began = 1000.0, 1030.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: 1095.0)
+    for line in SAID:
+        shown.add_line(line)
+    if stage == "starting":
+        shown.stage, shown.counts, shown.pace = STARTING, Counts(40, 0, 0, 0, 0, 40, 0), Pace()
+    text = "\n".join(line.rstrip() for line in plain(drawn(shown, columns)).splitlines()) + "\n"
+    held_against(f"live-{stage}-{columns}", text)
+    assert max(map(len, text.splitlines())) <= columns
+
+
+SAID = (
+    "2026-11-26 20:00:00.123456: I tensorflow/core/platform/cpu_feature_guard.cc:142] This binary is optimized",
+    "2026-11-26 20:00:01.123456: W tensorflow/stream_executor/dso_loader.cc:60] Could not load a library",
+    "To enable them in other operations, rebuild TensorFlow with the appropriate compiler flags.",
+    "C:\\DFL\\python\\lib\\site-packages\\x.py:516: FutureWarning: Passing (type, 1) or '1type' is deprecated",
+    '  _np_qint8 = np.dtype([("qint8", np.int8, 1)])',
+    "I0000 00:00:1700000000.000001  1234 gpu_device.cc:2022] Created device",
+    "WARNING:tensorflow:From x.py:12: y is deprecated",
+    "Running on NVIDIA GeForce RTX 3060",
+    "  2%|#         | 1/40 [00:00<00:14, 4.19it/s]INFO: Created TensorFlow Lite XNNPACK delegate for CPU.",
+    "Could not read the frame 00012.png",
+    " 75%|#######   | 30/40 [00:15<00:05, 2.00it/s]",
+    "2026-11-26 20:00:09.000001: E tensorflow/core/common_runtime/bfc_allocator.cc:1] out of memory",
+)
+
+
+def test_what_tensorflow_says_in_every_run_is_not_shown_and_what_it_complains_about_is() -> None:
+    shown = state()
+    for line in SAID:
+        shown.add_line(line)
+    assert list(shown.lines) == [SAID[7], SAID[9], SAID[10], SAID[11]]
+
+
+def test_the_start_of_an_extractor_is_a_stage_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    reporter = PlainReporter(stream)
+    shown = state(stage=STARTING, attempt_began=100.0)
+    for now in range(100, 231):
+        monkeypatch.setattr(module.time, "monotonic", lambda now=now: float(now))
+        reporter.changed(shown)
+    said = [line.split(" ", 2)[2] for line in stream.getvalue().splitlines()]
+    assert said == [
+        f"the extractor has been starting for {time}" for time in ("0 min 00 s", "1 min 00 s", "2 min 00 s")
+    ]
 
 
 def test_an_empty_run_can_be_drawn() -> None:

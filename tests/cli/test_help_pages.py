@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import typer
+from snapshots import held_against
 from support import dflwrap
 
 from dflwrap.cli.main import app
 
-SNAPSHOTS = Path(__file__).parent / "snapshots"
 PAGES = {"dflwrap": [], "extract": ["extract"], "diagnose": ["diagnose"], "rules": ["rules"]}
-
-
-def held_against(name: str, text: str) -> None:
-    """Equal to the snapshot, which a person has looked at."""
-    path = SNAPSHOTS / f"{name}.txt"
-    if os.environ.get("DFLWRAP_WRITE_SNAPSHOTS"):
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-    assert text == path.read_text(encoding="utf-8"), f"tests/cli/snapshots/{path.name}"
 
 
 @pytest.mark.parametrize("columns", [80, 40])

@@ -58,7 +58,7 @@ def test_a_windows_build_is_found_from_its_folder(build: Path, tmp_path: Path) -
     assert found.python == build / "_internal" / "python-3.6.8" / "python.exe"
     assert found.layout == "windows-build"
     assert found.facts["python"] == "3.6.8"
-    assert str(build) in found.why
+    assert found.title == f"DeepFaceLab at {build / '_internal' / 'DeepFaceLab'} (from --dfl-root)"
 
 
 @pytest.mark.parametrize("package", ["tensorflow_gpu-2.4.0", "tensorflow_directml-1.15.5"])

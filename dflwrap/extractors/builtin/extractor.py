@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 from dflwrap import __version__
@@ -11,6 +12,8 @@ from dflwrap.common.plan import AttemptSpec
 from dflwrap.extractors.base import ConsoleReader, Extractor, ExtractorInfo, Launch
 from dflwrap.extractors.builtin.engine import engine_version
 from dflwrap.extractors.deepfacelab.console import DflConsole
+
+_RELEASE = re.compile(r"(\d+\.\d+)\.\S+")
 
 
 class BuiltinExtractor(Extractor):
@@ -25,8 +28,14 @@ class BuiltinExtractor(Extractor):
         self._why = why
 
     def info(self) -> ExtractorInfo:
+        engine = engine_version()
         return ExtractorInfo(
-            "builtin", f"{__version__}, {engine_version()}", sys.executable, __file__, self._why
+            "builtin",
+            f"{__version__}, {engine}",
+            sys.executable,
+            __file__,
+            self._why,
+            f"built-in ({self._why}), " + _RELEASE.sub(r"\1", engine),
         )
 
     def launch(self, spec: AttemptSpec, *, black_box: bool = False) -> Launch:

@@ -48,6 +48,7 @@ class DeepFaceLabExtractor(Extractor):
             str(install.python),
             str(install.main.parent),
             install.why,
+            install.title,
             numbers_as_driver="tensorflow-directml" not in install.facts,
         )
 

@@ -22,6 +22,12 @@ from dflwrap.extractors.deepfacelab.scripts_reading import read_env_sh
 
 Layout = Literal["windows-build", "linux-scripts", "plain"]
 VARIABLES = ("DFL_SRC", "DFL_ROOT", "DFL_MAIN")
+_ENGINES = {
+    "tensorflow-directml": "TensorFlow-DirectML",
+    "tensorflow-gpu": "TensorFlow",
+    "tensorflow": "TensorFlow",
+    "torch": "PyTorch",
+}
 LEVELS_UP = 3
 """From `DFL/workspace/data_src` the install is three folders up, at most."""
 
@@ -44,6 +50,16 @@ class DflInstall:
     def version(self) -> str:
         commit = self.facts.get("commit")
         return self.facts.get("fork", "DeepFaceLab") + (f" {commit}" if commit else "")
+
+    @property
+    def title(self) -> str:
+        """For the user: what, where, why this one, on which TensorFlow (its version as far as the second number)."""
+        words = f"{self.facts.get('fork', 'DeepFaceLab')} at {self.main.parent} ({self.why})"
+        for package, name in _ENGINES.items():
+            if package in self.facts:
+                release = ".".join(self.facts[package].split(".")[:2])
+                return f"{words}, {name} {release}"
+        return words
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +85,14 @@ def find_install(
         found = next(_under(root, environ), None)
         if found is None:
             raise DflwrapError(_not_dfl("--dfl-root", root))
-        return _complete(found, dfl_python, environ, f"named with --dfl-root {root}")
+        return _complete(found, dfl_python, environ, "from --dfl-root")
     for name in VARIABLES:
         value = environ.get(name, "").strip().strip('"')
         if value:
             root = (cwd or Path()) / Path(value).expanduser()
             found = next(_under(root, environ), None)
             if found is not None:
-                return _complete(found, dfl_python, environ, f"the variable {name} names {root}")
+                return _complete(found, dfl_python, environ, f"from the variable {name}")
     return _near(cwd, dfl_python, environ)
 
 

@@ -33,7 +33,7 @@ from dflwrap.supervisor.liveness.start_times import LearnedStartTimes
 from dflwrap.supervisor.observer import Observer
 from dflwrap.supervisor.process.streams import Line
 from dflwrap.supervisor.process.tree import ProcessTree
-from dflwrap.supervisor.progress import Reporter, RunState
+from dflwrap.supervisor.progress import STARTING, Reporter, RunState
 from dflwrap.supervisor.run_folder import RunFolder, clear_attempt
 from dflwrap.supervisor.stop_request import Control
 
@@ -117,7 +117,7 @@ class AttemptRunner:
         name = extractor.info().name
         self.ledger.begin_attempt(number, name, plan.to_dict(), reason, len(batch.frames))
         self.state.attempt, self.state.plan, self.state.extractor = number, plan, name
-        self.state.stage = "repairing" if alone else "extracting"
+        self.state.stage, self.state.attempt_began = STARTING, time.monotonic()
         self.refresh()
         self.crosscheck.begin(extractor, plan, number, black_box=black_box)
         watch = Watch(
@@ -266,6 +266,9 @@ class AttemptRunner:
         """About once a second."""
         self.state.pace.look()
         self.observer.watch(tree)
+        self.state.gpus = self.observer.gpus()
+        if self.state.stage == STARTING:
+            self.reporter.changed(self.state)
         if collector.waiting:
             self._take(collector, reencoder, ())
 
@@ -285,14 +288,14 @@ class AttemptRunner:
                 status = event.data.get("exit_status")
                 self.reporter.notice(f"worker {event.worker} was lost{frame} (exit status {status})")
                 if event.data.get("given_up") is True:
-                    words = f"everything fails on {display(event.worker or '')} while others work"
-                    self.note(
-                        collector.attempt, f"attempt {collector.attempt}: {words}: it gets no more frames"
-                    )
+                    words = f"{display(event.worker or '')} fails every frame; disabled for this attempt"
+                    self.note(collector.attempt, f"attempt {collector.attempt}: {words}")
             elif event.kind is EventKind.REPAIR_WANTED and event.frame:
                 self._reencode(collector.attempt, reencoder, event.frame)
             elif event.kind in (EventKind.FRAME_DONE, EventKind.FRAME_FAILED) and event.frame:
                 reencoder.settled(event.frame)
+        if any(event.kind in (EventKind.FRAME_DONE, EventKind.FRAME_FAILED) for event in events):
+            self.state.stage = "extracting"
         if gained:
             self.state.pace.gained(gained)
             self.observer.steady()
