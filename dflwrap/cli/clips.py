@@ -74,7 +74,7 @@ def _folder(dropped: Sequence[Path], dfl_root: Path | None) -> Path:
         return _frames_of(path.absolute(), dfl_root)
     if path.suffix.lower() in (".log", ".txt"):
         raise DflwrapError(f'{path.name} is a log. To have it explained: dflwrap diagnose "{path}"')
-    return path.parent
+    raise DflwrapError(f"{path.name} is a file. Give the folder with the frames, or a video.")
 
 
 def _frames_of(video: Path, dfl_root: Path | None) -> Path:

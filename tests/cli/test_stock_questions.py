@@ -88,6 +88,7 @@ def test_unattended_nothing_is_asked(tmp_path: Path, clean_frames: Path) -> None
     ("name", "words"),
     [
         ("log.txt", "dflwrap diagnose"),
+        ("notes.pdf", "is a file"),
         ("gone", "There is no folder"),
     ],
 )
@@ -134,3 +135,11 @@ def test_what_is_no_video_ends_with_what_prepare_says(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"no video")
     done = dflwrap("extract", tmp_path / "clip.mp4", "--extractor", "builtin")
     assert done.code == 2 and "clip.mp4" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_cmd_cut_from_a_dropped_path_is_whole_again(tmp_path: Path) -> None:
+    log = tmp_path / "a&b.log"
+    log.write_bytes((Path(__file__).parents[2] / "sample_logs" / "no-avx.log").read_bytes())
+    env = {"DFLWRAP_STARTED_AS": f"cmd.exe /c ??D:\\diagnose last run (dflwrap).bat? {log}?"}
+    done = dflwrap("scripts", "last-run", tmp_path / "a", env=env)
+    assert done.code == 1 and "a&b.log" in done.stdout, done.stderr

@@ -79,10 +79,13 @@ def last_run(
     dfl_root: Annotated[Path | None, typer.Option(help="Folder of the DeepFaceLab install.")] = None,
 ) -> None:
     """`dflwrap diagnose` of the run in this workspace that was touched last; its exit codes."""
+    from dflwrap.cli.clips import STARTED_AS, cut_by_cmd
     from dflwrap.cli.diagnosing import diagnose_logs
     from dflwrap.launchers.workspace import CLIPS, workspace_of
 
-    if not logs:
+    if logs:
+        logs = [str(path) for path in cut_by_cmd(os.environ.get(STARTED_AS, ""))] or logs
+    else:
         workspace = workspace_of(_install(dfl_root, None), os.environ)
         runs = [workspace / clip / "aligned_dflwrap" / "attempts" for clip in CLIPS]
         tried = [path for run in runs if run.is_dir() for path in run.iterdir() if path.is_dir()]
