@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +30,8 @@ CROWD = 4
 """Faces from which more are looked for."""
 _NARROWEST = 13
 """Widths of a view in which the full-range network finds a face."""
+_LARGE = 0.2
+"""Width in longer sides of the frame from which a face may be cut by a view's edge: it is looked for in the whole."""
 _SAME_FACE_IOU = 0.4
 
 
@@ -86,9 +89,10 @@ class FaceFinder:
         """The known faces and those found in `views`; near: the whole frame is looked at for large ones too."""
         reduced = Reduced(frame, min(view.width for view in views))
         height, width = frame.shape[:2]
-        found = self._near.look(reduced, View(0, 0, width, height, turns)) if near else []
-        for view in views:
-            found += self._far.look(reduced, replace(view, turns=turns))
+        found = [seen for view in views for seen in self._far.look(reduced, replace(view, turns=turns))]
+        largest = max((seen.box[2] - seen.box[0] for seen in found), default=math.inf)
+        if near and largest > _LARGE * max(width, height):
+            found += self._near.look(reduced, View(0, 0, width, height, turns))
         # Seen turned, blurred shoulders agree with a mesh: there only presence counts.
         return self._meshed(frame, best_of_overlapping(found), known, faint=turns == 0)
 
