@@ -13,6 +13,7 @@ from dflwrap.cli.display import duration
 from dflwrap.common.text import display
 from dflwrap.report.summary import NOT_REACHED
 from dflwrap.supervisor.manual import debug_folder
+from dflwrap.supervisor.no_face_reasons import in_words
 from dflwrap.supervisor.reconcile.hostile import sentence
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run import RunResult, run_folder_of
@@ -41,6 +42,9 @@ def print_summary(result: RunResult, request: RunRequest, stream: IO[str]) -> No
         table.add_row("removed (not counted)", str(frames["removed"]))
     table.add_row("faces", str(result.report["faces"]))
     console.print(table)
+    reasons = result.report["no_face_reasons"]
+    if frames["no_face"] and isinstance(reasons, dict):
+        console.print(Text(in_words(reasons)))
     by_extractor = result.report["extracted_by"]
     if len(by_extractor) > 1:
         shares = (f"{len(names)} frames by {name}" for name, names in by_extractor.items())

@@ -58,6 +58,7 @@ def build_report(
         "faces_missing": [display(face.name) for face in ledger.faces() if face.missing],
         "extracted_by": _extracted_by(ledger),
         "no_face": [row.name for row in ledger.frames("outcome = 'no_face'")],
+        "no_face_reasons": ledger.get("no_face_reasons"),
         "quarantined": [_attention(row) for row in ledger.frames("outcome = 'quarantined'")],
         "not_attempted": [
             *(_attention(row) for row in ledger.not_attempted()),

@@ -24,6 +24,7 @@ from dflwrap.planning.decision import Stop
 from dflwrap.planning.fit import cpu_plan
 from dflwrap.planning.inputs import RunContext
 from dflwrap.planning.learning import Learner
+from dflwrap.planning.paces import PaceStore
 from dflwrap.planning.store import PeakStore
 from dflwrap.report.quarantine import lay_out
 from dflwrap.report.report_file import ReportFile, say_stopped
@@ -38,8 +39,10 @@ from dflwrap.supervisor.input_notices import faceset_as_input, worth_telling
 from dflwrap.supervisor.intake import Intake, take_in
 from dflwrap.supervisor.loop import Ended, Loop
 from dflwrap.supervisor.manual import check_debug_pictures, deleted_debug_pictures, left_for_a_person
+from dflwrap.supervisor.no_face_reasons import look_for_reasons
 from dflwrap.supervisor.observer import Observer
 from dflwrap.supervisor.progress import Reporter, RunState
+from dflwrap.supervisor.quick_findings import quick_findings
 from dflwrap.supervisor.reconcile.end import folder_id, look_at_end, open_lost
 from dflwrap.supervisor.reconcile.hostile import look_again_at_hostile_faces
 from dflwrap.supervisor.reconcile.start import Begun, begin
@@ -248,6 +251,8 @@ class _Run:
         for notice in (faceset_as_input(source, intake.inventory), *intake.notices):
             if notice is not None:
                 self._reporter.notice(notice)
+        for notice in quick_findings(source, intake.inventory):
+            self._reporter.notice(notice)
         for item in self._report.ignored:
             self._reporter.notice(f"{item['name']}: not a frame: {item['reason']}")
         self._state.counts = self._ledger.counts()
@@ -263,6 +268,8 @@ class _Run:
                 ended = self._second_look(loop)
             if ended == Ended():
                 ended = self._hold_against_disk(loop)
+            if ended == Ended():
+                self._learn_from_the_end()
             return self._end(ended)
         except NeedsUserError as error:
             try:
@@ -326,6 +333,16 @@ class _Run:
         for notice in now.notices:
             self._say(notice)
         return Ended()
+
+    def _learn_from_the_end(self) -> None:
+        """Why frames have no face, for the report; and how fast it went, for a forecast."""
+        pace, rate, plan = self._state.pace, self._state.pace.rate(), self._state.plan
+        look_for_reasons(self._ledger, self._request.input_dir, pace.seconds, lambda: self._control.stopping)
+        if rate is not None and plan is not None:
+            counts, sides = self._ledger.counts(), self._ledger.longest_sides().values()
+            device = ", ".join(f"GPU {index}" for index in plan.devices) or "the CPU"
+            done = counts.extracted + counts.no_face
+            PaceStore().remember(self._state.extractor, device, max(sides, default=0), rate, done)
 
     def _say(self, sentence: str) -> None:
         """Journal it, and tell the user."""
