@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -137,3 +138,24 @@ def readme_block(title: str, number: int) -> list[str]:
     text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     section = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     return section.split("```")[2 * number + 1].strip().splitlines()
+
+
+def find_python(version: str) -> str | None:
+    """A Python that starts: DFLWRAP_TEST_PYTHON36 (that one), python3.X on PATH, or one of pyenv's."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    installed = (str(path) for path in sorted(pyenv.glob(f"{version}.*/bin/python")))
+    named = os.environ.get(f"DFLWRAP_TEST_PYTHON{version.replace('.', '')}")
+    for name in (named, f"python{version}", *installed):
+        path = shutil.which(name) if name else None
+        if path is None:
+            continue
+        asked = subprocess.run(
+            [path, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True
+        )
+        if asked.returncode == 0:
+            return asked.stdout.strip()
+    return None
+
+
+PYTHON36 = find_python("3.6")
+"""DeepFaceLab's."""

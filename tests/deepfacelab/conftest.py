@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import struct
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import until
+from support import PYTHON36, until
 
 import dflwrap.extractors.deepfacelab
 
@@ -37,25 +36,6 @@ def png(width: int = 640, height: int = 360) -> bytes:
     pixels = zlib.compress(b"".join(b"\0" + b"\x80" * width for _ in range(height)))
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-
-
-def find_python36() -> str | None:
-    """A Python 3.6 that starts: DFLWRAP_TEST_PYTHON36, python3.6 on PATH, or one of pyenv's."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    installed = (str(path) for path in sorted(pyenv.glob("3.6.*/bin/python")))
-    for name in (os.environ.get("DFLWRAP_TEST_PYTHON36"), "python3.6", *installed):
-        path = shutil.which(name) if name else None
-        if path is None:
-            continue
-        asked = subprocess.run(
-            [path, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True
-        )
-        if asked.returncode == 0:
-            return asked.stdout.strip()
-    return None
-
-
-PYTHON36 = find_python36()
 
 
 @pytest.fixture

@@ -76,3 +76,14 @@ def test_a_missing_main_says_how_to_use_it(double: Double) -> None:
     ran = double.run({})
     assert ran.code == 2
     assert ran.text.startswith("usage: start.py") and "Traceback" not in ran.text
+
+
+def test_deepfacelab_sees_no_module_of_the_agents_own(double: Double, each_python: str) -> None:
+    """`import settings` in a fork means its own file."""
+    root = double.folder / "fork"
+    root.mkdir()
+    (root / "main.py").write_text("import sys\nprint(*sys.path, sep='\\n')\n")
+    double.root, double.python = root, each_python
+    shown = double.run({}).text.splitlines()
+    assert shown[0] == str(root)
+    assert str(AGENT.parent) not in shown

@@ -116,6 +116,14 @@ def test_a_worker_that_is_renewed_for_a_late_frame_may_be_sick_itself(double: Do
     assert len(ran.of("frame_done")) == 10
 
 
+def test_what_a_worker_failed_on_before_it_died_is_tried_by_another(double: Double) -> None:
+    """It may have been unhealthy by then; the frame is only blamed for what it does alone."""
+    faults = {"00002.png": {"fault": "raise", "times": 1}, "00003.png": {"fault": "kill", "times": 1}}
+    ran = double.run(faults)
+    assert sorted(ran.frames("frame_done")) == ALL
+    assert not ran.of("frame_failed")
+
+
 def test_an_ill_card_beside_a_well_one_eats_no_frames(double: Double) -> None:
     """Failing is fast: it would have most of them. Its worker is ended, and the other does them all."""
     double.add(60)

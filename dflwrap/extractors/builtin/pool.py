@@ -1,10 +1,8 @@
 """The host: hands frames to worker processes one at a time, and loses none of them.
 
-What it covers: a worker that dies is noticed at once (its process handle is waited for beside its
-pipe), its frame is retried alone in a fresh worker, and fails if that dies too; a worker that
-raises three times in a row is replaced, as an unhealthy process is more likely than three bad frames, and what it
-failed is retried by another. Failures are therefore held back until the worker has had a success.
-What it does not: a worker that hangs. How long is too long is for the supervisor to say.
+A worker that dies is noticed at once (its process handle is waited for beside its pipe). Which frame comes next, what
+is retried, and whose fault a failure is, decides `frame_queue`.
+What it does not cover: a worker that hangs. How long is too long is for the supervisor to say.
 """
 
 from __future__ import annotations
@@ -15,8 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from dataclasses import dataclass
 from itertools import count
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -33,24 +30,17 @@ from dflwrap.extractors.builtin.settings import (
     StartFailed,
     WorkerSettings,
 )
-from dflwrap.extractors.builtin.work import Work
 from dflwrap.extractors.builtin.worker import run_worker
+from dflwrap.extractors.frame_queue import FREE, STARTING, Failure, FrameQueue, GivenUp, Slot, Worker
 
 if TYPE_CHECKING:
     from multiprocessing.connection import _ConnectionBase  # what is common to the pipes of both systems
 
-MAX_LOSSES_IN_A_ROW = 20
-"""Workers lost with no frame done in between before the host gives up: ten frames that each took two."""
-MAX_LOSSES_AT_FIRST = 8
-"""The same where no frame has been done yet: four frames, as many as the agent lets DeepFaceLab lose. Each costs the
-start of a worker."""
+DEATHS_IN_ROW = 20
+"""Workers lost with no frame done in between before the host gives up: ten frames that each took two. Before any frame
+was done it is the queue's own, smaller limit."""
 MAX_STARTS_LOST = 3
 """Workers lost in a row before any of them was ready."""
-SICK_AFTER = 3
-"""Exceptions in a row after which a worker is replaced."""
-MAX_SICK_IN_A_ROW = 8
-"""Workers replaced so with no frame done in between before the host gives up: 24 failures, as many as the agent lets
-DeepFaceLab have."""
 MOST_ON_WINDOWS = 30
 """Workers of one host there: it waits for two handles of each, and Windows for no more than 63 (cpython#94242)."""
 STOP_BOUND = 15.0
@@ -65,23 +55,14 @@ class ExtractionFailedError(Exception):
     """No worker can be kept alive; the text says why."""
 
 
-class _State(Enum):
-    STARTING = auto()
-    IDLE = auto()
-    BUSY = auto()
+class _Process(Worker):
+    """A worker of the queue with its process, and our end of its pipe."""
 
-
-@dataclass(slots=True)
-class _Worker:
-    label: str
-    process: BaseProcess
-    connection: _ConnectionBase[Any, Any]
-    replaces: bool
-    state: _State = _State.STARTING
-    frame: str | None = None
-    fresh: bool = True
-    held: list[FrameFailed] = field(default_factory=list)
-    """Exceptions since its last success, not yet reported."""
+    def __init__(
+        self, slot: Slot, process: BaseProcess, connection: _ConnectionBase[Any, Any], replaces: bool
+    ) -> None:
+        super().__init__(slot)
+        self.process, self.connection, self.replaces = process, connection, replaces
 
 
 @dataclass(slots=True)
@@ -93,13 +74,6 @@ class Totals:
     failed: int = 0
     faces: int = 0
     stopped: bool = False
-
-
-@dataclass(slots=True)
-class _Losses:
-    in_a_row: int = 0
-    starts: int = 0
-    unhealthy: int = 0
 
 
 def _most_workers() -> int:
@@ -118,7 +92,7 @@ class Host:
         console: Console,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._work = Work(frames)
+        self._queue = FrameQueue[_Process](list(frames), suspects_alone=True, deaths_in_row=DEATHS_IN_ROW)
         self._settings = settings
         self._count = max(1, min(workers, len(frames), _most_workers()))
         self._events = events
@@ -127,89 +101,106 @@ class Host:
             console.line(f"{self._count} workers, not {workers}: one process of Windows cannot wait for more")
         self._should_stop = should_stop
         self._context = multiprocessing.get_context("spawn")
-        self._workers: list[_Worker] = []
-        self._losses = _Losses()
+        self._slots = [Slot(f"CPU{index}") for index in range(self._count)]
+        self._workers: list[_Process] = []
+        self._starts_lost = 0
         self.totals = Totals(len(frames))
 
     def run(self) -> Totals:
         """Until every frame has its result, or a stop. Raises `ExtractionFailedError`."""
         try:
-            for index in range(self._count):
-                self._start(f"CPU{index}", replaces=False)
-            while self._open_frames() and not self._should_stop():
-                self._hand_out()
-                self._attend(_TICK)
-                if not self._open_frames():
-                    for worker in list(self._workers):
-                        self._settle_held(worker)
-            if self._open_frames() or any(worker.held for worker in self._workers):
-                self.totals.stopped = True
-                self._finish_in_flight()
+            for slot in self._slots:
+                self._start(slot, replaces=False)
+            self._work_off()
+        except GivenUp as error:
+            what = "frame after frame has failed, none was extracted in between"
+            raise ExtractionFailedError(f"{what}: {error.report.error}") from None
         finally:
+            self._report_failures()
             self._close()
         return self.totals
 
+    def _work_off(self) -> None:
+        while self._open_frames() and not self._should_stop():
+            self._hand_out()
+            self._attend(_TICK)
+            self._replace_unhealthy()
+            if not self._open_frames():
+                self._queue.finish()
+                self._replace_unhealthy()
+            self._report_failures()
+        if self._open_frames() or any(worker.held for worker in self._workers):
+            self.totals.stopped = True
+            self._finish_in_flight()
+
     def _open_frames(self) -> bool:
-        return self._work.left or any(w.state is _State.BUSY for w in self._workers)
+        return self._queue.left or self._queue.busy
 
     # --- workers come and go
 
-    def _start(self, label: str, replaces: bool) -> None:
+    def _start(self, slot: Slot, replaces: bool) -> None:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
-            target=run_worker, args=(theirs, self._settings), name=label, daemon=True
+            target=run_worker, args=(theirs, self._settings), name=slot.label, daemon=True
         )
         process.start()
         theirs.close()
-        self._workers.append(_Worker(label, process, ours, replaces))
-        self._events.write(EventKind.WORKER_STARTING, label, pid=process.pid)
+        worker = _Process(slot, process, ours, replaces)
+        self._workers.append(worker)
+        self._queue.add(worker)
+        self._events.write(EventKind.WORKER_STARTING, slot.label, pid=process.pid)
 
-    def _replace(self, worker: _Worker) -> None:
+    def _restart(self, slot: Slot) -> None:
+        """Where frames are left for it."""
+        if self._queue.left and not self._should_stop() and not slot.disabled:
+            self._start(slot, replaces=True)
+
+    def _replace(self, worker: _Process) -> None:
+        self._queue.retire(worker)
+        self._end(worker)
+        self._restart(worker.slot)
+
+    def _end(self, worker: _Process) -> None:
+        """Of a dead one: collect it."""
         self._workers.remove(worker)
         worker.connection.close()
         worker.process.join(_JOIN_BOUND)
         if worker.process.exitcode is None:
             worker.process.kill()
             worker.process.join(_JOIN_BOUND)
+        self._remove_partial(worker)
+
+    def _replace_unhealthy(self) -> None:
+        for worker in self._queue.take_unhealthy():
+            self._replace(worker)
+
+    def _remove_partial(self, worker: _Process) -> None:
         with suppress(OSError):
             Path(self._settings.output_dir, f"{PARTIAL_PREFIX}{worker.process.pid}").unlink(missing_ok=True)
-        if self._work.left and not self._should_stop():
-            self._start(worker.label, replaces=True)
 
-    def _lost(self, worker: _Worker) -> None:
+    def _lost(self, worker: _Process) -> None:
         worker.process.join(_JOIN_BOUND)
-        frame, starting = worker.frame, worker.state is _State.STARTING
+        frame, starting = worker.frame, worker.state == STARTING
         status = worker.process.exitcode
         phase = "startup" if starting else "frame" if frame is not None else "idle"
+        label = worker.slot.label
         self._events.write(
-            EventKind.WORKER_LOST,
-            worker.label,
-            frame,
-            pid=worker.process.pid,
-            exit_status=status,
-            phase=phase,
+            EventKind.WORKER_LOST, label, frame, pid=worker.process.pid, exit_status=status, phase=phase
         )
-        self._console.error(f"{worker.label} died (exit status {status})" + (f" on {frame}" if frame else ""))
-        self._losses.in_a_row += 1
-        self._losses.starts = self._losses.starts + 1 if starting else 0
-        if frame is not None:
-            self._judge_lost_frame(worker, frame, status)
-        self._second_chances(worker)
-        most = MAX_LOSSES_IN_A_ROW if self.totals.done else MAX_LOSSES_AT_FIRST
-        if self._losses.starts >= MAX_STARTS_LOST or self._losses.in_a_row >= most:
-            raise ExtractionFailedError(
-                f"{self._losses.in_a_row} workers died in a row (last exit status {status})"
-            )
-        self._replace(worker)
-
-    def _judge_lost_frame(self, worker: _Worker, frame: str, status: int | None) -> None:
-        if self._work.died_on(frame):
-            return
-        self._remove_faces(frame)
+        self._console.error(f"{label} died (exit status {status})" + (f" on {frame}" if frame else ""))
+        self._end(worker)
+        self._starts_lost = self._starts_lost + 1 if starting else 0
+        many = self._starts_lost if self._starts_lost >= MAX_STARTS_LOST else 0
         error = f"the worker died twice on this frame (exit status {status})"
-        failure = FrameFailed(frame, error, "", "worker_lost")
-        self._say_failed(failure)
-        self._failed(worker, failure)
+        try:
+            self._queue.lost(worker, FrameFailed(frame or "", error, "", "worker_lost"))
+        except GivenUp as given_up:
+            if given_up.report is not None:
+                raise
+            many = given_up.deaths
+        if many:
+            raise ExtractionFailedError(f"{many} workers died in a row (last exit status {status})")
+        self._restart(worker.slot)
 
     def _remove_faces(self, frame: str) -> None:
         """What a worker wrote of a frame before it died: the frame has failed, so it has no faces."""
@@ -223,32 +214,18 @@ class Host:
     # --- frames out
 
     def _hand_out(self) -> None:
-        """Give idle workers frames. A suspect gets a fresh worker, and nobody beside it."""
-        idle = [worker for worker in self._workers if worker.state is _State.IDLE]
-        busy = [worker for worker in self._workers if worker.state is _State.BUSY]
-        if any(self._work.is_suspect(worker.frame) for worker in busy):
-            return
-        if self._work.has_suspects:
-            fresh = next((worker for worker in idle if worker.fresh), None)
-            if fresh is not None:
-                if not busy:
-                    self._give(fresh, self._work.suspect())
-                return
-        for worker in sorted(idle, key=lambda one: not one.fresh):
-            frame = self._work.next_for(worker.fresh)
+        if not self._workers:  # the last one died when nothing was left for another
+            self._start(next(slot for slot in self._slots if not slot.disabled), replaces=True)
+        for worker in sorted(self._workers, key=lambda one: not one.fresh):
+            frame = self._queue.next_for(worker)
             if frame is not None:
                 self._give(worker, frame)
-        starting = any(worker.state is _State.STARTING for worker in self._workers)
-        if self._work.wants_fresh_worker and not starting:
-            used = next((worker for worker in self._workers if worker.state is _State.IDLE), None)
-            if used is not None:
-                self._settle_held(used)
-                if used in self._workers:
-                    self._replace(used)
+        used = self._queue.to_renew()
+        if used is not None:
+            self._replace(used)
 
-    def _give(self, worker: _Worker, frame: str) -> None:
-        worker.state, worker.frame, worker.fresh = _State.BUSY, frame, False
-        self._events.write(EventKind.FRAME_STARTED, worker.label, frame)
+    def _give(self, worker: _Process, frame: str) -> None:
+        self._events.write(EventKind.FRAME_STARTED, worker.slot.label, frame)
         # A worker that died just now breaks the pipe; `_attend` finds it by its handle.
         with suppress(OSError):
             worker.connection.send(frame)
@@ -264,7 +241,7 @@ class Host:
             if worker.connection in ready or worker.process.exitcode is not None:
                 self._read(worker)
 
-    def _read(self, worker: _Worker) -> None:
+    def _read(self, worker: _Process) -> None:
         # The exit status is read first: what the worker said before its end still counts.
         dead = worker.process.exitcode is not None
         try:
@@ -275,7 +252,7 @@ class Host:
         if dead and worker in self._workers:
             self._lost(worker)
 
-    def _on_message(self, worker: _Worker, message: object) -> None:
+    def _on_message(self, worker: _Process, message: object) -> None:
         match message:
             case Ready():
                 self._ready(worker)
@@ -285,38 +262,28 @@ class Host:
             case FrameDone():
                 self._done(worker, message)
             case FrameFailed():
-                self._free(worker)
                 self._say_failed(message)
-                if message.kind != "exception":
-                    self._failed(worker, message)
-                    return
-                worker.held.append(message)
-                if len(worker.held) >= SICK_AFTER:
-                    self._unhealthy(worker)
+                self._queue.failed(worker, message, its_own=message.kind != "exception")
 
-    def _ready(self, worker: _Worker) -> None:
-        worker.state = _State.IDLE
-        self._losses.starts = 0
+    def _ready(self, worker: _Process) -> None:
+        self._queue.ready(worker)
+        self._starts_lost = 0
+        label, pid = worker.slot.label, worker.process.pid
         if worker.replaces:
-            self._events.write(EventKind.WORKER_REPLACED, worker.label, pid=worker.process.pid)
+            self._events.write(EventKind.WORKER_REPLACED, label, pid=pid)
         else:
-            self._events.write(EventKind.WORKER_STARTED, worker.label, pid=worker.process.pid, device="CPU")
-        self._console.line(f"Running on {worker.label}")
+            self._events.write(EventKind.WORKER_STARTED, label, pid=pid, device="CPU")
+        self._console.line(f"Running on {label}")
         self._console.bar(self.totals.done + self.totals.failed, self.totals.total)
 
-    def _free(self, worker: _Worker) -> None:
-        worker.state, worker.frame = _State.IDLE, None
-
-    def _done(self, worker: _Worker, result: FrameDone) -> None:
-        self._free(worker)
-        self._report_held(worker)
-        self._work.succeeded()
-        self._losses.in_a_row = self._losses.unhealthy = 0
+    def _done(self, worker: _Process, result: FrameDone) -> None:
+        self._queue.done(worker)
+        self._report_failures()
         self.totals.done += 1
         self.totals.faces += len(result.faces)
         self._events.write(
             EventKind.FRAME_DONE,
-            worker.label,
+            worker.slot.label,
             result.frame,
             faces=list(result.faces),
             rects=[list(rect) for rect in result.rects],
@@ -325,31 +292,12 @@ class Host:
         )
         self._progress()
 
-    def _unhealthy(self, worker: _Worker) -> None:
-        """It failed in a row: what it failed may be another's, and so may the rest of the run."""
-        self._losses.unhealthy += 1
-        if self._losses.unhealthy >= MAX_SICK_IN_A_ROW:
-            error = f"frame after frame has failed, none was extracted in between: {worker.held[-1].error}"
-            raise ExtractionFailedError(error)
-        self._second_chances(worker)
-        self._replace(worker)
-
-    def _second_chances(self, worker: _Worker) -> None:
-        stand = self._work.failed_in_row([failure.frame for failure in worker.held]) if worker.held else set()
-        worker.held = [failure for failure in worker.held if failure.frame in stand]
-        self._report_held(worker)
-
-    def _settle_held(self, worker: _Worker) -> None:
-        """Nothing will show whether it is unhealthy: one failure is its frame's, for several it is unclear."""
-        if len(worker.held) > 1:
-            self._unhealthy(worker)
-        else:
-            self._report_held(worker)
-
-    def _report_held(self, worker: _Worker) -> None:
-        held, worker.held = worker.held, []
-        for failure in held:
-            self._failed(worker, failure)
+    def _report_failures(self) -> None:
+        for failure in self._queue.take_settled():
+            if failure.died:
+                self._remove_faces(failure.frame)
+                self._say_failed(failure.report)
+            self._failed(failure)
 
     def _say_failed(self, result: FrameFailed) -> None:
         if result.kind == "unreadable":
@@ -358,12 +306,13 @@ class Host:
         else:
             self._console.error(f"Error while processing data: {result.traceback or result.error}")
 
-    def _failed(self, worker: _Worker, result: FrameFailed) -> None:
+    def _failed(self, failure: Failure) -> None:
         self.totals.failed += 1
+        result: FrameFailed = failure.report
         self._events.write(
             EventKind.FRAME_FAILED,
-            worker.label,
-            result.frame,
+            failure.slot.label,
+            failure.frame,
             error=result.error,
             traceback=result.traceback,
             kind=result.kind,
@@ -379,18 +328,17 @@ class Host:
 
     def _finish_in_flight(self) -> None:
         """After a stop: nothing new is handed out, what is in work gets `STOP_BOUND` seconds."""
-        self._work.drop()
+        self._queue.stopping = True
         deadline = time.monotonic() + STOP_BOUND
-        while any(w.state is _State.BUSY for w in self._workers) and time.monotonic() < deadline:
-            with suppress(ExtractionFailedError):
+        while self._queue.busy and time.monotonic() < deadline:
+            with suppress(ExtractionFailedError, GivenUp):
                 self._attend(_TICK)
-            self._work.drop()
 
     def _close(self) -> None:
         """Close the pipes, which ends the workers; kill those that do not end, or have not begun."""
         for worker in self._workers:
             worker.connection.close()
-            if worker.state is not _State.IDLE:
+            if worker.state != FREE:
                 worker.process.kill()
         deadline = time.monotonic() + _JOIN_BOUND
         for worker in self._workers:
@@ -398,8 +346,5 @@ class Host:
             if worker.process.exitcode is None:
                 worker.process.kill()
                 worker.process.join(_JOIN_BOUND)
-            with suppress(OSError):
-                Path(self._settings.output_dir, f"{PARTIAL_PREFIX}{worker.process.pid}").unlink(
-                    missing_ok=True
-                )
+            self._remove_partial(worker)
         self._workers.clear()

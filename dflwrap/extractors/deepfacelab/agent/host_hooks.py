@@ -38,7 +38,7 @@ class Host:
         if self.phase == "end":
             return
         if self.pool is not None and self.signals == 1:
-            self.pool.stopping = True
+            self.pool.stop()
             return
         device_listing.kill_children()
         if self.signals == 1:
@@ -146,14 +146,14 @@ def run_main(argv):
         sys.stderr.write("usage: start.py <path of DeepFaceLab's main.py> extract ...\n")
         return 2
     host = Host()
-    os_process.die_with_parent(host.settings.parent)
+    os_process.die_with_parent(0)
     os.environ[HOST_PID_ENV] = str(os.getpid())
     for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), host.on_signal)
     main_path = os.path.abspath(argv[0])
     sys.argv = [main_path] + argv[1:]
-    own_folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    own_folder = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [path for path in sys.path if os.path.abspath(path) != own_folder]
     sys.path.insert(0, os.path.dirname(main_path))
     if "--cpu-only" in argv:

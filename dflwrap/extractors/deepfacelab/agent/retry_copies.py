@@ -18,23 +18,14 @@ LOOK_EVERY = 0.2
 """Seconds between two looks into the folder: it may lie on a network drive."""
 
 
-class Repairs:
+class RetryCopies:
     def __init__(self, settings, reporter, output):
         """`settings.repaired`: "" = nobody prepares frames. output: where faces are written, or None."""
         self._folder, self._bound = settings.repaired, settings.repair_timeout
         self._reporter, self._output = reporter, output
         self._asked = {}  # frame name -> when
-        self._waiting = []  # [(slot, data, report)]: not handed out before their copies are there
         self._proving = set()  # names of copies that were handed to a worker known to be well
         self._there, self._looked = frozenset(), 0.0
-
-    @property
-    def waiting(self):
-        return bool(self._waiting)
-
-    @property
-    def has_ready(self):
-        return any(self._has_copy(data) for _slot, data, _report in self._waiting)
 
     def ask(self, data):
         """Ask for a copy of a frame. False if nobody answers, or it was asked for before."""
@@ -45,18 +36,14 @@ class Repairs:
         self._reporter.emit("repair_wanted", frame=name)
         return True
 
-    def wait_for(self, slot, data, report):
-        """Ask, and keep the frame here until its copy is there. False as `ask`."""
-        if not self.ask(data):
-            return False
-        self._waiting.append((slot, data, report))
-        return True
-
     def answered(self, data):
         """Whether there is nothing more to wait for."""
         since = self._asked.get(data.filepath.name)
         late = since is None or time.monotonic() - since > self._bound
-        return late or self._has_copy(data) or data.filepath.name + REFUSED in self._files()
+        return late or self.has_copy(data) or data.filepath.name + REFUSED in self._files()
+
+    def has_copy(self, data):
+        return data.filepath.name in self._asked and data.filepath.name in self._files()
 
     def second_try(self, data, proves):
         """The frame to hand out: its copy, if there is one. What the first try wrote is removed.
@@ -64,30 +51,11 @@ class Repairs:
         proves: the worker that gets it is known to be well.
         """
         self._remove_faces(data)
-        if self._has_copy(data):
+        if self.has_copy(data):
             data.filepath = pathlib.Path(self._folder) / data.filepath.name
             if proves:
                 self._proving.add(data.filepath.name)
         return data
-
-    def ready(self, proves):
-        """The next frame whose copy is there, or None. proves: as for `second_try`."""
-        for index, (_slot, data, _report) in enumerate(self._waiting):
-            if self._has_copy(data):
-                del self._waiting[index]
-                return self.second_try(data, proves)
-        return None
-
-    def given_up(self):
-        """[(slot, data, report)] of the frames that get no copy; they are not waited for any more."""
-        lost = [item for item in self._waiting if self.answered(item[1]) and not self._has_copy(item[1])]
-        self._waiting = [item for item in self._waiting if item not in lost]
-        return lost
-
-    def drain(self):
-        """[(slot, data, report)] of all that still wait."""
-        left, self._waiting = self._waiting, []
-        return left
 
     def is_copy(self, data):
         return bool(self._folder) and data.filepath == pathlib.Path(self._folder) / data.filepath.name
@@ -95,9 +63,6 @@ class Repairs:
     def was_proof(self, data):
         """Whether what became of the frame became of its copy, on a worker known to be well."""
         return self.is_copy(data) and data.filepath.name in self._proving
-
-    def _has_copy(self, data):
-        return data.filepath.name in self._asked and data.filepath.name in self._files()
 
     def _files(self):
         now = time.monotonic()

@@ -18,7 +18,6 @@ class Settings:
 
     events            DFLWRAP_EVENTS            path of the events file; "" = no events
     version           DFLWRAP_DFL_VERSION       passed through into `extractor_started`
-    parent            DFLWRAP_PARENT_PID        end when this parent is gone; 0 = the parent at start
     workers           DFLWRAP_WORKERS           workers per device (CPU: in all); 0 = DeepFaceLab's own choice
     weights_on_cpu    DFLWRAP_WEIGHTS_ON_CPU    "1": keep the weights in the computer's memory
     startup_timeout   DFLWRAP_STARTUP_TIMEOUT   1800: a worker's start, and its first frame, however busy it
@@ -28,8 +27,6 @@ class Settings:
     tf_log_level      DFLWRAP_TF_LOG_LEVEL      TensorFlow's C++ log level in the workers; "" = as it is
     enum_timeout      DFLWRAP_ENUM_TIMEOUT      600: listing the devices (imports TensorFlow once)
     stopped_timeout   DFLWRAP_STOPPED_TIMEOUT   3: a worker in state "stopped"
-    errors_in_row     DFLWRAP_ERRORS_IN_ROW     3: as many failed frames in a row mean the worker is unhealthy
-    deaths_in_row     DFLWRAP_DEATHS_IN_ROW     8: so many workers lost without one frame done end the run
     kernel_cache      CUDA_CACHE_PATH           where the GPU's compiled kernels go (Windows: APPDATA\\NVIDIA,
                                                 which DeepFaceLab insists on); growing, it excuses silence
     repaired          DFLWRAP_REPAIRED          folder where copies of failed frames appear; "" = there are none
@@ -42,7 +39,6 @@ class Settings:
         env = os.environ if environ is None else environ
         self.events = env.get("DFLWRAP_EVENTS", "")
         self.version = env.get("DFLWRAP_DFL_VERSION", "")
-        self.parent = _number(env, "DFLWRAP_PARENT_PID", 0, int)
         self.workers = _number(env, "DFLWRAP_WORKERS", 0, int)
         self.weights_on_cpu = env.get("DFLWRAP_WEIGHTS_ON_CPU", "") == "1"
         self.startup_timeout = _number(env, "DFLWRAP_STARTUP_TIMEOUT", 1800.0)
@@ -51,8 +47,6 @@ class Settings:
         self.tf_log_level = env.get("DFLWRAP_TF_LOG_LEVEL", "")
         self.enum_timeout = _number(env, "DFLWRAP_ENUM_TIMEOUT", 600.0)
         self.stopped_timeout = _number(env, "DFLWRAP_STOPPED_TIMEOUT", 3.0)
-        self.errors_in_row = max(2, _number(env, "DFLWRAP_ERRORS_IN_ROW", 3, int))
-        self.deaths_in_row = max(2, _number(env, "DFLWRAP_DEATHS_IN_ROW", 8, int))
         self.kernel_cache = env.get("CUDA_CACHE_PATH", "")
         if sys.platform == "win32":
             self.kernel_cache = os.path.join(env.get("APPDATA", ""), "NVIDIA")

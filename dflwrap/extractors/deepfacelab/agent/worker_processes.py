@@ -21,10 +21,7 @@ DEAF_SECONDS = 1.0
 """A worker whose messages cannot be read any more (its pipe has ended) is given this long to end itself."""
 STARTS_AFTER_DEATH, STARTS_AFTER_ERROR = 3, 2
 """Starts of one slot in a row that may fail: by dying; by a Python error (which tends to come again) or by
-hanging (which costs the whole bound)."""
-SLOT_DOUBTS = 6
-"""A slot on which so many frames have failed since it got a new worker, and none has succeeded, is given up where
-another slot works: its GPU is unhealthy. It would eat the input, for failing is fast."""
+hanging (which costs the whole timeout)."""
 SPARE_MEMORY = 3 * 1024**3
 """Bytes of free memory that a spare wants (a worker holds 0.8 GB): the death may have been for lack of it."""
 SPARE_GIB = 6.0
@@ -32,9 +29,10 @@ SPARE_GIB = 6.0
 
 
 class WorkerProcesses:
-    def __init__(self, extract, settings, reporter, console, work):
+    def __init__(self, extract, settings, reporter, console, frames):
+        """frames: the FrameQueue that learns of their coming and going."""
         self._extract, self._settings, self._reporter = extract, settings, reporter
-        self._console, self._work = console, work
+        self._console, self._frames = console, frames
         self._kernels = os_process.GrowingFolder(settings.kernel_cache)
         self.inbox = queue.Queue()
         self.slots = []
@@ -61,6 +59,7 @@ class WorkerProcesses:
         cli.state, cli.sent_time, cli.sent_data = 1, 0, None
         cli.name, cli.host_dict = slot.name, slot.host_dict
         member = Member(slot, cli, self.inbox)
+        self._frames.add(member)
         self._reporter.emit("worker_starting", worker=slot.label, pid=member.pid)
         return member
 
@@ -68,14 +67,15 @@ class WorkerProcesses:
         """A worker for an empty slot, where frames are left for it. `spare`: the last one died in a frame."""
         if slot not in self.slots:
             return
-        if slot.member is None and self._work.left:
+        if slot.member is None and self._frames.left:
             slot.member = self._started(slot)
-            if spare and self._work.has_suspects and self._may_spare(slot):
+            if spare and self._frames.has_suspects and self._may_spare(slot):
                 slot.spare = self._started(slot)
 
     def renew(self, slot):
         """A new worker in the slot, whoever held it."""
         if slot.member is not None:
+            self._frames.retire(slot.member)
             slot.member.end()
         slot.member = self._started(slot)
 
@@ -92,17 +92,13 @@ class WorkerProcesses:
                 return device[3] >= SPARE_GIB
         return False
 
-    def disable_failing_slot(self, slot):
-        """End the worker of a slot that is unhealthy while another works, and close the slot. True if so."""
-        ill = self._work.errors_in_doubt(slot) >= SLOT_DOUBTS
-        if slot.given_up or not ill or not any(one.works for one in self.slots):
-            return False
-        slot.given_up = True
-        message = f"{slot.name} fails on everything, the others continue without it."
-        event_writer.say(self._console.log_info, message)
-        slot.member.reason = "errors"
-        os_process.kill(slot.member.cli.p)
-        return True
+    def end_unhealthy(self):
+        """Kill the workers that fail on everything; a slot whose device does is closed as its worker is reaped."""
+        for member in self._frames.take_unhealthy():
+            if member.slot.disabled:
+                message = f"{member.slot.name} fails on everything, the others continue without it."
+                event_writer.say(self._console.log_info, message)
+            os_process.kill(member.cli.p)
 
     @staticmethod
     def first_ready(slot):
@@ -112,12 +108,12 @@ class WorkerProcesses:
             slot.member, slot.spare = spare, member
         return slot.member
 
-    @staticmethod
-    def dismiss_spare(member):
+    def dismiss_spare(self, member):
         """A worker has done its frame: the spare beside it is not needed."""
         slot = member.slot
         if member is slot.member and slot.spare is not None:
             spare, slot.spare = slot.spare, None
+            self._frames.retire(spare)
             spare.end()
 
     # -- dying ---------------------------------------------------------------------------------------
@@ -152,14 +148,14 @@ class WorkerProcesses:
             reason=member.reason or "died",
             error=event_writer.last_line(member.start_error),
             **({} if member.frame is None else {"frame": member.frame.filepath.name}),
-            **({"given_up": True} if slot.given_up else {}),
+            **({"given_up": True} if slot.disabled else {}),
         )
         member.end(1.0)
         if member is slot.spare:
             slot.spare = None
             return
         slot.member, slot.spare = slot.spare, None
-        if slot.given_up:
+        if slot.disabled:
             self.slots.remove(slot)
         elif member.state == STARTING:
             slot.start_failures += 1

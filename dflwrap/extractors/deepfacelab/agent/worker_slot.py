@@ -1,4 +1,4 @@
-"""One place for a worker (`Slot`), and the worker that holds it at the moment (`Member`)."""
+"""One place for a worker (`Slot`), and the worker that holds it at the moment (`Member`): the queue's, as processes."""
 # mypy: ignore-errors
 # ruff: noqa: PTH119
 
@@ -8,8 +8,9 @@ import threading
 import time
 
 from . import os_process
+from .shared import frame_queue
 
-STARTING, FREE, BUSY = "starting", "free", "busy"
+STARTING, FREE, BUSY = frame_queue.STARTING, frame_queue.FREE, frame_queue.BUSY
 LEAST_CPU = 0.02
 """CPU seconds per second under which a process counts as idle (a sleeping thread pool uses less)."""
 LEAST_BOUND, SLOWER = 45.0, 15.0
@@ -20,23 +21,17 @@ WATCH_EVERY = 0.5
 """Seconds between two looks at a worker's CPU time and state."""
 
 
-class Member:
+class Member(frame_queue.Worker):
     """A running worker: DeepFaceLab's `Cli` object, with what the host knows of it."""
 
     def __init__(self, slot, cli, inbox):
+        super().__init__(slot)
         now = time.monotonic()
-        self.slot, self.cli = slot, cli
-        self.state = STARTING
-        self.frame = None  # the data in work
+        self.cli = cli
         self.frame_since = self.started = self.last_life = self.last_look = now
-        self.frames_done = 0
-        self.good_frames = 0
-        self.last_failed = False
-        self.held = []  # failures in a row, not yet reported
         self.start_error = None
         self.dead_since = None
         self.pipe_closed_at = None  # no message can be read from it any more
-        self.reason = None  # why the host killed it
         self._cpu, self._last_state = os_process.cpu_and_state(cli.p.pid)
         self._stopped_since = None
         self._writer_open = True
@@ -45,11 +40,6 @@ class Member:
     @property
     def pid(self):
         return self.cli.p.pid
-
-    @property
-    def is_well(self):
-        """Nothing speaks against it: a frame that fails on it fails by itself."""
-        return not (self.held or self.last_failed or (self.slot.unhealthy and not self.good_frames))
 
     @property
     def phase(self):
@@ -129,23 +119,16 @@ class Member:
         return os_process.end(self.cli.p, seconds)
 
 
-class Slot:
+class Slot(frame_queue.Slot):
     """A device's place for a worker: its recipe, its worker, perhaps a spare one."""
 
     def __init__(self, label, recipe):
-        self.label = label
+        super().__init__(label)
         self.name, self.host_dict, self.client_dict = recipe
         self.member = None
         self.spare = None
         self.start_failures = 0
         self.started_once = False
-        self.unhealthy = False  # its last worker was replaced for failing on everything
-        self.given_up = False
-
-    @property
-    def works(self):
-        """Its worker has had a success."""
-        return self.member is not None and self.member.good_frames > 0
 
     @property
     def on_cpu(self):
