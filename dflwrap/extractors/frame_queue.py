@@ -210,10 +210,14 @@ class FrameQueue(Generic[AnyWorker]):
         worker.state = FREE
 
     def retire(self, worker: AnyWorker) -> None:
-        """The host ends a worker that has no frame in hand. What it holds back is settled."""
-        self._flush(worker)
+        """The host ends a worker that has no frame in hand. One failure that it holds back is its frame's, several are
+        retried by another worker. Raises `GivenUp`.
+        """
         if worker in self.workers:
             self.workers.remove(worker)
+        if len(worker.held) > 1:
+            self._try_elsewhere(worker)
+        self._flush(worker)
 
     def lost(self, worker: AnyWorker, report: Any, hung: bool = False) -> None:
         """A worker has died. report: of its frame, where this settles it; hung: it was killed for hanging.

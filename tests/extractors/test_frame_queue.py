@@ -164,6 +164,32 @@ def test_three_in_a_row_are_tried_by_another_worker_the_first_of_them_last_and_a
     assert not room.queue.left and room.settled() == []
 
 
+def test_the_first_to_fail_on_unhealthy_workers_come_in_their_order() -> None:
+    room = Room(frames(6))
+    one, other = room.worker(), room.worker(frame_queue.Slot("CPU1"))
+    room.fails(other)
+    room.fails(one, 3)
+    assert room.queue.take_unhealthy() == [one]
+    room.queue.lost(one, "")
+    room.fails(other, 2)
+    fresh = room.replaced(other)
+    while not room.queue.needs_fresh_worker:
+        room.succeeds(fresh)
+    assert [room.queue.next_for(room.worker()) for _ in range(2)] == ["1", "0"]
+
+
+def test_frames_that_any_worker_may_have_are_no_reason_to_renew_one() -> None:
+    room = Room(frames(3))
+    worker, used = room.worker(), room.worker(frame_queue.Slot("CPU1"))
+    used.frames_done = used.good_frames = 1
+    room.fails(worker, 3)
+    assert room.queue.take_unhealthy() == [worker]
+    room.queue.lost(worker, "")
+    assert room.queue.exhausted and not room.queue.needs_fresh_worker
+    assert [room.succeeds(used), room.succeeds(used)] == ["1", "2"]
+    assert room.queue.needs_fresh_worker
+
+
 def test_no_worker_is_renewed_while_a_fresh_one_is_there_or_coming() -> None:
     room = Room(frames(4))
     worker = room.worker()
@@ -249,6 +275,20 @@ def test_a_slot_that_fails_on_everything_beside_one_that_works_is_disabled() -> 
     assert not room.queue.finish() and room.settled() == ["a", "b"], "nothing will show more"
 
 
+def test_deaths_and_other_slots_failures_do_not_disable_a_slot() -> None:
+    room = Room(frames(2))
+    slot = frame_queue.Slot("GPU0")
+    works = room.worker(frame_queue.Slot("GPU1"))
+    works.good_frames = works.frames_done = 1
+    for _ in range(4):
+        room.dies(room.worker(slot))
+    room.unproven(frame_queue.Slot("GPU2"), "x", "y", "z")
+    room.unproven(slot, "a", "b", "c")
+    assert not slot.disabled
+    room.unproven(slot, "d", "e")
+    assert not slot.disabled
+
+
 def test_it_is_not_disabled_where_no_other_works() -> None:
     room = Room([])
     slot = frame_queue.Slot("GPU0")
@@ -303,6 +343,18 @@ def test_the_frame_of_a_dead_worker_is_a_fresh_ones_first() -> None:
     assert not room.queue.has_suspects and room.settled() == []
 
 
+def test_suspects_come_in_the_order_of_their_deaths() -> None:
+    for options in ({}, {"copies": Copies()}):  # type: Any
+        room = Room(frames(4), **options)
+        first, second = room.worker(), room.worker()
+        room.queue.next_for(first)
+        room.dies(second)
+        room.queue.lost(first, "")
+        if options:
+            options["copies"].refused |= {"0", "1"}
+        assert [room.queue.next_for(room.worker()) for _ in range(3)] == ["1", "0", "2"]
+
+
 def test_a_frame_that_killed_two_workers_is_settled_by_a_success_anywhere() -> None:
     room = Room(["killer", "good"])
     slot = frame_queue.Slot("GPU0")
@@ -329,6 +381,18 @@ def test_what_a_dead_worker_held_back_is_tried_by_another_first() -> None:
     room.queue.retire(fresh)
     room.fails(room.worker(worker.slot))
     assert not room.queue.finish() and room.settled() == ["0"]
+
+
+def test_what_a_worker_holds_back_when_it_is_retired_is_settled_or_tried_by_another() -> None:
+    room = Room(frames(5))
+    one, several = room.worker(), room.worker()
+    room.fails(one)
+    room.queue.retire(one)
+    assert room.settled() == ["0"]
+    room.fails(several, 2)
+    room.queue.retire(several)
+    assert room.settled() == [] and room.queue.workers == []
+    assert room.succeeds(room.worker()) == "2"
 
 
 def test_a_death_in_start_up_or_of_a_worker_that_was_ended_teaches_nothing() -> None:
@@ -511,6 +575,25 @@ def test_at_the_very_end_any_worker_gets_the_copies_but_proves_nothing() -> None
     assert room.queue.finish(), "the failure is its frame's, which now waits for a copy"
     copies.there.add("0")
     assert room.queue.next_for(worker) == "copy of 0" and copies.handed == [("0", False)]
+
+
+def test_while_others_are_at_work_a_copy_waits_for_a_worker_that_is_well() -> None:
+    copies = Copies()
+    room = Room(frames(3), copies=copies)
+    one, other = room.worker(), room.worker(frame_queue.Slot("CPU1"))
+    room.queue.next_for(one)
+    room.queue.failed(one, "cannot be read", its_own=True)
+    copies.there.add("0")
+    assert not one.is_well and room.queue.next_for(other) == "copy of 0"
+    room.queue.done(other)
+    assert [room.queue.next_for(one), room.queue.next_for(other)] == ["1", "2"]
+    room.queue.failed(one, "cannot be read", its_own=True)
+    copies.there.add("1")
+    assert room.queue.next_for(one) is None, "the other one may yet be shown to be well"
+    room.queue.done(other)
+    assert room.queue.next_for(other) == "copy of 1"
+    room.queue.done(other)
+    assert room.queue.next_for(other) is None and not room.queue.left, "each copy once"
 
 
 def test_a_frame_that_gets_no_copy_is_not_waited_for() -> None:
