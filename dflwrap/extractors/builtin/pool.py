@@ -36,7 +36,7 @@ from dflwrap.extractors.frame_queue import FREE, STARTING, Failure, FrameQueue, 
 if TYPE_CHECKING:
     from multiprocessing.connection import _ConnectionBase  # what is common to the pipes of both systems
 
-DEATHS_IN_ROW = 20
+DEATHS_ONCE_WORKED = 20
 """Workers lost with no frame done in between before the host gives up: ten frames that each took two. Before any frame
 was done it is the queue's own, smaller limit."""
 MAX_STARTS_LOST = 3
@@ -92,7 +92,9 @@ class Host:
         console: Console,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._queue = FrameQueue[_Process](list(frames), suspects_alone=True, deaths_in_row=DEATHS_IN_ROW)
+        self._queue = FrameQueue[_Process](
+            list(frames), suspects_alone=True, deaths_in_row=DEATHS_ONCE_WORKED
+        )
         self._settings = settings
         self._count = max(1, min(workers, len(frames), _most_workers()))
         self._events = events
