@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from dflwrap.check.files import Sizes, find_in_entry, find_in_file, is_online_only
 from dflwrap.check.findings import Findings
@@ -18,10 +19,32 @@ from dflwrap.frames.inventory import FrameEntry, Inventory, check_folder, take_i
 from dflwrap.frames.layout import Arrangement, Layout, look_at_layout
 from dflwrap.frames.many import DecoderPool
 from dflwrap.frames.measures import Measures
+from dflwrap.planning.yields import spread
+
+T = TypeVar("T")
 
 MOST_DOUBTFUL = 60
 """Frames on a contact sheet."""
+MOST_SAMPLED = 200
 _DOUBTFUL = frozenset({"blurred", "dark", "overexposed", "black"})
+
+
+class Sample(Generic[T]):
+    """At most twice `most` of the items that are added, evenly spread over them; `items` gives at most `most`."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._step, self._added = most, 1, 0
+        self._kept: list[T] = []
+
+    def add(self, item: T) -> None:
+        if self._added % self._step == 0:
+            self._kept.append(item)
+        self._added += 1
+        if len(self._kept) >= 2 * self._most:
+            self._kept, self._step = self._kept[::2], 2 * self._step
+
+    def items(self) -> tuple[T, ...]:
+        return spread(self._kept, self._most)
 
 
 @dataclass(slots=True)
@@ -32,12 +55,12 @@ class CheckResult:
     findings: Findings = field(default_factory=Findings)
     found: int = 0
     usable: int = 0
-    doubtful: list[tuple[Path, str]] = field(default_factory=list)
-    """Frames for a contact sheet, with their flaw; at most MOST_DOUBTFUL, spread by and by."""
+    doubtful: Sample[tuple[Path, str]] = field(default_factory=lambda: Sample(MOST_DOUBTFUL))
+    """Frames for a contact sheet, with their flaw."""
     longest_side: int = 0
     """Pixels, of the largest usable frame."""
     usable_bytes: int = 0
-    frames: list[Path] = field(default_factory=list)
+    frames: Sample[Path] = field(default_factory=lambda: Sample(MOST_SAMPLED))
     """A few usable ones, for a closer look."""
 
 
@@ -98,7 +121,6 @@ class _FolderLook:
         self._prefix = "" if place == top else f"{place.relative_to(top).as_posix()}/"
         self._sizes = Sizes()
         self._quality = Quality(result.findings, limits)
-        self._seen = 0
 
     def _shown(self, name: str) -> str:
         return display(self._prefix + name)
@@ -123,16 +145,14 @@ class _FolderLook:
         find_in_file(path.name, shown, found, result.findings)
         self._sizes.add(found)
         flaw = self._quality.take(shown, found)
-        if flaw in _DOUBTFUL and len(result.doubtful) < MOST_DOUBTFUL:
-            result.doubtful.append((path, flaw))
+        if flaw in _DOUBTFUL:
+            result.doubtful.add((path, flaw))
         if not found.usable:
             return
         result.usable += 1
         result.usable_bytes += max(0, size)
         result.longest_side = max(result.longest_side, found.width, found.height)
-        self._seen += 1
-        if len(result.frames) < 100_000:
-            result.frames.append(path)
+        result.frames.add(path)
 
     def end(self) -> None:
         self._sizes.find(self._result.findings)

@@ -171,3 +171,23 @@ def test_faces_looks_at_a_sample(frames: Path) -> None:
     assert sample["people_at_least"] == 2, "the clip shows both portraits in its last third"
     assert 40 < sample["face_size"]["median"] < 200
     assert [path.name for path in frames.parent.iterdir()] == ["frames"]
+
+
+def test_hours_come_from_what_was_measured_here(frames: Path, tmp_path: Path) -> None:
+    from dflwrap.planning.paces import PaceStore
+
+    cache = tmp_path / "cache"
+    places = {"XDG_CACHE_HOME": str(cache), "WIN_PD_OVERRIDE_LOCAL_APPDATA": str(cache)}
+    code = "import platformdirs; print(platformdirs.user_cache_dir('dflwrap'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=environment(places),
+        timeout=60,
+        check=True,
+    )
+    assert PaceStore(Path(done.stdout.strip()) / "paces.json").remember("builtin", "the CPU", 640, 0.01, 100)
+    ahead = dflwrap("check", frames, "--json", env=places).report["forecast"]
+    assert ahead["hours"] == round(10 / 0.01 / 3600, 2)
+    assert "measured here with builtin on the CPU" in ahead["hours_from"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ from frame_folders import COMPANIONS, MAKERS, clean, save
 from frame_folders import pictures as sample_pictures
 
 from dflwrap.check import checking, page
-from dflwrap.check.checking import CheckResult, check_frames
+from dflwrap.check.checking import CheckResult, Sample, check_frames
 from dflwrap.check.files import is_online_only
 from dflwrap.check.findings import Severity, kinds
 from dflwrap.check.thresholds import Thresholds
@@ -189,3 +190,14 @@ def test_a_finding_and_its_page_in_the_catalogue_name_each_other() -> None:
         if kind.cause:
             assert kind.cause in catalogue, kind.id
             assert kind.id in rule_page(catalogue[kind.cause]), kind.id
+
+
+def test_a_sample_is_bounded_and_spread() -> None:
+    sample = Sample[int](60)
+    for number in range(100_000):
+        sample.add(number)
+        assert len(sample._kept) < 120
+    items = sample.items()
+    assert len(items) == 60 and items[0] == 0 and items[-1] > 90_000
+    gaps = [after - before for before, after in pairwise(items)]
+    assert max(gaps) <= 2 * min(gaps)

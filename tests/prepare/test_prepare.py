@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from disks import remount, small_disk
 from frame_folders import MAKERS, clean, save
 from PIL import Image, ImageOps
 from support import contents, dflwrap, environment, until
@@ -266,3 +267,22 @@ def test_a_file_of_somebody_else_amid_the_work_is_not_replaced(frames: Path) -> 
     (output / "00006.jpg").unlink()
     assert dflwrap("prepare", frames, output).code == 0
     assert len(pictures(output)) == 10
+
+
+def test_a_full_disk_is_said_and_the_same_command_resumes(tmp_path: Path) -> None:
+    source = tmp_path / "frames"
+    source.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(8):
+        save(source / f"{number:03d}.bmp", rng.integers(0, 255, (300, 400, 3), dtype=np.uint8))
+    with small_disk(tmp_path / "disk", "2m") as disk:
+        done = dflwrap("prepare", source, disk / "out")
+        assert done.code == 3, done.stdout
+        assert done.stderr.strip().splitlines()[-1] == "disk-full" and "Traceback" not in done.stderr
+        made = pictures(disk / "out")
+        assert 0 < len(made) < 8
+        for name in made:
+            assert cv2.imread(str(disk / "out" / name)) is not None, "nothing half-written has a frame's name"
+        remount(disk, "size=20m")
+        assert dflwrap("prepare", source, disk / "out").code == 0
+        assert pictures(disk / "out") == [f"{number:05d}.png" for number in range(1, 9)]

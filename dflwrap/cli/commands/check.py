@@ -95,13 +95,13 @@ def check(
         require_builtin()
     with progress_bar("frames checked") as progress:
         result = check_frames(place, limits=limits, children=usable_cores(), progress=progress)
-    sample = sample_faces(result.frames) if faces else None
+    sample = sample_faces(result.frames.items()) if faces else None
     ahead = forecast(result, sample)
     written = None
     if sheet is not None:
         from dflwrap.check.sheet import write_sheet
 
-        written = write_sheet(sheet, result.doubtful)
+        written = write_sheet(sheet, result.doubtful.items())
     if as_json:
         data = as_data(place, result, ahead)
         sys.stdout.write(safe_json(json.dumps(data, indent=1, ensure_ascii=False)) + "\n")
