@@ -67,7 +67,7 @@ def _longer_attempts(record: AttemptRecord, plan: Plan) -> NextPlan | None:
     if not 0 < plan.batch_size < LONGEST_PROBATION:
         return None
     longer = min(LONGEST_PROBATION, plan.batch_size * 2)
-    words = f"{plan.batch_size} frames per attempt -> {longer}: no room yet to go wider"
+    words = f"{plan.batch_size} frames per attempt -> {longer}: no headroom yet for more workers"
     return NextPlan(replace(plan, batch_size=longer), (), f"attempt {record.number}: {words}")
 
 

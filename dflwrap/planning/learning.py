@@ -111,7 +111,7 @@ class Learner:
             return context, None  # it ran, whatever the arithmetic says
         if widest.workers == context.widest.workers:
             return context, None
-        sentence = f"attempt {record.number}: as wide as it fits is now {fit.sentence}"
+        sentence = f"attempt {record.number}: the most that fits is now {fit.sentence}"
         return replace(context, widest=widest), sentence
 
     def _remembered(self, plan: Plan, devices: tuple[DeviceInfo, ...]) -> Peak:

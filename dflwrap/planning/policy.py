@@ -247,7 +247,7 @@ def _bisect(case: _Case) -> Decision | Skip:
         return Skip("workers were lost on frame after frame: a search would blame frames for nothing")
     plan = replace(case.plan, workers=1, devices=case.plan.devices[:1])
     suspect = case.record.suspects[0] if case.record.suspects else None
-    words = f"the {left} frames left of the batch are halved until the one that breaks it stands alone"
+    words = f"the {left} frames left of the batch are bisected to find the one that breaks it"
     return NextPlan(plan, (Rung.BISECT_BATCH,), case.says(words), frames=Bisect(suspect))
 
 

@@ -98,7 +98,7 @@ class FrameChecker:
         if odd:
             name, note = odd[0]
             more = f"; {len(odd) - 1} more frames alike" if len(odd) > 1 else ""
-            said.append(f"{name}: {note}: left out of account{more}")
+            said.append(f"{name}: {note}: ignored{more}")
         if self.undecided:
             count = len(self.undecided)
             said.append(f"{count} frame(s) could not be checked for damage ({display(self.undecided[0])})")

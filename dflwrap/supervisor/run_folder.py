@@ -74,7 +74,7 @@ class RunFolder:
         try:
             if os.path.lexists(self.path) and not self.path.is_dir():
                 raise DflwrapError(
-                    f"The place of the run folder is taken: {display(str(self.path))} is no folder. "
+                    f"The run folder's path is already in use: {display(str(self.path))} is not a folder. "
                     "Move it away, or choose another --output-dir."
                 )
             self._made = make_folders(self.path)
@@ -103,7 +103,7 @@ class RunFolder:
                 return  # a power cut fell into the writing of the mark
             shown = ", ".join(display(name) for name in names[:3])
             raise DflwrapError(
-                f"The place of the run folder is taken: {display(str(self.path))} holds files that are not "
+                f"The run folder's path is already in use: {display(str(self.path))} holds files that are not "
                 f"dflwrap's ({shown}{', ...' if len(names) > 3 else ''}). Nothing in it was touched. "
                 "Rename that folder, or choose another --output-dir."
             )

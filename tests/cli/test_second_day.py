@@ -66,7 +66,7 @@ def test_a_faceset_deleted_to_begin_anew_is_extracted_anew(day: Workspace) -> No
     before = day.faces()
     shutil.rmtree(day.faceset)
     done = day.extract("--face-type", "full_face")
-    assert done.code == 0 and "a new run begins" in done.stderr
+    assert done.code == 0 and "a new run starts" in done.stderr
     assert day.faces() == before
     assert {read_metadata(path).face_type for path in day.faceset.iterdir()} == {"full_face"}  # type: ignore[union-attr]
     assert "run.db" in day.earlier()

@@ -24,7 +24,7 @@ def climb(walk: Walk, telemetry: TelemetrySummary | None) -> bool:
     if following is not None:
         walk.plan = following.plan
         walk.sentences.append(following.sentence)
-    return following is not None and "no room yet" not in following.sentence and walk.plan != before
+    return following is not None and "no headroom yet" not in following.sentence and walk.plan != before
 
 
 def test_a_card_filled_at_night_and_freed_in_the_morning_is_used_in_full_again() -> None:

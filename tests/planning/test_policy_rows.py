@@ -140,7 +140,7 @@ SAID = {
     Rung.EXCLUDE_DEVICE: "GPU 0 is left out, continuing with GPU 1",
     Rung.PATIENCE: "start-up may take ",
     Rung.SAME_AGAIN: "again",
-    Rung.BISECT_BATCH: "the 100 frames left of the batch are halved until the one that breaks it stands alone",
+    Rung.BISECT_BATCH: "the 100 frames left of the batch are bisected to find the one that breaks it",
     Rung.WAIT_FOR_DISK: "waiting until the output disk has 2 GiB (or a tenth of it) free",
     Rung.BUILTIN_EXTRACTOR: "deepfacelab -> the built-in extractor",
     Rung.USER: "stopped",

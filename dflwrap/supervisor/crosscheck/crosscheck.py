@@ -239,7 +239,7 @@ class CrossCheck:
         second_extractor = self._candidate.words if self._candidate is not None else "a second extractor"
         text = (
             f"{second_extractor} finds faces in {len(testimony.found)} of {len(testimony.looked)} frames "
-            f"that {self._at_work} calls empty"
+            f"that {self._at_work} found no face in"
         )
         on_gpu = bool(self._plan.devices)
         cause = Cause(

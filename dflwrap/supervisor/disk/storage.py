@@ -256,7 +256,7 @@ def _error(role: str, path: Path, why: str) -> FolderGoneError:
 def _failing(path: Path, error: OSError) -> FolderGoneError:
     return FolderGoneError(
         UNREADABLE,
-        f"The disk of the input folder does not read: {error.strerror}: {display(str(path))}.",
+        f"The disk of the input folder cannot be read: {error.strerror}: {display(str(path))}.",
         (
             "Check the disk, its cable or the network; copy the frames to another disk if it keeps failing.",
             _RESUME,

@@ -84,7 +84,9 @@ def adopt(
         kinds = ", ".join(sorted({_kind(stranger) for _, stranger in unlike}))
         notices.append(f"{_faces(len(unlike))} in the faceset are {kinds}: kept as they are")
     if sorted_.torn:
-        notices.append(f"{_faces(len(sorted_.torn))} half-written: moved to the run folder, and recreated")
+        notices.append(
+            f"{_faces(len(sorted_.torn))} incomplete: moved to the run folder, to be extracted again"
+        )
     kept_as: dict[str, Path] = {}
     for name in dict.fromkeys(aside):
         kept = kept_as[name] = set_aside(output / name, run_folder)
@@ -224,7 +226,7 @@ def _taken(ledger: Ledger, sorted_: _Sorted, adopted: list[tuple[FrameRow, Stran
 def _taken_text(taken: list[str]) -> str:
     shown = ", ".join(display(name) for name in taken[:3])
     more = f" and {len(taken) - 3} more" if len(taken) > 3 else ""
-    return f"Files with names that the new faces need are there already: {shown}{more}"
+    return f"Files with these names already exist: {shown}{more}"
 
 
 def _stems(ledger: Ledger) -> set[str]:

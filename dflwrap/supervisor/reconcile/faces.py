@@ -26,7 +26,7 @@ def record_census(ledger: Ledger, census: Census) -> list[str]:
     if gone:
         notices.append(
             f"{_faces(gone)} of this run {'is' if gone == 1 else 'are'} no longer in the faceset: taken as removed "
-            "by you, and not made again. (--redo missing makes them again.)"
+            "by you, and not extracted again. (--redo missing extracts them again.)"
         )
     if back:
         notices.append(f"{_faces(back)} that had been removed {'is' if back == 1 else 'are'} back")

@@ -31,8 +31,8 @@ def account_for_missing(source: Path, ledger: Ledger, present: Collection[str]) 
     if gone and not names and ledger.get(_FOLDER) != here:
         raise NeedsUserError(
             "input-dir-missing",
-            f"The input folder is empty, and not the folder it was: {display(str(source))}. "
-            "Its disk seems not to be mounted.",
+            f"The input folder is empty, and is not the same folder as before: {display(str(source))}. "
+            "Its disk does not seem to be mounted.",
             ("Mount the disk or connect the share.", "Then run the same command again to resume."),
         )
     if names and ledger.get(_FOLDER) != here:

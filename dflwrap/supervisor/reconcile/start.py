@@ -118,18 +118,18 @@ def _compare(
         _check_mounted(request, ledger)
         count = len(census.missing)
         return None, _Found(
-            None, f"The {_faces(count)} of the earlier run are gone from the faceset: a new run begins"
+            None, f"The {_faces(count)} of the earlier run are gone from the faceset: a new run starts"
         )
     differing = _other_options(request, ledger)
     if not census.recorded and differing:
         return None, _Found(
-            None, "The earlier run has no faces, and was begun with other options: a new run begins"
+            None, "The earlier run has no faces, and was started with other options: a new run starts"
         )
     faces = by_frame((*there, *_as_named(census)), request.output_dir)
     clip = look_at_clip(request.input_dir, inventory.frames, ledger, faces, judge)
     found = _another_clip(clip, census) if inventory.frames else None
     if found is None and differing:
-        found = _Found(Meets.OTHER_OPTIONS, f"This faceset was begun with {', '.join(differing)}")
+        found = _Found(Meets.OTHER_OPTIONS, f"This faceset was started with {', '.join(differing)}")
     return clip, found
 
 
@@ -157,8 +157,8 @@ def _check_mounted(request: RunRequest, ledger: Ledger) -> None:
     ):
         raise NeedsUserError(
             "output-dir-missing",
-            f"The faceset folder is empty, and on another disk than it was: {display(str(output))}. "
-            "Its disk seems not to be mounted.",
+            f"The faceset folder is empty, and is on another disk than before: {display(str(output))}. "
+            "Its disk does not seem to be mounted.",
             ("Mount the disk or connect the share.", "Then run the same command again to resume."),
         )
 
@@ -173,7 +173,7 @@ def _another_clip(clip: ClipNow, census: Census) -> _Found | None:
         return None
     if not census.recorded:
         return _Found(
-            None, "These frames are another clip, and the earlier run had no faces: a new run begins"
+            None, "These frames are another clip, and the earlier run had no faces: a new run starts"
         )
     if another is Match.RESIZED:
         return _Found(

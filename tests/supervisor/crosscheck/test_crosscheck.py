@@ -51,7 +51,7 @@ def test_a_blind_extractor_stops_the_run_and_its_empty_frames_are_not_believed(
     assert_conserved(done.report)
     assert done.report["frames"]["no_face"] == 0
     assert done.report["frames"]["not_attempted"] == 24
-    assert "calls empty" in done.report["run"]["stop"]["sentence"]
+    assert "found no face in" in done.report["run"]["stop"]["sentence"]
 
 
 def test_the_built_in_extractor_finishes_where_that_is_allowed(talking_head: Path, tmp_path: Path) -> None:

@@ -148,7 +148,10 @@ def test_deepfacelab_on_the_cpu_bears_witness_against_a_blind_card(
     assert done.report["frames"]["extracted"] == 60, done.stderr
     assert [devices for devices, _, _ in plans(done.report)] == [[0], []]
     assert done.report["attempts"][0]["cause"] == "wrong-build-new-gpu"
-    assert "deepfacelab on the CPU finds faces in 10 of 10 frames that deepfacelab calls empty" in done.stderr
+    assert (
+        "deepfacelab on the CPU finds faces in 10 of 10 frames that deepfacelab found no face in"
+        in done.stderr
+    )
 
 
 @pytest.mark.usefixtures("no_builtin")
@@ -241,7 +244,8 @@ def test_the_first_results_of_a_long_run_are_compared_before_it_goes_on(tmp_path
     assert done.code == 3, done.stderr
     assert_conserved(done.report)
     assert (
-        "finds faces in 3 of 3 frames that deepfacelab calls empty" in done.report["run"]["stop"]["sentence"]
+        "finds faces in 3 of 3 frames that deepfacelab found no face in"
+        in done.report["run"]["stop"]["sentence"]
     )
     assert any("its first 20 results are compared" in s for s in sentences(done.report))
     assert done.report["frames"]["no_face"] == 0, "none of its empty frames is believed"

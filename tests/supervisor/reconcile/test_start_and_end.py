@@ -188,7 +188,7 @@ def test_all_faces_gone_begins_a_new_run_bound_by_nothing_of_the_old_one(day: Da
     for path in day.faceset.iterdir():
         path.unlink()
     intake = day.start(options=ExtractOptions(image_size=64, face_type="head"))
-    assert "a new run begins" in said(intake) and len(intake.notices) == 1
+    assert "a new run starts" in said(intake) and len(intake.notices) == 1
     assert day.made == list(CLIP)
     assert "run.db" in day.earlier() and (day.run_folder / "run.db").exists()
 
@@ -209,7 +209,7 @@ def test_an_unmounted_faceset_is_no_deleted_one(day: Day) -> None:
     device, inode = ledger.get("output folder")
     ledger.put("output folder", [device + 1, inode])
     ledger.close()
-    with pytest.raises(NeedsUserError, match="not to be mounted"):
+    with pytest.raises(NeedsUserError, match="does not seem to be mounted"):
         day.start()
     assert not (day.run_folder / "earlier").exists()
 
