@@ -12,6 +12,13 @@ class Detector(StrEnum):
     MANUAL = "manual"
 
 
+class Warp(StrEnum):
+    """How the built-in extractor samples a face from the frame."""
+
+    LANCZOS = "lanczos"
+    CUBIC = "cubic"
+
+
 class FaceType(StrEnum):
     HALF_FACE = "half_face"
     FULL_FACE = "full_face"

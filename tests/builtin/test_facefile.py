@@ -11,9 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
-from dflwrap.extractors.builtin.alignment import PADDING
-from dflwrap.extractors.builtin.facefile import FaceFormat, debug_picture, face_file, write_whole
+from dflwrap.common.plan import AttemptSpec, ExtractOptions, Plan
+from dflwrap.extractors.builtin.alignment import PADDING, face_matrix
+from dflwrap.extractors.builtin.extractor import BuiltinExtractor
+from dflwrap.extractors.builtin.facefile import FaceFormat, debug_picture, encode_jpeg, face_file, write_whole
 from dflwrap.extractors.builtin.finder import Face
+from dflwrap.extractors.builtin.settings import WARPS
 from dflwrap.faceset.verify import verify_bytes
 from dflwrap.samples.photos import ASTRONAUT
 
@@ -59,6 +62,29 @@ def test_a_file_stands_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r".+"):
         write_whole(tmp_path / "b.jpg", b"x")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "b.jpg"]
+
+
+def test_cubic_faces_differ_by_less_than_a_grey_level_and_lanczos_ones_are_opencvs_own() -> None:
+    photo = ASTRONAUT.load()
+    decoded = {}
+    for warp in WARPS:
+        content = face_file(photo, FACE, "a.png", FaceFormat("whole_face", 256, 100, warp))
+        assert content is not None
+        decoded[warp] = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR).astype(int)
+    matrix = face_matrix(FACE.landmarks, 256, "whole_face")
+    own = encode_jpeg(np.asarray(cv2.warpAffine(photo, matrix, (256, 256), flags=cv2.INTER_LANCZOS4)), 100)
+    assert (decoded["lanczos"] == cv2.imdecode(np.frombuffer(own, np.uint8), cv2.IMREAD_COLOR)).all()
+    assert FaceFormat("whole_face", 256, 100).warp == "lanczos", "DeepFaceLab's, unless asked otherwise"
+    assert 0 < np.abs(decoded["lanczos"] - decoded["cubic"]).mean() < 1
+
+
+def test_the_way_of_sampling_reaches_the_extractor_and_old_plans_keep_theirs() -> None:
+    options = ExtractOptions(warp="cubic")
+    spec = AttemptSpec(1, Plan(), options, "folder", "in", "out", "events", ())
+    argv = BuiltinExtractor("").launch(spec).argv
+    assert argv[argv.index("--warp") + 1] == "cubic"
+    before = {name: value for name, value in options.to_dict().items() if name != "warp"}
+    assert ExtractOptions.from_dict(before).warp == "lanczos"
 
 
 def test_the_debug_picture_is_the_frame_with_marks() -> None:

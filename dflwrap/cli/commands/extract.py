@@ -17,6 +17,7 @@ from dflwrap.common.choices import (
     OnConflict,
     OnGpuFailure,
     SecondLook,
+    Warp,
 )
 from dflwrap.common.defaults import BLURRY_BELOW
 from dflwrap.common.errors import DflwrapError
@@ -102,6 +103,13 @@ def extract(
     jpeg_quality: Annotated[
         int, typer.Option(min=1, max=100, help="1 to 100.", metavar="N", rich_help_panel=_DFL)
     ] = 90,
+    warp: Annotated[
+        Warp,
+        typer.Option(
+            help="How the built-in extractor samples faces: as DeepFaceLab does, or faster.",
+            rich_help_panel=_DEVICES,
+        ),
+    ] = Warp.LANCZOS,
     manual_fix: Annotated[
         bool,
         typer.Option(
@@ -317,6 +325,7 @@ def extract(
         max_faces_from_image=max_faces_from_image,
         image_size=image_size or (768 if face_type is FaceType.HEAD else 512),
         jpeg_quality=jpeg_quality,
+        warp=warp.value,
         output_debug=output_debug,
     )
     from dflwrap.frames.filters import Filters

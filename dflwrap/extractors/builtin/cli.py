@@ -16,7 +16,7 @@ from dflwrap.extractors.builtin.engine import engine_version
 from dflwrap.extractors.builtin.folders import listed_frames, prepared_folders
 from dflwrap.extractors.builtin.pool import ExtractionFailedError, Host
 from dflwrap.extractors.builtin.reporting import Console, EventWriter
-from dflwrap.extractors.builtin.settings import WorkerSettings
+from dflwrap.extractors.builtin.settings import WARPS, WorkerSettings
 
 _FACE_TYPES = ("half_face", "midfull_face", "full_face", "whole_face", "head", "mark_only")
 _DEFAULT_SIZE = {"head": 768}
@@ -47,6 +47,12 @@ def _parser() -> argparse.ArgumentParser:
         "--image-size", type=_number(16, 4096), metavar="PIXELS", help="side of a face (512; head: 768)"
     )
     extract.add_argument("--jpeg-quality", type=_number(1, 100), default=90, metavar="1..100")
+    extract.add_argument(
+        "--warp",
+        choices=WARPS,
+        default=WARPS[0],
+        help="how faces are sampled: as DeepFaceLab does, or several times faster (default: %(default)s)",
+    )
     extract.add_argument(
         "--output-debug",
         action=argparse.BooleanOptionalAction,
@@ -137,6 +143,7 @@ def _settings(options: argparse.Namespace) -> WorkerSettings:
         jpeg_quality=options.jpeg_quality,
         max_faces=options.max_faces_from_image,
         threads=options.threads,
+        warp=options.warp,
     )
 
 

@@ -51,6 +51,7 @@ class BuiltinExtractor(Extractor):
             *("--detector", options.detector, "--face-type", options.face_type),
             *("--max-faces-from-image", str(options.max_faces_from_image)),
             *("--image-size", str(options.image_size), "--jpeg-quality", str(options.jpeg_quality)),
+            *("--warp", options.warp),
             "--output-debug" if debug else "--no-output-debug",
             "--cpu-only",
             *("--workers", str(plan.workers)),

@@ -14,10 +14,12 @@ from dflwrap.common.retrying import retry_held_open
 from dflwrap.extractors.builtin.alignment import face_matrix, is_plausible, transform_points
 from dflwrap.extractors.builtin.detector import Floats, Frame
 from dflwrap.extractors.builtin.finder import Face
-from dflwrap.extractors.builtin.settings import PARTIAL_PREFIX
+from dflwrap.extractors.builtin.settings import PARTIAL_PREFIX, Warp
 from dflwrap.faceset.metadata import FaceMetadata, write_metadata
 
 DEBUG_QUALITY = 50
+_SAMPLING = {"lanczos": cv2.INTER_LANCZOS4, "cubic": cv2.INTER_CUBIC}
+"""Lanczos is DeepFaceLab's: the same pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class FaceFormat:
     face_type: str
     size: int
     quality: int
+    warp: Warp = "lanczos"
 
 
 def encode_jpeg(image: Frame, quality: int) -> bytes:
@@ -57,7 +60,7 @@ def face_file(frame: Frame, face: Face, source_filename: str, how: FaceFormat) -
         matrix = face_matrix(face.landmarks, how.size, how.face_type)
         if not is_plausible(matrix, face.rect, how.size, how.face_type):
             return None
-        warped = cv2.warpAffine(frame, matrix, (how.size, how.size), flags=cv2.INTER_LANCZOS4)
+        warped = cv2.warpAffine(frame, matrix, (how.size, how.size), flags=_SAMPLING[how.warp])
         image = np.asarray(warped, np.uint8)
         landmarks = transform_points(face.landmarks, matrix)
     metadata = FaceMetadata(

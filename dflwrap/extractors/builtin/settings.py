@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 PARTIAL_PREFIX = ".part-"
 """A file being written; the worker's process id follows."""
+
+Warp = Literal["lanczos", "cubic"]
+WARPS = get_args(Warp)
+"""The default first."""
 
 FailureKind = Literal["exception", "unreadable", "worker_lost"]
 
@@ -24,6 +28,7 @@ class WorkerSettings:
     max_faces: int
     threads: int
     """Of TensorFlow and OpenCV; 0 = their default."""
+    warp: Warp = "lanczos"
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,9 @@ class FrameHandler:
             cv2.setNumThreads(settings.threads)
         self._settings = settings
         self._finder = FaceFinder(settings.threads)
-        self._format = FaceFormat(settings.face_type, settings.image_size, settings.jpeg_quality)
+        self._format = FaceFormat(
+            settings.face_type, settings.image_size, settings.jpeg_quality, settings.warp
+        )
         self._output = Path(settings.output_dir)
 
     def handle(self, name: str) -> FrameDone | FrameFailed:
