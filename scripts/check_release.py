@@ -23,6 +23,7 @@ def version() -> str:
 
 
 def main() -> int:
+    """Compare the tag with the version; the exit status."""
     tag = sys.argv[1] if len(sys.argv) > 1 else _tag_here()
     if tag.removeprefix("v") == version():
         print(f"{tag} is version {version()}.")

@@ -30,6 +30,8 @@ ZERO_BYTES = "only zero bytes"
 
 
 class Stat(Protocol):
+    """The one field of `os.stat_result` that is looked at."""
+
     @property
     def st_mode(self) -> int: ...
 

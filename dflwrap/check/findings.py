@@ -13,6 +13,8 @@ MOST_EXAMPLES = 5
 
 
 class Severity(StrEnum):
+    """How much a finding matters, the worst first."""
+
     ERROR = "error"
     """`extract` refuses the folder, or frames are lost."""
     WARNING = "warning"
@@ -25,6 +27,8 @@ RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 
 
 class Group(StrEnum):
+    """What a finding is about."""
+
     LAYOUT = "layout"
     NAMES = "names"
     FILES = "files"

@@ -14,7 +14,10 @@ SMALLEST_SIDE = 128
 
 
 def folder(option: str, path: Path) -> Path:
-    """A full path that ends in the folder's own name; links stay, the run folder stands beside the link."""
+    """A full path that ends in the folder's own name; links stay, the run folder stands beside the link.
+
+    Raises DflwrapError.
+    """
     try:
         path = Path(path).absolute()
     except FileNotFoundError:
@@ -26,7 +29,7 @@ def folder(option: str, path: Path) -> Path:
 
 
 def number(option: str, value: str) -> int | None:
-    """From 1; None for "auto"."""
+    """From 1; None for "auto". Raises DflwrapError."""
     if value == "auto":
         return None
     found = _whole(value)
@@ -39,7 +42,7 @@ def number(option: str, value: str) -> int | None:
 
 
 def gpus(value: str | None) -> tuple[int, ...]:
-    """Indices of GPUs as DeepFaceLab takes them: "0" or "0,1"."""
+    """Indices of GPUs as DeepFaceLab takes them: "0" or "0,1". Raises DflwrapError."""
     if value is None:
         return ()
     found = [_whole(part) for part in value.split(",") if part.strip()]
@@ -52,7 +55,7 @@ def gpus(value: str | None) -> tuple[int, ...]:
 
 
 def longest_side(value: int) -> int:
-    """0 = no limit."""
+    """0 = no limit. Raises DflwrapError."""
     if 0 < value < SMALLEST_SIDE:
         raise DflwrapError(
             f"--max-side {value} is too small: DeepFaceLab does not look at frames under {SMALLEST_SIDE} pixels. "
@@ -62,7 +65,7 @@ def longest_side(value: int) -> int:
 
 
 def finite(option: str, value: float) -> float:
-    """Python reads "nan" and "inf" as numbers; as a timeout they would mean none."""
+    """Python reads "nan" and "inf" as numbers; as a timeout they would mean none. Raises DflwrapError."""
     if not math.isfinite(value):
         raise DflwrapError(f"{option} {value} is not a number to count with. Give it in figures, like 300.")
     return value

@@ -144,7 +144,10 @@ def judge_log(log: Log, catalogue: Catalogue) -> Diagnosis:
 
 
 def open_catalogue(folder: Path | None) -> Catalogue:
-    """The built-in rules with the user's own: of `folder`, or of the configuration folder if it is there."""
+    """The built-in rules with the user's own: of `folder`, or of the configuration folder if it is there.
+
+    Raises DflwrapError for rules that do not load.
+    """
     from dflwrap.diagnosis.catalogue import load_catalogue
     from dflwrap.diagnosis.places import rules_folder
     from dflwrap.diagnosis.rule import RuleError

@@ -22,7 +22,7 @@ from dflwrap.telemetry.base import DeviceSample
 PLAIN_EVERY = 10.0
 """Seconds between two progress lines without a terminal."""
 STARTING_EVERY = 60.0
-"""The same, while the extractor starts."""
+"""Seconds; the same, while the extractor starts."""
 WIDEST = 100
 """Columns of the first line, with its bar."""
 TITLES = {"deepfacelab": "DeepFaceLab", "builtin": "built-in"}
@@ -112,6 +112,7 @@ class LiveReporter:
 
 
 def draw(state: RunState) -> RenderableType:
+    """The live display on a terminal."""
     counts, now = state.counts, time.monotonic()
     head = Table.grid(Column(), Column(ratio=1), Column(), padding=(0, 2), expand=True)
     share = f"{100 * state.done // counts.total} %" if counts.total else ""
@@ -156,6 +157,7 @@ def _gpu(gpu: DeviceSample) -> str:
 
 
 def progress_text(state: RunState) -> str:
+    """The totals in one line, where there is no terminal."""
     counts = state.counts
     return (
         f"{state.done}/{counts.total} frames, {counts.faces} faces, {counts.no_face} without a face, "
@@ -172,6 +174,7 @@ def _pace(state: RunState) -> str:
 
 
 def duration(seconds: float) -> str:
+    """Hours and minutes, or minutes and seconds, of `seconds`."""
     whole = int(seconds)
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {whole % 60:02d} s"

@@ -23,6 +23,7 @@ SHOWN = 10
 
 
 def print_summary(result: RunResult, request: RunRequest, stream: IO[str]) -> None:
+    """The last page of a run, on `stream`: totals, what needs attention, where things lie."""
     console = Console(file=stream, highlight=False, soft_wrap=True)
     frames = result.report["frames"]
     if result.nothing_to_do:

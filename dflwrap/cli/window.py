@@ -58,6 +58,7 @@ def _ancestors() -> list[Ancestor]:
 
 
 def main() -> int:
+    """0: the window closes when this script ends, so let it wait for a key; 1: it stays by itself."""
     try:
         at_keyboard = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
     except ValueError:  # closed

@@ -20,6 +20,8 @@ class Warp(StrEnum):
 
 
 class FaceType(StrEnum):
+    """How much of the head a face image holds: DeepFaceLab's own names."""
+
     HALF_FACE = "half_face"
     FULL_FACE = "full_face"
     WHOLE_FACE = "whole_face"
@@ -28,6 +30,8 @@ class FaceType(StrEnum):
 
 
 class ExtractorKind(StrEnum):
+    """What may be asked for with `--extractor`."""
+
     AUTO = "auto"
     """DeepFaceLab where one is found, else the built-in extractor."""
     DFL = "dfl"
@@ -71,6 +75,8 @@ class OnConflict(StrEnum):
 
 
 class SecondLook(StrEnum):
+    """Which frames without a face are looked at once more, at the end of a run."""
+
     OFF = "off"
     SAMPLE = "sample"
     """A sample, reported; within the limit that all cross-checks of a run share."""

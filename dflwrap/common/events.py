@@ -39,6 +39,8 @@ EVENTS_ENV = "DFLWRAP_EVENTS"
 
 
 class EventKind(StrEnum):
+    """The names of the events; what each holds is said above."""
+
     EXTRACTOR_STARTED = "extractor_started"
     AGENT_FAILED = "agent_failed"
     WORKER_STARTING = "worker_starting"

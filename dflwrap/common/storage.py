@@ -33,6 +33,7 @@ def is_device_error(error: OSError) -> bool:
 
 
 def is_missing(error: OSError) -> bool:
+    """Whether the operating system says that there is no such file or folder."""
     return error.errno in MISSING_ERRNOS
 
 

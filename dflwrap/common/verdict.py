@@ -8,12 +8,16 @@ from typing import Any
 
 
 class Health(StrEnum):
+    """What became of what a log tells of."""
+
     FAILURE = "failure"
     HEALTHY = "healthy"
     UNKNOWN = "unknown"
 
 
 class Confidence(StrEnum):
+    """How sure a cause is: the log states it, shows it, or leaves it possible."""
+
     CERTAIN = "certain"
     LIKELY = "likely"
     POSSIBLE = "possible"
@@ -30,6 +34,8 @@ class EvidenceLine:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
+    """One cause, with the lines that show it and what the user can do."""
+
     id: str
     """An id of the rule catalogue (those of the known causes)."""
     title: str
@@ -50,6 +56,8 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
+    """What a diagnosis comes to. Not covered: what is done about it (`planning`)."""
+
     health: Health
     primary: Cause | None = None
     causes: tuple[Cause, ...] = ()

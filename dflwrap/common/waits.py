@@ -27,6 +27,7 @@ class StopFlag(Protocol):
 
 
 def never() -> bool:
+    """Nobody asks for a stop."""
     return False
 
 

@@ -20,6 +20,8 @@ _ENGINE_FILES = ("rule.py", "literals.py", "catalogue.py")
 
 @dataclass(frozen=True)
 class Catalogue:
+    """All rules, found by id and in an order that never changes."""
+
     rules: tuple[Rule, ...]
 
     @cached_property

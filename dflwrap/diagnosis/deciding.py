@@ -35,6 +35,8 @@ _WSL = lazy(r"microsoft-standard|/usr/lib/wsl|\bWSL2?\b|/mnt/[a-z]/")
 
 @dataclass
 class Judged:
+    """The verdict, and the facts of the log that it rests on."""
+
     verdict: Verdict
     log: LogFacts
 

@@ -36,6 +36,8 @@ class Facts:
 
 @dataclass
 class Bar:
+    """One drawing of a progress bar: images done of all, seconds elapsed, images per second."""
+
     index: int
     done: int
     total: int

@@ -83,6 +83,8 @@ class DflBuild:
 
 @dataclass(frozen=True, slots=True)
 class Table:
+    """What fits what, as `fit.toml` has it."""
+
     generations: tuple[Generation, ...]
     toolkits: tuple[Toolkit, ...]
     builds: tuple[Build, ...]

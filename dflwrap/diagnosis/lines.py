@@ -15,6 +15,8 @@ MAX_LINE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Line:
+    """One logical line of a log."""
+
     source: str
     number: int
     """Counts from 1, as an editor counts line feeds."""

@@ -13,6 +13,8 @@ from dflwrap.diagnosis.verdict import diagnose_text
 
 @dataclass(frozen=True, slots=True)
 class Fault:
+    """What is wrong with a rule."""
+
     rule_id: str
     reason: str
 

@@ -13,6 +13,8 @@ from dflwrap.common.verdict import Cause, Confidence, EvidenceLine
 
 
 class Role(StrEnum):
+    """What a match of a rule means for the answer."""
+
     ROOT = "root"
     """A cause by itself."""
     SYMPTOM = "symptom"
@@ -81,6 +83,8 @@ FILLED = 80
 
 @dataclass(frozen=True)
 class Rule:
+    """One rule of the catalogue, as its TOML table has it (docs/rules.md)."""
+
     id: str
     title: str
     category: str

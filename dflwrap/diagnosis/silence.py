@@ -42,6 +42,8 @@ _DATA_ERROR = lazy(
 
 @dataclass(frozen=True)
 class Finding:
+    """A cause concluded from where and how a log ends, at the line `index`."""
+
     rule_id: str
     index: int
     strength: int

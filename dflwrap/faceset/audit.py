@@ -57,6 +57,8 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class Finding:
+    """Something to be said of one file of the faceset."""
+
     file: str
     kind: Kind
     reason: str
@@ -86,6 +88,7 @@ class Record:
 
 
 def record_of(ledger: Ledger) -> Record:
+    """What the ledger of a run knows of its frames and faces."""
     options = ledger.get("options")
     size = options.get("image_size") if isinstance(options, dict) else 0
     return Record(tuple(ledger.frames()), tuple(ledger.faces()), size if isinstance(size, int) else 0)

@@ -34,6 +34,8 @@ Identity = tuple[str, tuple[float, ...] | None]
 
 
 class StrangerKind(StrEnum):
+    """What a file is that the run has not put there."""
+
     WHOLE = "whole"
     TORN = "torn"
     """What a killed extractor leaves: cut short, empty, or the bare JPEG before its metadata came."""
@@ -84,6 +86,7 @@ class Census:
 
 
 def identity_of(metadata: FaceMetadata) -> Identity:
+    """What two files of the same face share, whatever their names: its frame and its rectangle."""
     return (metadata.source_filename or "", _rounded(metadata.source_rect))
 
 

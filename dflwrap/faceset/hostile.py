@@ -80,7 +80,10 @@ def check_harmless(data: bytes, read: bytes | None = None) -> None:
 
 
 def payloads(data: bytes) -> Iterator[bytes]:
-    """What DeepFaceLab hands to `pickle.loads`, or would if the rest of the file pleased it."""
+    """What DeepFaceLab hands to `pickle.loads`, or would if the rest of the file pleased it.
+
+    Raises HostileMetadataError for a file with too many.
+    """
     position = 0
     for _ in range(MOST_SEGMENTS):
         if position + 2 > len(data) or data[position] != 0xFF:

@@ -69,7 +69,7 @@ def _segment_at(data: bytes, position: int) -> Segment:
 
 
 def image_size(data: bytes, segments: tuple[Segment, ...]) -> tuple[int, int]:
-    """(width, height) in pixels from the frame header (SOF)."""
+    """(width, height) in pixels from the frame header (SOF). Raises TornFaceError."""
     for segment in segments:
         if segment.marker in _SOF_MARKERS:
             payload = segment.payload(data)
@@ -83,6 +83,8 @@ def check_image_data(data: bytes, segments: tuple[Segment, ...]) -> None:
 
     Marker by marker, so that an FF D9 inside a table between two scans is not taken for the end.
     What this does not prove: that the compressed data in between decodes to the picture meant.
+
+    Raises TornFaceError or IncompleteJpegError.
     """
     position = segments[-1].end
     while True:

@@ -65,7 +65,10 @@ class Array:
     raw: Any = b""
 
     def values(self) -> Any:
-        """Nested lists of numbers. `BrokenMetadataError` for object arrays and sizes that do not fit."""
+        """Nested lists of numbers. `BrokenMetadataError` for object arrays and sizes that do not fit.
+
+        Raises BrokenMetadataError.
+        """
         code = _STRUCT_CODES.get(self.dtype.code) if self.dtype is not None else None
         if self.dtype is None or code is None or not isinstance(self.raw, bytes):
             raise BrokenMetadataError("the face metadata holds an array of an unknown kind")

@@ -237,7 +237,10 @@ class Promoter:
 
 
 def set_aside(path: Path, run_folder: Path) -> Path:
-    """Move a file of the faceset into `<run folder>/set_aside/`, under a free name."""
+    """Move a file of the faceset into `<run folder>/set_aside/`, under a free name.
+
+    Raises NeedsUserError where it cannot be moved.
+    """
     folder = run_folder / "set_aside"
     folder.mkdir(exist_ok=True)
     number, target = 0, folder / path.name

@@ -18,6 +18,8 @@ from dflwrap.faceset.sights import Sight
 
 
 class Oddity(StrEnum):
+    """Why a face deserves a look."""
+
     JUMPS = "jumps"
     """It leaves the path that the frames before and after agree on."""
     DOUBLED = "doubled"

@@ -33,7 +33,7 @@ def verify_face(path: Path, expected_size: int | None = None) -> FaceMetadata:
 
 
 def verify_bytes(data: bytes, expected_size: int | None = None) -> FaceMetadata:
-    """As `verify_face`, of a file in memory."""
+    """As `verify_face`, of a file in memory. Raises NotWholeError."""
     try:
         try:
             segments = header_segments(data)

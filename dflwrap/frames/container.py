@@ -20,6 +20,8 @@ _TIFF_MAGIC = (b"II*\0", b"MM\0*")
 
 @dataclass(frozen=True, slots=True)
 class Container:
+    """What a file holds besides one upright picture."""
+
     orientation: int = 1
     """The tag's value (TIFF 6.0, tag 274): 1 = upright, 2 to 8 = mirrored or turned."""
     pictures: int = 1

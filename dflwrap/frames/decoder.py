@@ -184,6 +184,7 @@ MOST_SAID = 64 * 1024
 
 @cache
 def words() -> _Words:
+    """A fresh place for what the decoder complains of."""
     return _Words()
 
 
@@ -259,6 +260,7 @@ def _answer(line: bytes) -> dict[str, Any]:
 
 
 def main() -> None:
+    """The decoder process: one question a line on stdin, one JSON answer a line."""
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**30))
     os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")
     _bound_memory()

@@ -21,6 +21,8 @@ BLACK_BRIGHTEST = 40.0
 
 @dataclass(frozen=True, slots=True)
 class Filters:
+    """What the user wants left out."""
+
     min_side: int = 0
     """Pixels; frames with a shorter side are left out. 0 = off."""
     skip_black: bool = False

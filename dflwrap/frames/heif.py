@@ -46,6 +46,7 @@ def decode(data: bytes) -> tuple[Any, str]:
 
 
 def what_to_do(kind: str) -> str:
+    """The sentence for a frame of this kind where it cannot be read."""
     return (
         f"reading {kind} needs pillow-heif: pip install pillow-heif in dflwrap's environment, then start again with "
         "--redo quarantined; or convert the frames to JPEG or PNG"

@@ -68,6 +68,8 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
+    """The frames of a folder in DeepFaceLab's order, and what is none."""
+
     frames: tuple[FrameEntry, ...]
     ignored: tuple[Ignored, ...]
 

@@ -26,6 +26,8 @@ BOMB_PIXELS = 1_000_000_000
 
 
 class Entry(StrEnum):
+    """How a frame is handed to an extractor."""
+
     LINK = "link"
     """As it is, under its own name or a plain one."""
     CONVERT = "convert"
@@ -35,6 +37,8 @@ class Entry(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
+    """How a frame is handed in, and why."""
+
     entry: Entry
     reason: str = ""
     """Why it is not simply handed in; for REFUSE the evidence."""

@@ -23,6 +23,8 @@ MOST_DEPTH = 6
 
 
 class Arrangement(StrEnum):
+    """How pictures lie in a folder and its sub-folders."""
+
     EMPTY = "empty"
     FLAT = "flat"
     """Pictures in the folder itself; fewer, or none, in its sub-folders."""
@@ -34,6 +36,8 @@ class Arrangement(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SubFolder:
+    """A sub-folder that holds pictures."""
+
     path: Path
     images: int
     """Directly in it, by their names."""
@@ -41,6 +45,8 @@ class SubFolder:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
+    """Where in a folder pictures lie."""
+
     folder: Path
     images: int
     """In the folder itself, by their names."""

@@ -40,6 +40,7 @@ def encode(name: str) -> bytes:
 
 
 def decode(raw: bytes) -> str:
+    """A file name as Python has it; what is no text becomes surrogates."""
     return os.fsdecode(raw)
 
 

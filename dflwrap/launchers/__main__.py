@@ -9,6 +9,7 @@ from dflwrap.launchers.texts import JOBS, Shell, generic_text
 
 
 def main() -> int:
+    """Write the generic scripts of the repository into the folder that is named; the exit status."""
     folder = Path(sys.argv[1])
     folder.mkdir(exist_ok=True)
     for shell in Shell:

@@ -13,6 +13,8 @@ MARK = "Written by: dflwrap scripts install"
 
 
 class Shell(StrEnum):
+    """What runs a script."""
+
     CMD = "cmd"
     SH = "sh"
 

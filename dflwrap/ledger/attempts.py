@@ -18,6 +18,8 @@ _ATTEMPT_COLUMNS = (
 
 
 class AttemptTable(Store):
+    """Attempts with their plans and verdicts, decisions, events and samples."""
+
     def next_attempt(self) -> int:
         return int(self.read("SELECT coalesce(max(number), 0) + 1 FROM attempts")[0][0])
 

@@ -38,6 +38,7 @@ def translate_sqlite_error(error: sqlite3.Error, path: Path) -> DflwrapError:
 
 
 def damaged(why: str, path: Path) -> DamagedLedgerError:
+    """The error of a ledger that cannot be read; `why` in the words of SQLite or of `values`."""
     return DamagedLedgerError(
         f"The run's ledger is damaged: {display(str(path))} ({display(why)}). "
         "Everything that was extracted is kept."

@@ -14,6 +14,8 @@ _FACE_VALUES = "INTO faces (name, frame, size, mtime_ns, digest, rect, adopted) 
 
 
 class FaceTable(Store):
+    """Faces in the faceset, and the moves that brought them there."""
+
     def journal(self, moves: Sequence[Move]) -> None:
         """Write down moves before they are made."""
         with self.transaction():

@@ -20,6 +20,8 @@ _REMOVED = f"(outcome IS 'not_attempted' AND cause IS '{REMOVED}')"
 
 
 class FrameTable(Store):
+    """Frames with their outcomes. A frame has one row, and is settled once unless it is reopened."""
+
     def add_frames(self, frames: Iterable[NewFrame]) -> None:
         """Enter new frames, all or none; the refused ones are quarantined from the start."""
         rows = [

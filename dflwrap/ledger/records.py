@@ -40,6 +40,8 @@ class NewFrame:
 
 @dataclass(frozen=True, slots=True)
 class FrameRow:
+    """A frame as the ledger has it."""
+
     id: int
     file_name: str
     """As the file system has it."""
@@ -103,6 +105,8 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRow:
+    """An attempt as the ledger has it; times in seconds since the epoch."""
+
     number: int
     started: float
     ended: float | None

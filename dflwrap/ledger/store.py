@@ -78,6 +78,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
+        """Raises NeedsUserError or DamagedLedgerError in place of SQLite's errors."""
         try:
             self.db.execute("BEGIN IMMEDIATE")
             try:
@@ -99,6 +100,7 @@ class Store:
                 pass
 
     def read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Raises NeedsUserError or DamagedLedgerError in place of SQLite's errors."""
         try:
             return self.db.execute(query, values).fetchall()
         except sqlite3.Error as error:

@@ -22,23 +22,26 @@ _MOST = 2**63
 
 
 def whole(value: Any, least: int = 0) -> int:
+    """A whole number from `least` on. Raises ValueError."""
     if type(value) is not int or not least <= value < _MOST:
         raise ValueError(f"{_shown(value)} is no number from {least}")
     return value
 
 
 def switch(value: Any) -> bool:
+    """A yes or no. Raises ValueError for what is neither 0 nor 1."""
     return bool(_one_of(value, (0, 1)))
 
 
 def moment(value: Any) -> float:
-    """Seconds since the epoch."""
+    """Seconds since the epoch. Raises ValueError."""
     if type(value) not in (int, float) or not math.isfinite(value):
         raise ValueError(f"{_shown(value)} is no time")
     return float(value)
 
 
 def text(value: Any) -> str:
+    """A text, as SQLite has it. Raises ValueError."""
     if type(value) is not str:
         raise ValueError(f"{_shown(value)} is no text")
     return value
@@ -50,14 +53,14 @@ def maybe(check: Callable[[Any], T], value: Any) -> T | None:
 
 
 def name(value: Any) -> str:
-    """A name that stays in its folder."""
+    """A name that stays in its folder. Raises ValueError."""
     if not is_single_name(text(value)):
         raise ValueError(f"{_shown(value)} is not a plain file name")
     return str(value)
 
 
 def raw_name(value: Any) -> str:
-    """A file name kept as its bytes."""
+    """A file name kept as its bytes. Raises ValueError."""
     if type(value) is not bytes:
         raise ValueError(f"{_shown(value)} is no file name")
     return name(decode(value))
@@ -70,7 +73,7 @@ def target(value: Any) -> str:
 
 
 def source(value: Any) -> str:
-    """Of a move: a file of an attempt, relative to the run folder."""
+    """Of a move: a file of an attempt, relative to the run folder. Raises ValueError."""
     parts = PurePosixPath(text(value)).parts
     if len(parts) < 2 or parts[0] != "attempts" or "/".join(parts) != value:
         raise ValueError(f"{_shown(value)} is no file of an attempt")
@@ -80,7 +83,7 @@ def source(value: Any) -> str:
 
 
 def parsed(value: Any) -> Any:
-    """A value kept as JSON."""
+    """A value kept as JSON. Raises ValueError."""
     try:
         return json.loads(text(value))
     except RecursionError:
@@ -88,7 +91,7 @@ def parsed(value: Any) -> Any:
 
 
 def table(value: Any) -> str:
-    """The JSON text of an object."""
+    """The JSON text of an object. Raises ValueError."""
     if not isinstance(parsed(value), dict):
         raise ValueError(f"{_shown(value)} is no JSON object")
     return str(value)

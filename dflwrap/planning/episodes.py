@@ -40,6 +40,7 @@ def used_rungs(history: tuple[AttemptRecord, ...]) -> list[Rung]:
 
 
 def failed_devices(history: tuple[AttemptRecord, ...]) -> frozenset[int]:
+    """The GPUs on which something failed since the last healthy attempt."""
     failed: set[int] = set()
     for record in reversed(history):
         if record.recovered:
@@ -52,6 +53,7 @@ def failed_devices(history: tuple[AttemptRecord, ...]) -> frozenset[int]:
 
 
 def same_failures(history: tuple[AttemptRecord, ...]) -> int:
+    """How many attempts in a row ended as the last one, on its plan and without a frame gained."""
     last, number = history[-1], 0
     for record in reversed(history):
         same = record.fingerprint == last.fingerprint and record.plan == last.plan

@@ -27,6 +27,8 @@ ENOUGH_FRAMES = 10
 
 @dataclass(frozen=True, slots=True)
 class FirstPlan:
+    """The plan that a run begins with, and the one that it may come to."""
+
     plan: Plan
     """To start with: with a bounded batch if a worker is to be measured first."""
     widest: Plan

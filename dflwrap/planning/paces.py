@@ -14,6 +14,8 @@ LEAST_FRAMES = 20
 
 @dataclass(frozen=True, slots=True)
 class Measured:
+    """How quick the last run on this device was."""
+
     extractor: str
     device: str
     rate: float

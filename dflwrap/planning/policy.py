@@ -64,13 +64,14 @@ then a narrower plan now is worth more than a wide one later (the run widens aga
 VRAM_SLACK = GIB // 4
 """Free memory need not come back to the last MiB: the desktop moves by some hundred MiB."""
 DISK_BOUND = 24 * 3600.0
+"""Seconds until somebody has made room."""
 DISK_ROOM = 2 * GIB
 """Of a small disk a tenth is enough (see `DiskCondition`)."""
 KILLED = "process-killed"
 """Cause of processes that were killed while memory was free."""
 TRANSIENT_PAUSE = 5.0
 DRIVER_PAUSE = 30.0
-"""A driver that was reset answers again after some seconds."""
+"""Seconds. A driver that was reset answers again after some seconds."""
 
 _NARROWING = frozenset(STEPS) - {Rung.PATIENCE}
 

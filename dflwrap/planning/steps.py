@@ -29,6 +29,8 @@ PATIENCE_MOST = 7200.0
 
 @dataclass(frozen=True, slots=True)
 class Change:
+    """A changed plan, or another extractor."""
+
     plan: Plan
     words: str
     """Like "4 workers -> 2"."""
@@ -38,6 +40,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
+    """This rung cannot help here."""
+
     why: str = ""
     """Worth telling the user, or empty."""
 
@@ -65,10 +69,12 @@ Step = Callable[[Situation], Change | Skip]
 
 
 def half_workers(s: Situation) -> Change | Skip:
+    """Half the workers per device."""
     return _fewer(s, s.plan.workers // 2)
 
 
 def one_worker(s: Situation) -> Change | Skip:
+    """One worker per device."""
     return _fewer(s, 1)
 
 
@@ -82,6 +88,7 @@ def _fewer(s: Situation, workers: int) -> Change | Skip:
 
 
 def smaller_input(s: Situation) -> Change | Skip:
+    """A shorter longest side of the frames that are handed in."""
     if "max_side" not in s.context.supported_fields:
         return Skip()
     on_gpu = s.category == "gpu-memory"
@@ -102,12 +109,14 @@ def smaller_input(s: Situation) -> Change | Skip:
 
 
 def weights_on_cpu(s: Situation) -> Change | Skip:
+    """The networks' weights in RAM."""
     if s.plan.weights_on_cpu or not s.plan.devices or "weights_on_cpu" not in s.context.supported_fields:
         return Skip()
     return Change(replace(s.plan, weights_on_cpu=True), "weights on the GPU -> on the CPU")
 
 
 def other_device(s: Situation) -> Change | Skip:
+    """A GPU that has not failed in this episode, with one worker."""
     if not s.plan.devices:
         return Skip()
     fresh = [d for d in s.context.usable() if d not in s.failed_devices and d not in s.plan.devices]
@@ -141,6 +150,7 @@ def exclude_device(s: Situation) -> Change | Skip:
 
 
 def to_cpu(s: Situation) -> Change | Skip:
+    """All of it on the CPU, as wide as cores and free RAM allow; only where the user wants that."""
     if not s.plan.devices:
         return Skip()
     if s.context.on_gpu_failure is not OnGpuFailure.CPU:
@@ -161,6 +171,7 @@ def to_cpu(s: Situation) -> Change | Skip:
 
 
 def smaller_batch(s: Situation) -> Change | Skip:
+    """A quarter of the frames per attempt."""
     now = s.plan.batch_size or s.context.open_frames
     target = max(SMALLEST_BATCH, now // 4)
     if target >= now:
@@ -169,6 +180,7 @@ def smaller_batch(s: Situation) -> Change | Skip:
 
 
 def patience(s: Situation) -> Change | Skip:
+    """Twice the time for start-up and per frame, up to `PATIENCE_MOST`."""
     startup = min(PATIENCE_MOST, s.plan.startup_timeout * PATIENCE_FACTOR)
     steady = min(PATIENCE_MOST, s.plan.frame_timeout * PATIENCE_FACTOR)
     if startup <= s.plan.startup_timeout and steady <= s.plan.frame_timeout:
@@ -178,6 +190,7 @@ def patience(s: Situation) -> Change | Skip:
 
 
 def builtin_extractor(s: Situation) -> Change | Skip:
+    """The built-in extractor takes over; only where the user wants that."""
     allowed = s.context.on_gpu_failure is OnGpuFailure.BUILTIN
     if s.context.extractor == "builtin":
         return Skip()

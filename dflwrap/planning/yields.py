@@ -38,6 +38,7 @@ BEFORE = 200
 BEFORE_MOST = 400
 """More are not taken: a film's rate changes from reel to reel."""
 LOOK_EVERY = 25
+"""Results between two looks at the yield."""
 BLOCK = 5
 """Neighbouring frames of a film are alike: so many count as one independent observation."""
 FALL_SCORE = 16.7
@@ -62,6 +63,8 @@ class Sign(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
+    """A doubt about results, to be settled by a second extractor."""
+
     sign: Sign
     frames: tuple[int, ...]
     """Ids of frames to show to a second extractor."""

@@ -20,6 +20,8 @@ UNUSABLE = "unusable"
 
 
 class Became(StrEnum):
+    """What became of a frame in the prepared copy."""
+
     LINKED = "linked"
     CONVERTED = "converted"
     LEFT_OUT = "left out"
@@ -27,6 +29,8 @@ class Became(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
+    """What is done with one frame, and why."""
+
     became: Became
     why: str = ""
     """The id of a finding, or "every"; several are joined with ", ". "" for a frame that is fine."""

@@ -23,6 +23,8 @@ SYNC_EVERY = 200
 
 @dataclass(frozen=True, slots=True)
 class Row:
+    """One frame of the manifest."""
+
     original: str
     """Relative to the input, with `/`; for a frame of a video its number."""
     size: int

@@ -19,6 +19,8 @@ class Flaw(StrEnum):
 
 
 class LayoutChoice(StrEnum):
+    """Which folders become one, and which stay apart."""
+
     AUTO = "auto"
     """flat, or per-person where the folder itself holds no picture; a mixed folder is refused with the choices."""
     FLAT = "flat"
@@ -31,6 +33,8 @@ class LayoutChoice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PrepareOptions:
+    """What the user wants of the copy."""
+
     layout: LayoutChoice = LayoutChoice.AUTO
     max_side: int = 0
     """Longest side in pixels; 0 = as it is."""

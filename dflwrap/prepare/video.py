@@ -19,6 +19,7 @@ from dflwrap.extractors.deepfacelab import find_install
 STANDSTILL = 300.0
 """Seconds without another frame, after which ffmpeg counts as hung."""
 END_BOUND = 10.0
+"""Seconds for a killed ffmpeg to be gone."""
 HOW_TO_GET_IT = (
     "install it, or python -m pip install 'dflwrap[video]', or name the program with --ffmpeg; the Windows builds of "
     "DeepFaceLab have one (_internal/ffmpeg)"

@@ -16,6 +16,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Make the sample frames; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m dflwrap.samples", description="Make sample frames.")
     parser.add_argument("folder", type=Path, help="where the frames go; made if missing")
     parser.add_argument("--frames", type=int, default=60, help="number of good frames (default 60)")

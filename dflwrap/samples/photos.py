@@ -44,7 +44,7 @@ class Portrait:
         )
 
     def load(self) -> Image:
-        """The photograph as BGR."""
+        """The photograph as BGR. Raises DflwrapError where the package is not installed."""
         image: Any = cv2.imdecode(np.frombuffer(self.path().read_bytes(), np.uint8), cv2.IMREAD_COLOR)
         if image is None:
             raise DflwrapError(f"the sample photograph {self.path()} cannot be read")

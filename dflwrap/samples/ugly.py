@@ -15,7 +15,10 @@ from dflwrap.samples.photos import Image
 
 
 def encoded(image: Image, suffix: str, *parameters: int) -> bytes:
-    """`image` as a file of this type in memory (OpenCV on Windows opens no non-ASCII path)."""
+    """`image` as a file of this type in memory (OpenCV on Windows opens no non-ASCII path).
+
+    Raises ValueError.
+    """
     ok, buffer = cv2.imencode(suffix, image, list(parameters))
     if not ok:
         raise ValueError(f"cannot encode {suffix}")

@@ -24,6 +24,7 @@ END_BOUND = 20.0
 HURRIED = 2.0
 """The same where the user wants the end at once."""
 CLOSE_BOUND = 10.0
+"""Seconds for the decoders to end."""
 MOST_CHILDREN, CORES_A_CHILD, QUEUED_A_CHILD = 4, 4, 16
 """Decoders at most; cores for each but the first; frames that queue before there is one more."""
 WHOLE = Checked()

@@ -74,6 +74,7 @@ def device_notice(
 
 
 def asked_plan(request: RunRequest, devices: tuple[DeviceInfo, ...]) -> Plan:
+    """The plan as the user asked for it, before anything is fitted to the machine."""
     return Plan(
         devices=tuple(device.index for device in devices),
         batch_size=request.batch_size or 0,

@@ -16,6 +16,7 @@ from dflwrap.supervisor.request import RunRequest
 
 
 def debug_folder(output: Path) -> Path:
+    """Where DeepFaceLab puts the debug pictures of the faceset `output`."""
     return output.with_name(output.name + "_debug")
 
 

@@ -66,6 +66,8 @@ STARTING = "starting"
 
 @dataclass(slots=True)
 class RunState:
+    """What the display shows."""
+
     stage: str = "preparing"
     began: float = field(default_factory=time.monotonic)
     attempt_began: float | None = None

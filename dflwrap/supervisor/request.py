@@ -12,6 +12,8 @@ from dflwrap.frames.filters import Filters
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
+    """What the user wants of one run."""
+
     input_dir: Path
     output_dir: Path
     options: ExtractOptions = field(default_factory=ExtractOptions)

@@ -56,6 +56,8 @@ from dflwrap.telemetry.limits import usable_cores, usable_memory
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
+    """How a run ended."""
+
     exit_code: ExitCode
     report: dict[str, Any]
     stop: Stop | None
@@ -495,4 +497,5 @@ def _second_look_words(result: SecondLookResult) -> str:
 
 
 def run_folder_of(output_dir: Path) -> Path:
+    """The run folder of a faceset."""
     return RunFolder(output_dir).path

@@ -135,7 +135,10 @@ class RunFolder:
             sync(file.fileno())
 
     def lock_again(self) -> None:
-        """After the disk was away: the lock that is held may be one on a disk that is no more."""
+        """After the disk was away: the lock that is held may be one on a disk that is no more.
+
+        Raises NeedsUserError.
+        """
         self._lock.release()
         try:
             self._lock.acquire()

@@ -20,6 +20,7 @@ T = TypeVar("T")
 START_TIMEOUT = 10.0
 """Seconds. A driver without persistence mode initialises its cards on the first call; some seconds each."""
 CALL_TIMEOUT = 2.0
+"""Seconds."""
 
 
 @dataclass(slots=True)

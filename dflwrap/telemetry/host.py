@@ -19,6 +19,7 @@ WALK_SHARE = 400.0
 LONGEST_PAUSE = 60.0
 """Seconds between two searches, at most."""
 DISK_EVERY = 5.0
+"""Seconds between two measurements of free room."""
 
 
 class HostReader:

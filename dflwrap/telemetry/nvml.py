@@ -45,6 +45,7 @@ class NvmlReader:
     """NVML in the calling thread. Raises NvmlUnavailableError when made where there is nothing to read."""
 
     def __init__(self, startup_bound: float = STARTUP_BOUND) -> None:
+        """Raises NvmlUnavailableError."""
         try:
             self._nvml: Any = importlib.import_module("pynvml")
         except ImportError as error:

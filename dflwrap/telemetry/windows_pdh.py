@@ -69,6 +69,7 @@ class PdhCounter:
     _counter: ctypes.c_void_p
 
     def __init__(self, name: str = DEDICATED) -> None:
+        """Raises OSError."""
         if sys.platform != "win32":
             raise OSError("performance counters exist on Windows only")
         self._pdh: Any = ctypes.WinDLL("pdh")

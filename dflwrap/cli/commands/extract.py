@@ -49,6 +49,7 @@ _OUTPUT = "Output"
 
 
 def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
     app.command("extract", epilog=_EPILOG)(extract)
 
 

@@ -95,6 +95,7 @@ class Job:
     """A Job Object of our own. Raises OSError where Windows gives none."""
 
     def __init__(self, limits: ExtendedLimits, kernel32: Any = None) -> None:
+        """Raises OSError."""
         self._kernel32 = kernel32 or _kernel32()
         self._handle = self._kernel32.CreateJobObjectW(None, None)
         if not self._handle:

@@ -39,7 +39,10 @@ MAX_AREA_RATIO = 4.0
 
 
 def similarity(source: Floats, target: Floats) -> Floats:
-    """The 2 x 3 similarity transform that maps `source` onto `target` (n x 2) with least squared error."""
+    """The 2 x 3 similarity transform that maps `source` onto `target` (n x 2) with least squared error.
+
+    Raises ValueError.
+    """
     source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
     centred = source - source_mean
     variance = float((centred**2).sum())

@@ -46,6 +46,8 @@ class StartFailed:
 
 @dataclass(frozen=True, slots=True)
 class FrameDone:
+    """A frame that was looked at; `seconds` for all of its work, rectangles in pixels of the frame."""
+
     frame: str
     faces: tuple[str, ...]
     rects: tuple[tuple[int, int, int, int], ...]
@@ -55,6 +57,8 @@ class FrameDone:
 
 @dataclass(frozen=True, slots=True)
 class FrameFailed:
+    """A frame that was not, and why."""
+
     frame: str
     error: str
     traceback: str

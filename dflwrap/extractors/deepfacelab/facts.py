@@ -67,6 +67,7 @@ def site_packages(python: Path) -> Path | None:
 
 
 def package_versions(site: Path) -> dict[str, str]:
+    """Name -> version of the packages of interest in a folder site-packages."""
     versions = {}
     for entry in site.glob("*-info"):
         found = _DIST.match(entry.name)

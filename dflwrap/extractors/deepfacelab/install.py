@@ -34,6 +34,8 @@ LEVELS_UP = 3
 
 @dataclass(frozen=True, slots=True)
 class DflInstall:
+    """A DeepFaceLab on this machine, and the Python that runs it."""
+
     main: Path
     """DeepFaceLab's main.py."""
     python: Path

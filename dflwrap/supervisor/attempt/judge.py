@@ -28,6 +28,8 @@ _SYMPTOMS = {"hang": Symptom.DEADLOCKED, "spin": Symptom.SPINNING, "stopped": Sy
 
 @dataclass(frozen=True, slots=True)
 class Judged:
+    """What an attempt comes to."""
+
     verdict: Verdict | None
     """None: healthy, every frame handed in came back."""
     fingerprint: str
@@ -149,6 +151,7 @@ def _hang(dead: Dead) -> Cause:
 
 
 def hang_id(symptom: Symptom) -> str:
+    """The rule of a hang with this symptom."""
     return f"extractor-{symptom.value}"
 
 

@@ -40,6 +40,8 @@ MAX_ALL_DONE = 20.0
 
 
 class EndedBy(StrEnum):
+    """Why an attempt is over."""
+
     EXIT = "exit"
     """It ended by itself; the exit status is its own."""
     HANG = "hang"
@@ -58,6 +60,8 @@ class EndedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
+    """How an attempt ended. What became of its frames is the collector's."""
+
     ended_by: EndedBy
     exit_status: int | None
     """Of the main process; negative = signal. Proves nothing."""

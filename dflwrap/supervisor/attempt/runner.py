@@ -84,6 +84,8 @@ class AttemptRunner:
         """Run one attempt over `rows`; None when none of them could be handed in.
 
         reason: the decision that led here. alone: a repair or a step of a search.
+
+        Raises NeedsUserError where the attempt's folder cannot be written.
         """
         number, folder = self.folder.new_attempt(self.ledger)
         batch = self._make_batch(folder, rows, plan)

@@ -20,6 +20,7 @@ class CrossCheckBudget:
     """
 
     def __init__(self, ledger: Ledger) -> None:
+        """Raises DamagedLedgerError."""
         self._ledger = ledger
         self._bound = max(LEAST, ledger.counts().total // 100)
         spent = ledger.get_table(KEY) or {}

@@ -23,6 +23,8 @@ CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class SecondLookResult:
+    """What the second look at frames without a face found."""
+
     looked: int
     found: tuple[str, ...]
     """Names of frames in which a face was found after all."""

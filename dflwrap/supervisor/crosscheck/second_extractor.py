@@ -34,6 +34,8 @@ END_BOUND = 15.0
 
 @dataclass(frozen=True, slots=True)
 class CrossCheckResult:
+    """What the second extractor saw in the frames that it was shown."""
+
     looked: tuple[str, ...]
     """Names of the frames that it looked at."""
     found: tuple[str, ...]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 START_FACTOR = 20.0
 """A start or a first frame may take this many times the slowest one so far."""
 MIN_START_BOUND = 120.0
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ SPIN_FACTOR = 20.0
 """Steady phase: this many times the slowest frame so far (at least MIN_STEADY_BOUND)."""
 MIN_STEADY_BOUND = 60.0
 FINISH_BOUND = 150.0
-"""After the last frame; DFL waits up to 120 s for its workers there."""
+"""Seconds after the last frame; DFL waits up to 120 s for its workers there."""
 CPU_SIGN = 0.05
 """Seconds of CPU time that count as a sign of life: idle polling loops burn less between two looks."""
 MOST_HANDED_OUT = 4
@@ -44,6 +44,8 @@ _PROGRESS = (
 
 
 class Phase(StrEnum):
+    """How far an attempt has come; each has a timeout of its own."""
+
     STARTING = "start-up"
     FIRST_FRAME = "first frame"
     STEADY = "steady"
@@ -51,6 +53,8 @@ class Phase(StrEnum):
 
 
 class Symptom(StrEnum):
+    """How a process hangs: it waits, was stopped, or burns CPU time without a result."""
+
     DEADLOCKED = "deadlocked"
     STOPPED = "stopped"
     SPINNING = "spinning"

@@ -142,6 +142,7 @@ def _on_terminate(*_: object) -> None:
 
 
 def main() -> int:
+    """The guard process: start the extractor, wait for it or for the end of dflwrap, leave nothing behind."""
     control, status = int(sys.argv[1]), int(sys.argv[2])
     argv = sys.argv[4:]
     launch = json.load(sys.stdin.buffer)

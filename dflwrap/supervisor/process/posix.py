@@ -25,6 +25,7 @@ class PosixTree(ProcessTree):
     """Not covered: a process in an uninterruptible wait (a dead network share) outlives every kill."""
 
     def __init__(self, launch: Launch) -> None:
+        """Raises CannotStartError."""
         control_read, self._control = os.pipe()
         self._status, status_write = os.pipe()
         os.set_blocking(self._status, False)

@@ -17,6 +17,8 @@ MAX_QUEUED = 20_000
 
 
 class Line(NamedTuple):
+    """A line of output, cut at MAX_LINE bytes."""
+
     stream: str
     """"stdout" or "stderr"."""
     text: bytes

@@ -108,6 +108,7 @@ class CannotStartError(NeedsUserError):
 
 
 def cannot_start(launch: Launch, reason: str) -> CannotStartError:
+    """The error for a program that the operating system does not start; `reason` in its words."""
     return CannotStartError(
         "program-not-started",
         f"The extractor's program cannot be started: {launch.argv[0]} ({reason}).",
@@ -132,5 +133,6 @@ def start_tree(launch: Launch) -> ProcessTree:
 
 
 def popen_streams(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    """stdout and stderr of a process that was started with pipes."""
     assert process.stdout is not None and process.stderr is not None
     return process.stdout, process.stderr

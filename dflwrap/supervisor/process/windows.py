@@ -31,6 +31,7 @@ class WindowsTree(ProcessTree):
     """The process is created suspended, put into the job, and only then runs: no child can slip out."""
 
     def __init__(self, launch: Launch) -> None:
+        """Raises CannotStartError."""
         without_dialogs()
         try:
             self._job = Job(kill_on_close())

@@ -27,6 +27,7 @@ class EndNow:
 
 
 def folder_id(folder: Path) -> FolderId | None:
+    """Device and inode of `folder`; None where it is not there."""
     try:
         info = folder.stat()
     except OSError:

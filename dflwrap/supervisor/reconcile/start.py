@@ -231,6 +231,7 @@ def _anew(request: RunRequest, folder: RunFolder, ledger: Ledger, census: Census
 
 
 def free_prefix(output: Path) -> str:
+    """A prefix for another clip's faces that no file of the faceset has: clip2-, clip3- ..."""
     names = [path.name.casefold() for path in output.iterdir()]
     number = 2
     while any(name.startswith(f"clip{number}-") for name in names):

@@ -22,6 +22,7 @@ GRACE = 3.0
 
 
 def watch(host):
+    """End a listing of the devices that hangs, in a thread of its own."""
     main_thread = threading.get_ident()
     threading.Thread(target=_watch, args=(host, main_thread), daemon=True).start()
 

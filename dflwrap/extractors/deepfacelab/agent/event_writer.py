@@ -48,4 +48,5 @@ def last_line(text):
 
 
 def bounded(text):
+    """The end of a long traceback: it is what tells the cause."""
     return text if len(text) <= TRACEBACK_LIMIT else "[...]\n" + text[-TRACEBACK_LIMIT:]

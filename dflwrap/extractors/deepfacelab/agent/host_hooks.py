@@ -142,6 +142,7 @@ def last_resort():
 
 
 def run_main(argv):
+    """Run DeepFaceLab's main.py, named first in `argv`, with the hooks; the exit status."""
     if not argv or not os.path.isfile(argv[0]):
         sys.stderr.write("usage: start.py <path of DeepFaceLab's main.py> extract ...\n")
         return 2

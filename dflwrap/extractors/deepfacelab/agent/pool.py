@@ -27,6 +27,8 @@ from .worker_slot import STARTING, bare_report
 
 
 class Pool:
+    """In the place of DeepFaceLab's own pool: hands frames to workers, and reports each."""
+
     def __init__(self, extract, settings, reporter, console):
         self.extract, self.settings, self.reporter, self.console = extract, settings, reporter, console
         self.copies = RetryCopies(settings, reporter, getattr(extract, "final_output_path", None))

@@ -19,6 +19,8 @@ LOOK_EVERY = 0.2
 
 
 class RetryCopies:
+    """Copies of failed frames, asked of the supervisor for one retry."""
+
     def __init__(self, settings, reporter, output):
         """`settings.repaired`: "" = nobody prepares frames. output: where faces are written, or None."""
         self._folder, self._bound = settings.repaired, settings.repair_timeout

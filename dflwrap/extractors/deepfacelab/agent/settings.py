@@ -14,7 +14,7 @@ def _number(environ, name, default, kind=float):
 
 
 class Settings:
-    """Times are seconds. A missing or unreadable variable takes its default.
+    r"""Times are seconds. A missing or unreadable variable takes its default.
 
     events            DFLWRAP_EVENTS            path of the events file; "" = no events
     version           DFLWRAP_DFL_VERSION       passed through into `extractor_started`

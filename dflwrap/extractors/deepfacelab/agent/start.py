@@ -35,6 +35,7 @@ def load_agent():
 
 
 def main(argv):
+    """Load the agent, and run DeepFaceLab under it; the exit status."""
     load_agent()
     from dflwrap_agent import host_hooks
 

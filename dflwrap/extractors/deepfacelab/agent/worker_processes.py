@@ -29,6 +29,8 @@ SPARE_GIB = 6.0
 
 
 class WorkerProcesses:
+    """The workers of all devices: started, watched, replaced, ended."""
+
     def __init__(self, extract, settings, reporter, console, frames):
         """frames: the FrameQueue that learns of their coming and going."""
         self._extract, self._settings, self._reporter = extract, settings, reporter
