@@ -101,7 +101,7 @@ def test_ctrl_c_before_the_folders_are_read_is_code_4_and_changes_nothing(
     )
     run = Run(tmp_path, frames, start=start)
     assert run.code() == 4, run.err.read_text()
-    assert run.said("run the same command again to resume")
+    assert run.said("Run the same command again to resume")
     assert not (tmp_path / "aligned").exists() and not (tmp_path / "aligned_dflwrap").exists()
 
 
