@@ -59,13 +59,16 @@ class CheckResult:
     """Frames for a contact sheet, with their flaw."""
     longest_side: int = 0
     """Pixels, of the largest usable frame."""
-    usable_bytes: int = 0
     frames: Sample[Path] = field(default_factory=lambda: Sample(MOST_SAMPLED))
     """A few usable ones, for a closer look."""
 
 
 def quick_check(folder: Path, stopping: Callable[[], bool] = never) -> CheckResult:
     """Layout and names only; no file is opened but a few. Raises DflwrapError, StoppedError."""
+    return _begun(folder, stopping)[0]
+
+
+def _begun(folder: Path, stopping: Callable[[], bool]) -> tuple[CheckResult, Inventory]:
     check_folder(folder)
     result = CheckResult(look_at_layout(folder, stopping))
     inventory = take_inventory(folder, stopping)
@@ -73,7 +76,7 @@ def quick_check(folder: Path, stopping: Callable[[], bool] = never) -> CheckResu
     for place, frames in _folders(result.layout, inventory, stopping):
         find_in_names(place, [entry.name for entry in frames], result.findings)
         result.found += len(frames)
-    return result
+    return result, inventory
 
 
 def check_frames(
@@ -85,20 +88,17 @@ def check_frames(
     stopping: Callable[[], bool] = never,
 ) -> CheckResult:
     """All of it. children: decoders at once. progress: frames done and in all. Raises DflwrapError, StoppedError."""
-    result = quick_check(folder, stopping)
-    inventory = take_inventory(folder, stopping)
-    done = 0
+    result, inventory = _begun(folder, stopping)
+    before = 0
     with DecoderPool(children, stopping) as pool:
         for place, frames in _folders(result.layout, inventory, stopping):
             look = _FolderLook(folder, place, result, limits)
-            sizes = {entry.name: entry.size for entry in look.to_open(frames)}
-            done += len(frames) - len(sizes)
-            for path, measures in pool.measure((place / name, size) for name, size in sizes.items()):
-                look.take(path, measures, sizes[path.name])
-                done += 1
+            for path, measures in pool.measure((place / e.name, e.size) for e in look.to_open(frames)):
+                look.take(path, measures)
                 if progress is not None:
-                    progress(done, result.found)
+                    progress(before + look.done, result.found)
             look.end()
+            before += len(frames)
     return result
 
 
@@ -120,6 +120,8 @@ class _FolderLook:
         self._place, self._result = place, result
         self._prefix = "" if place == top else f"{place.relative_to(top).as_posix()}/"
         self._sizes = Sizes()
+        self.done = 0
+        """Frames that were opened."""
         self._quality = Quality(result.findings, limits)
 
     def _shown(self, name: str) -> str:
@@ -140,7 +142,8 @@ class _FolderLook:
                 continue
             yield entry
 
-    def take(self, path: Path, found: Measures, size: int) -> None:
+    def take(self, path: Path, found: Measures) -> None:
+        self.done += 1
         result, shown = self._result, self._shown(path.name)
         find_in_file(path.name, shown, found, result.findings)
         self._sizes.add(found)
@@ -150,7 +153,6 @@ class _FolderLook:
         if not found.usable:
             return
         result.usable += 1
-        result.usable_bytes += max(0, size)
         result.longest_side = max(result.longest_side, found.width, found.height)
         result.frames.add(path)
 

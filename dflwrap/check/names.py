@@ -79,12 +79,18 @@ def _single(folder: Path, names: Sequence[str], findings: Findings) -> None:
 
 
 def _twins(names: Sequence[str], findings: Findings) -> None:
-    stems: dict[str, list[str]] = defaultdict(list)
+    seen: set[str] = set()
+    stems: dict[str, list[str]] = {}
     for name in names:
-        stems[case_key(stem_and_suffix(name)[0])].append(name)
+        key = case_key(stem_and_suffix(name)[0])
+        if key in seen:
+            stems[key] = []
+        seen.add(key)
+    for name in names if stems else ():
+        key = case_key(stem_and_suffix(name)[0])
+        if key in stems:
+            stems[key].append(name)
     for group in stems.values():
-        if len(group) < 2:
-            continue
         whole: dict[str, list[str]] = defaultdict(list)
         for name in group:
             whole[case_key(name)].append(name)
