@@ -11,6 +11,7 @@ from typing import Any
 from dflwrap.check.quality import flaw_of
 from dflwrap.check.thresholds import Thresholds
 from dflwrap.common.errors import StoppedError
+from dflwrap.extractors.builtin.settings import MIN_RECT_SIDE, smallest_face
 from dflwrap.frames.many import DecoderPool
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.planning.yields import spread
@@ -32,20 +33,26 @@ def look_for_reasons(
     if not rows:
         ledger.put(KEY, None)
         return None
-    limits, found, looked = Thresholds(), Counter[str](), 0
+    limits, found, looked, smallest = Thresholds(), Counter[str](), 0, 0.0
     until = time.monotonic() + max(LEAST_SECONDS, SHARE * extracted_for)
     wanted = (_sized(source / row.file_name) for row in spread(rows, MOST))
     try:
         with DecoderPool(usable_cores(), stopping) as pool:
             for _, measures in pool.measure(wanted):
                 if measures.pixels is not None:
-                    found[flaw_of(measures.pixels, limits) or "no flaw"] += 1
+                    flaw = flaw_of(measures.pixels, limits)
+                    found[flaw or _FLAWLESS] += 1
+                    if not flaw:
+                        smallest = max(smallest, smallest_face(measures.width, measures.height))
                     looked += 1
                 if time.monotonic() > until:
                     break
     except (StoppedError, OSError):
         pass
     reasons = {"frames": len(rows), "looked": looked, "reasons": dict(found.most_common())}
+    if found[_FLAWLESS]:
+        builtin = (ledger.get("extractor") or {}).get("name") == "builtin"
+        reasons["smallest_face"] = round(smallest if builtin else MIN_RECT_SIDE)
     ledger.put(KEY, reasons)
     return reasons
 
@@ -63,9 +70,14 @@ def in_words(reasons: dict[str, Any]) -> str:
     total, looked = reasons["frames"], reasons["looked"]
     if not looked:
         return f"{total} without a face; why was not looked at"
-    words = [f"{count} {_WORDS.get(name, name)}" for name, count in reasons["reasons"].items()]
+    flawless = "without a visible flaw"
+    if "smallest_face" in reasons:
+        flawless += f" (faces under {reasons['smallest_face']} pixels are not extracted)"
+    words = [
+        f"{count} {flawless if name == _FLAWLESS else name}" for name, count in reasons["reasons"].items()
+    ]
     sample = "" if looked == total else f" (of {looked} looked at)"
     return f"{total} without a face: {', '.join(words)}{sample}"
 
 
-_WORDS = {"no flaw": "without a visible flaw"}
+_FLAWLESS = "no flaw"

@@ -20,7 +20,8 @@ from benchmarks._finding import (
     portrait_of,
     tallies,
 )
-from dflwrap.extractors.builtin.finder import SMALLEST_FACE, FaceFinder
+from dflwrap.extractors.builtin.finder import FaceFinder
+from dflwrap.extractors.builtin.settings import SMALLEST_FACE
 from dflwrap.samples.photos import ASTRONAUT, HOPPER
 
 

@@ -53,6 +53,25 @@ def test_frames_without_a_face_are_told_with_their_reasons(tmp_path: Path) -> No
     assert code == 0 and "4 without a face: " in again, "a finished run still knows"
 
 
+def test_a_frame_without_a_flaw_is_told_with_the_smallest_face_that_is_looked_for(tmp_path: Path) -> None:
+    import cv2
+    import numpy as np
+
+    folder = clean(tmp_path / "frames", 3)
+    blocks = np.random.default_rng(1).integers(0, 255, (18, 32, 3), dtype=np.uint8)
+
+    def street(picture: np.ndarray) -> np.ndarray:
+        return cv2.resize(blocks, (3840, 2880), interpolation=cv2.INTER_NEAREST)
+
+    change(folder, street, names="00002.jpg")
+    code, said = extract(folder)
+    assert code == 0, said
+    # 1.85 % of 2880.
+    assert "1 without a face: 1 without a visible flaw (faces under 53 pixels are not extracted)" in said
+    report = json.loads((tmp_path / "aligned_dflwrap/report.json").read_text(encoding="utf-8"))
+    assert report["no_face_reasons"]["smallest_face"] == 53
+
+
 def test_odd_names_are_told_at_the_start_and_stop_nothing(tmp_path: Path) -> None:
     folder = clean(tmp_path / "frames", 6)
     for name, new in (

@@ -18,14 +18,10 @@ from dflwrap.extractors.builtin.detector import (
     overlap,
 )
 from dflwrap.extractors.builtin.mesh import Mesh
+from dflwrap.extractors.builtin.settings import MIN_RECT_SIDE, smallest_face
 
 MIN_FRAME_SIDE = 128
 """Pixels; smaller frames are never looked at."""
-MIN_RECT_SIDE = 40
-"""Pixels; smaller faces are dropped."""
-SMALLEST_FACE = 0.0185
-"""In shorter sides of the frame: where this is more than `MIN_RECT_SIDE` (from 2160 pixels on), what is smaller may be
-missed. It bounds the looks at one frame: 60 tiles of 16:9."""
 CROWD = 4
 """Faces from which more are looked for."""
 _NARROWEST = 13
@@ -139,12 +135,12 @@ def _closer(width: int, height: int) -> list[tuple[list[View], float]]:
     """Smaller and smaller parts; with each, the width of a face (pixels) below which smaller ones are likely too.
 
     First squares of half the shorter side and a bit; then, of a frame that is much larger than the network's input,
-    tiles that show it the smallest faces that are kept (`SMALLEST_FACE` of the shorter side, if that is more).
+    tiles that show it the smallest faces that are looked for.
     """
     shorter = min(width, height)
     close = int(shorter * 0.6)
     levels = [(_parts(width, height, close), 0.11 * shorter)]
-    tile = max(MIN_RECT_SIDE * _NARROWEST, int(shorter * SMALLEST_FACE * _NARROWEST))
+    tile = int(smallest_face(width, height) * _NARROWEST)
     if close >= 1.3 * tile:
         levels.append((_parts(width, height, tile), 0.11 * close))
     return levels

@@ -12,6 +12,18 @@ Warp = Literal["lanczos", "cubic"]
 WARPS = get_args(Warp)
 """The default first."""
 
+MIN_RECT_SIDE = 40
+"""Pixels; smaller faces are dropped, as DeepFaceLab drops them."""
+SMALLEST_FACE = 0.0185
+"""In shorter sides of the frame: where this is more than `MIN_RECT_SIDE` (from 2160 pixels on), what is smaller may be
+missed. It bounds the looks at one frame: 60 tiles of 16:9."""
+
+
+def smallest_face(width: int, height: int) -> float:
+    """Pixels: the side of the smallest face that is looked for in such a frame."""
+    return max(MIN_RECT_SIDE, SMALLEST_FACE * min(width, height))
+
+
 FailureKind = Literal["exception", "unreadable", "worker_lost"]
 
 
