@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dflwrap.common.defaults import BLURRY_BELOW
+from dflwrap.common.choices import BLURRY_BELOW
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from dflwrap.supervisor.manual import debug_folder
 from dflwrap.supervisor.no_face_reasons import in_words
 from dflwrap.supervisor.reconcile.hostile import sentence
 from dflwrap.supervisor.request import RunRequest
-from dflwrap.supervisor.run import RunResult, run_folder_of
+from dflwrap.supervisor.run import RunResult
+from dflwrap.supervisor.run_folder import run_folder_of
 
 SHOWN = 10
 """Frames named per outcome; the report has them all."""

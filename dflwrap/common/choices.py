@@ -84,3 +84,7 @@ class SecondLook(StrEnum):
     """Every frame without a face, whatever it costs; what is found is extracted."""
     AUTO = "auto"
     """A sample, where that costs at most 1 % of the run."""
+
+
+BLURRY_BELOW = 15.0
+"""Default limit of the variance of the Laplacian (Pech-Pacheco et al. 2000) at a long side of 640 pixels."""

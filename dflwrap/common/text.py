@@ -17,6 +17,11 @@ def display(name: str) -> str:
     return "".join(_escaped(char) if _unsafe(char) else char for char in name)
 
 
+def display_start(text: str, length: int) -> str:
+    """The first `length` characters of `display(text)`: of a long text, no more than those are looked at."""
+    return display(text[:length])[:length]
+
+
 def safe_json(text: str) -> str:
     """A JSON text with the same characters as JSON escapes; the line breaks between its parts stay.
 

@@ -67,7 +67,7 @@ class Wait:
     """Seconds to the first look; the interval doubles up to `longest`."""
     longest: float
     then: NextPlan
-    otherwise: NextPlan | Stop
+    otherwise: NextPlan | Stop | RepairFrame | Quarantine
     rungs: tuple[Rung, ...]
     sentence: str
 
@@ -91,9 +91,11 @@ class RepairFrame:
     frames: tuple[str, ...]
     cause: str
     sentence: str
-    plan: Plan
-    """One worker, one frame."""
+    plan: Plan | None
+    """One worker, one frame; None: the run's own when it comes to it, with one worker."""
     rungs: tuple[Rung, ...] = (Rung.REPAIR_FRAME,)
+    others: Plan | None = None
+    """The run's plan from now on; None: as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class Quarantine:
     evidence: tuple[str, ...]
     """Like "stderr.log:214: Segmentation fault"."""
     sentence: str
-    then: NextPlan | RepairFrame
+    then: NextPlan | RepairFrame | Stop
     rungs: tuple[Rung, ...] = (Rung.QUARANTINE_FRAME,)
 
 

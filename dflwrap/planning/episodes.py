@@ -13,18 +13,6 @@ REFILL_FRAMES = 50
 REFILLED = frozenset(
     {Rung.SAME_AGAIN, Rung.FRESH_PROCESS, Rung.WAIT_FOR_DISK, Rung.PATIENCE, Rung.BISECT_BATCH}
 )
-SICK_AFTER = 3
-"""Different frames that fail alike with none gained: the extractor is unhealthy, not the frames."""
-
-
-def unhealthy(history: tuple[AttemptRecord, ...], cause: str) -> bool:
-    """Frame after frame fails alike and none is gained: not the frames."""
-    seen: set[str] = set()
-    for record in reversed(history):
-        if record.healthy or record.frames_gained or record.cause != cause:
-            break
-        seen.update(record.suspects)
-    return len(seen) >= SICK_AFTER
 
 
 def used_rungs(history: tuple[AttemptRecord, ...]) -> list[Rung]:

@@ -74,6 +74,20 @@ class AttemptRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameTrials:
+    """What the run has tried with single frames that are suspected."""
+
+    held: frozenset[str] = frozenset()
+    """Kept back until the others are through; then each is tried alone, re-encoded."""
+    tried_anew: frozenset[str] = frozenset()
+    """Tried once more, re-encoded."""
+    own_failure: frozenset[str] = frozenset()
+    """Those of them that failed so while the attempt continued with others."""
+    no_progress: int = 0
+    """Attempts in a row after which as many frames are open as before."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunContext:
     """What the run may use, and what it knows besides the failure."""
 
@@ -98,6 +112,7 @@ class RunContext:
     """GPUs not to be used again in this run (`NextPlan.excluded`, gathered by the supervisor)."""
     worker_peak: int | None = None
     """Measured video memory of one worker; None = not measured yet."""
+    trials: FrameTrials = FrameTrials()
 
     def usable(self) -> tuple[int, ...]:
         """Indices of the GPUs that are present and not excluded."""

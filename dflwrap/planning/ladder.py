@@ -129,7 +129,7 @@ BY_CAUSE: dict[str, Ladder] = {
     "truncated-log": UNKNOWN,
 }
 
-SICK_EXTRACTOR: Ladder = (R.FRESH_PROCESS, R.ONE_WORKER, R.CPU, R.BUILTIN_EXTRACTOR, R.USER)
+UNHEALTHY_EXTRACTOR: Ladder = (R.FRESH_PROCESS, R.ONE_WORKER, R.CPU, R.BUILTIN_EXTRACTOR, R.USER)
 """Instead of `POISON` when frame after frame fails alike and none succeeds: it is not the frames."""
 
 ENVIRONMENT = frozenset({"tf-version", "python-env", "model-files"})

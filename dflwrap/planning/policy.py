@@ -16,7 +16,16 @@ from dflwrap.common.memory import GIB
 from dflwrap.common.plan import Plan
 from dflwrap.common.rungs import Rung
 from dflwrap.common.telemetry import TelemetrySummary
-from dflwrap.common.verdict import Cause, Confidence, Verdict
+from dflwrap.common.verdict import Cause, Verdict
+from dflwrap.planning.blame import (
+    MOST_WITHOUT_PROGRESS,
+    by_trial,
+    frames_own_doing,
+    instead_of_stopping,
+    is_named,
+    ladder_of,
+    why_no_search,
+)
 from dflwrap.planning.decision import (
     Bisect,
     Decision,
@@ -29,29 +38,20 @@ from dflwrap.planning.decision import (
     Wait,
 )
 from dflwrap.planning.episodes import (
-    SICK_AFTER,
     barren_attempts,
     failed_devices,
     same_failures,
-    unhealthy,
     used_rungs,
 )
 from dflwrap.planning.fingerprint import UNKNOWN_CAUSE
 from dflwrap.planning.inputs import AttemptRecord, RunContext, with_alone_marked
 from dflwrap.planning.ladder import (
-    ENVIRONMENT,
     ENVIRONMENT_FIXES,
-    FRAME_FIRST,
     POISON,
-    SICK_EXTRACTOR,
-    UNKNOWN,
-    WORKED_BEFORE,
     Ladder,
-    ladder_for,
 )
 from dflwrap.planning.reasons import evidence_lines, reason, unhealthy_device
 from dflwrap.planning.steps import REPEATABLE, STEPS, Change, Situation, Skip, on_probation
-from dflwrap.planning.yields import WITNESS
 
 SAME_FAILURE = 3
 """So often the same failure may meet the same plan without a frame gained."""
@@ -67,8 +67,6 @@ DISK_BOUND = 24 * 3600.0
 """Seconds until somebody has made room."""
 DISK_ROOM = 2 * GIB
 """Of a small disk a tenth is enough (see `DiskCondition`)."""
-KILLED = "process-killed"
-"""Cause of processes that were killed while memory was free."""
 TRANSIENT_PAUSE = 5.0
 DRIVER_PAUSE = 30.0
 """Seconds. A driver that was reset answers again after some seconds."""
@@ -119,58 +117,65 @@ def decide(
     history = with_alone_marked(history, context)
     plan = next((record.plan for record in reversed(history) if not record.alone), plan)
     case = _Case(verdict, verdict.primary, history, telemetry, plan, context)
-    if _own_doing(case):
-        case = replace(case, cause=_blamed(case.cause))
+    frames_own = frames_own_doing(case.cause, case.record, telemetry)
+    if frames_own is not None:
+        case = replace(case, cause=frames_own)
     device = unhealthy_device(case.record, telemetry)
     if device != case.record.device:
         case = replace(case, history=(*history[:-1], replace(case.record, device=device)))
-    row = _row(case)
+    return _or_frames(case, _answer(case))
+
+
+def _answer(case: _Case) -> Decision:
+    row = ladder_of(case.cause, case.history)
     if row is POISON:
         return _poison(case)
-    if barren_attempts(history) >= BARREN_ATTEMPTS:
+    if barren_attempts(case.history) >= BARREN_ATTEMPTS:
         return _stop(case, f"{BARREN_ATTEMPTS} attempts in a row gained no frame")
     return _walk(case, row, 0, ())
 
 
-def _row(case: _Case) -> Ladder:
-    if case.cause is None:
-        return UNKNOWN
-    row = ladder_for(case.id, case.category, case.cause.remedies)
-    if (
-        case.category in ENVIRONMENT
-        and not _witnessed(case.cause)
-        and any(record.frames_gained for record in case.history)
-    ):
-        row = WORKED_BEFORE
-    if case.id in FRAME_FIRST and case.record.suspects:
-        row = POISON
-    if row is POISON:
-        if not case.record.suspects:
-            return UNKNOWN
-        if case.category != "input-image" and unhealthy(case.history, case.id):
-            return SICK_EXTRACTOR
-    return row
+def _or_frames(case: _Case, decision: Decision) -> Decision:
+    """Nothing is left to try against the failure as a whole: then single frames may be to blame.
+
+    And the machine is not: the run goes back to its widest plan, with the cards that were left out on the way.
+    """
+    if case.context.trials.no_progress >= MOST_WITHOUT_PROGRESS:
+        return _given_up(case, decision)
+    if isinstance(decision, Wait) and isinstance(decision.otherwise, Stop):
+        return replace(decision, otherwise=_frames_or_stop(case, decision.otherwise))
+    return _frames_or_stop(case, decision) if isinstance(decision, Stop) else decision
 
 
-def _witnessed(cause: Cause) -> bool:
-    """What a cross-check found is no error that may pass: the frames "gained" are the disputed ones."""
-    return any(line.source == WITNESS for line in cause.evidence)
+def _frames_or_stop(case: _Case, stop: Stop) -> RepairFrame | Quarantine | Stop:
+    accused = instead_of_stopping(case.id, case.category, case.history, case.context.trials)
+    if accused is None:
+        return stop
+    frames, why, widest = accused.frames, stop.why or stop.sentence, case.context.widest
+    names = frames[0] if len(frames) == 1 else f"{len(frames)} frames"
+    fate = "quarantined" if accused.tried else "to be tried alone"
+    sentence = f"attempt {case.record.number}: {names} {fate}: {why}"
+    if accused.tried:
+        then = NextPlan(widest, (Rung.QUARANTINE_FRAME,), sentence)
+        return Quarantine(frames, case.id, (why,), sentence, then)
+    # The rungs of the stop, for the ladder is at its end: on a row of their own the frames are tried once more.
+    return RepairFrame(frames, case.id, sentence, None, stop.rungs, others=widest)
 
 
-def _own_doing(case: _Case) -> bool:
-    """Memory or a killer is blamed, but memory was free, and only these frames failed, twice each, beside good
-    ones."""
-    free = case.telemetry is not None and case.telemetry.memory.short is False
-    record = case.record
-    beside_good_ones = bool(record.frames_gained and record.suspects)
-    twice = beside_good_ones and set(record.suspects) <= set(record.repaired)
-    return twice and (case.id == KILLED or (case.category == "host-memory" and free))
+def _given_up(case: _Case, decision: Decision) -> Decision:
+    """Frame after frame is suspected, and none comes to its end."""
+    if isinstance(decision, Quarantine) and isinstance(decision.then, RepairFrame):
+        return replace(decision, then=_no_progress(case))
+    return _no_progress(case) if isinstance(decision, RepairFrame) else decision
 
 
-def _blamed(cause: Cause | None) -> Cause:
-    evidence = cause.evidence if cause is not None else ()
-    title = "a frame kills its worker, though memory was free"
-    return Cause("poison-frame", title, "worker-crash", Confidence.LIKELY, evidence)
+def _no_progress(case: _Case) -> Stop:
+    attempts = f"{case.context.trials.no_progress} attempts in a row brought no frame to its end"
+    return Stop(
+        case.id,
+        f"attempt {case.record.number}: stopped, {attempts}",
+        ("Look at the log of the last attempt.", "Run the same command again to resume."),
+    )
 
 
 def _walk(case: _Case, row: Ladder, start: int, notes: tuple[str, ...]) -> Decision:
@@ -233,19 +238,12 @@ def _again(case: _Case, rung: Rung) -> NextPlan:
 
 def _bisect(case: _Case) -> Decision | Skip:
     """Search the batch; where the frame is named already (agent, or one frame left), no search is needed."""
-    left = case.record.frames_given - case.record.frames_gained
-    if (
-        case.record.suspects
-        and (left <= 1 or not case.context.black_box)
-        and not unhealthy(case.history, case.id)
-    ):
+    if is_named(case.history, case.id, black_box=case.context.black_box):
         return _poison(case)
-    if left < 2:
-        return Skip("nothing is left to halve")
-    if not case.record.began:
-        return Skip("no worker came as far as a frame: a search would blame frames for nothing")
-    if not case.record.frames_gained and case.record.lost_on >= SICK_AFTER:
-        return Skip("workers were lost on frame after frame: a search would blame frames for nothing")
+    left = case.record.frames_given - case.record.frames_gained
+    why_not = "nothing is left to halve" if left < 2 else why_no_search(case.record)
+    if why_not:
+        return Skip(why_not)
     plan = replace(case.plan, workers=1, devices=case.plan.devices[:1])
     suspect = case.record.suspects[0] if case.record.suspects else None
     words = f"the {left} frames left of the batch are bisected to find the one that breaks it"
@@ -304,21 +302,8 @@ def _for_room(plan: Plan, sentence: str, otherwise: Stop) -> Wait:
 
 
 def _poison(case: _Case) -> Decision:
-    """Repair each suspect and try it alone; those that failed so before are quarantined.
-
-    With the agent both happen within the attempt (`AttemptRecord.repaired`).
-    """
-    before = {
-        frame
-        for record in case.history[:-1]
-        if Rung.REPAIR_FRAME in record.answer
-        for frame in record.suspects
-    }
-    if case.record.frames_gained:  # else the extractor may be unhealthy, and no copy could have helped
-        before |= set(case.record.repaired)
-    suspects = case.record.suspects
-    again = tuple(frame for frame in suspects if frame in before)
-    new = tuple(frame for frame in suspects if frame not in before)
+    """Repair each suspect and try it alone; those that failed so before are quarantined."""
+    new, again = by_trial(case.history)
     alone = replace(case.plan, workers=1, devices=case.plan.devices[:1], batch_size=1)
     repair = None
     if new:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from dflwrap.check.findings import Findings, Severity
+from dflwrap.check.layout import find_in_layout
+from dflwrap.check.names import find_in_names
 from dflwrap.common.text import display
 from dflwrap.common.trees import is_same_folder
 from dflwrap.faceset.input_faces import holds_faces
 from dflwrap.frames.inventory import Ignored, Inventory
+from dflwrap.frames.layout import look_at_layout
 
 _BESIDE = ("", "_debug", "_dflwrap")
 """What stands under the faceset's name, with these endings."""
@@ -33,4 +37,26 @@ def worth_telling(ignored: Iterable[Ignored], source: Path, output: Path) -> lis
         for item in ignored
         if not (item.usual or item.name.startswith("aligned"))
         and not any(is_same_folder(source / item.name, folder) for folder in own)
+    ]
+
+
+_SAID_OTHERWISE = frozenset(
+    {"faceset-as-input", "images-in-subfolders", "videos-not-frames", "duplicate-stems"}
+)
+"""The run has its own words for these."""
+
+
+def quick_findings(folder: Path, inventory: Inventory) -> list[str]:
+    """A sentence for each finding above a note; none where the folder cannot be listed just now."""
+    findings = Findings()
+    try:
+        find_in_layout(look_at_layout(folder), inventory, findings)
+    except OSError:
+        return []
+    find_in_names(folder, [entry.name for entry in inventory.frames], findings)
+    return [
+        f"{found.kind.title} ({found.count}): {', '.join(found.examples[:3])} [{found.kind.id}]; "
+        "dflwrap check tells more"
+        for found in findings.sorted()
+        if found.severity is not Severity.NOTE and found.kind.id not in _SAID_OTHERWISE
     ]

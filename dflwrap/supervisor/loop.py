@@ -27,7 +27,7 @@ from dflwrap.planning.decision import (
     rungs_of,
 )
 from dflwrap.planning.fit import fit_batch, for_frames
-from dflwrap.planning.inputs import AttemptRecord, RunContext
+from dflwrap.planning.inputs import AttemptRecord, FrameTrials, RunContext
 from dflwrap.planning.learning import Learner
 from dflwrap.planning.policy import decide
 from dflwrap.supervisor.attempt.judge import Judged
@@ -36,16 +36,7 @@ from dflwrap.supervisor.attempt.reencoder import repair_bound
 from dflwrap.supervisor.attempt.runner import AttemptOutcome, AttemptRunner
 from dflwrap.supervisor.disk.disk_pause import DiskPause
 from dflwrap.supervisor.disk.folder_wait import FolderWait
-
-FRAME_BOUND = frozenset({"host-memory", "gpu-memory", "worker-crash", "input-image", "hang", "unknown"})
-"""Categories of failure that one frame can cause by itself."""
-FRAME_BOUND_CAUSES = frozenset({"corrupted-dfljpg"})
-"""Causes of other categories that one frame can cause; a full disk, say, is never a frame's fault."""
-MOST_SUSPECTS = 3
-"""Frames held back one after another while nothing was gained at all; then it is not the frames."""
-MOST_WITHOUT_PROGRESS = 40
-"""Attempts in a row after which as many frames are open as before. Frames may be suspected one after another where the
-extractor has worked, each at the cost of an attempt; not a whole clip of them."""
+from dflwrap.supervisor.services import RunServices
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +52,19 @@ class Loop:
 
     def __init__(
         self,
+        services: RunServices,
         runner: AttemptRunner,
         extractors: dict[str, Extractor],
         context: RunContext,
         learner: Learner,
         plan: Plan,
-        *,
-        black_box: bool,
         folder_wait: FolderWait,
     ) -> None:
-        """context.extractor names the first extractor. black_box: asked for, never use per-frame events."""
-        self._runner, self._extractors, self._learner = runner, extractors, learner
-        self._ledger, self._observer, self._control = runner.ledger, runner.observer, runner.control
-        self._reporter, self._state = runner.reporter, runner.state
+        """context.extractor names the first extractor."""
+        self._services, self._runner = services, runner
+        self._extractors, self._learner, self._ledger = extractors, learner, services.ledger
         self._extractor = extractors[context.extractor]
-        self._plan, self._context, self._asked_black_box = plan, context, black_box
+        self._plan, self._context = plan, context
         self._history: list[AttemptRecord] = []
         self._held: set[str] = set()
         self._tried_anew: set[str] = set()
@@ -85,10 +74,9 @@ class Loop:
         self._repair_plan: Plan | None = None
         self._bisection: Bisection | None = None
         self._pause, self._folder_wait = DiskPause(), folder_wait
-        self._open_before = self._barren = 0
+        self._open_before = self._no_progress = 0
         self._black_box: dict[str, bool] = {}
         self._reason = ""
-        self._category = "unknown"
 
     # -- the loop ------------------------------------------------------------------------------
 
@@ -101,24 +89,24 @@ class Loop:
             try:
                 return self._attempts()
             except NeedsUserError as error:
-                if not self._folder_wait.back_again(error, self._runner):
+                if not self._folder_wait.back_again(error, self._services):
                     raise
 
     def _attempts(self) -> Ended:
         while True:
-            self._runner.refresh()
+            self._services.refresh()
             rows = self._ledger.open_frames()
             if not rows:
                 return Ended()
-            self._barren = self._barren + 1 if len(rows) >= self._open_before else 0
+            self._no_progress = self._no_progress + 1 if len(rows) >= self._open_before else 0
             self._open_before = len(rows)
-            if self._control.stopping:
+            if self._services.control.stopping:
                 return Ended(interrupted=True)
             chosen, plan, repairing = self._choose(rows)
             try:
                 done = self._attempt(chosen, plan, repairing)
             except NeedsUserError as error:
-                if self._context.may_wait and self._pause.room_again(error, self._runner, plan):
+                if self._context.may_wait and self._pause.room_again(error, self._services, plan):
                     self._plan = self._pause.smaller(self._plan, len(chosen))
                     continue
                 raise
@@ -175,7 +163,9 @@ class Loop:
 
     def _is_black_box(self) -> bool:
         name = self._extractor.info().name
-        return self._asked_black_box or self._black_box.get(name, not self._extractor.reports_frames)
+        return self._services.request.black_box or self._black_box.get(
+            name, not self._extractor.reports_frames
+        )
 
     # -- the answer to an attempt --------------------------------------------------------------
 
@@ -187,12 +177,18 @@ class Loop:
             extractor=self._extractor.info().name,
             supported_fields=self._extractor.supported_fields,
             longest_side=self._ledger.longest_side(),
+            trials=FrameTrials(
+                frozenset(self._held),
+                frozenset(self._tried_anew),
+                frozenset(self._own_failure),
+                self._no_progress,
+            ),
         )
-        telemetry = self._observer.summary()
+        telemetry = self._services.observer.summary()
         context, lesson = self._learner.learn(record, telemetry, context)
         self._context = replace(self._context, widest=context.widest, worker_peak=context.worker_peak)
         if lesson:
-            self._runner.note(record.number, lesson)
+            self._services.note(lesson, record.number)
         if self._bisection:
             return self._answer_bisection(record, judged, rows, plan, telemetry, context)
         if judged.verdict is None:
@@ -212,7 +208,6 @@ class Loop:
         telemetry: TelemetrySummary | None,
         context: RunContext,
     ) -> Stop | None:
-        self._category = verdict.primary.category if verdict.primary else "unknown"
         decision = decide(verdict, tuple(self._history), telemetry, plan, context)
         self._history[-1] = replace(self._history[-1], answer=rungs_of(decision))
         return self._carry_out(decision, record, rows)
@@ -251,84 +246,29 @@ class Loop:
             return
         self._hold(row, "re-encoded after it broke an attempt")
         self._history[-1] = replace(record, suspects=(name,), answer=(Rung.REPAIR_FRAME,))
-        self._runner.note(
-            record.number, f"attempt {record.number}: {name} isolated; re-encoded, to be retried alone"
+        self._services.note(
+            f"attempt {record.number}: {name} isolated; re-encoded, to be retried alone", record.number
         )
 
     def _carry_out(self, decision: Decision, record: AttemptRecord, rows: list[FrameRow]) -> Stop | None:
         match decision:
             case NextPlan():
                 self._follow(decision, record, rows)
-            case RepairFrame() if self._barren >= MOST_WITHOUT_PROGRESS:
-                return self._given_up(decision.cause, record)
             case RepairFrame():
                 self._repair(decision, record)
             case Quarantine():
                 found = [row for row in map(self._row, decision.frames) if row is not None]
                 why = "; ".join(decision.evidence)
-                self._runner.quarantine_all(found, decision.cause, why, record.number, decision.sentence)
+                self._services.quarantine_all(found, decision.cause, why, record.number, decision.sentence)
                 self._held.difference_update(decision.frames)
                 self._reason = decision.sentence  # what follows need not say it again
                 return self._carry_out(decision.then, record, rows)
             case Wait():
                 return self._wait(decision, record, rows)
             case Stop():
-                if self._barren < MOST_WITHOUT_PROGRESS and self._frames_to_blame(decision, record):
-                    return None
-                self._runner.note(record.number, decision.sentence)
+                self._services.note(decision.sentence, record.number)
                 return decision
         return None
-
-    def _given_up(self, cause: str, record: AttemptRecord) -> Stop:
-        why = (
-            f"attempt {record.number}: stopped, {self._barren} attempts in a row brought no frame to its end"
-        )
-        self._runner.note(record.number, why)
-        return Stop(
-            cause,
-            f"{why}.",
-            ("Look at the log of the last attempt.", "Run the same command again to resume."),
-        )
-
-    def _frames_to_blame(self, stop: Stop, record: AttemptRecord) -> bool:
-        """Instead of stopping: try the named frames alone, and quarantine those that fail alone too.
-
-        Nothing is left to try against the failure as a whole, but the run is not for a few frames to end.
-        Only for failures that a frame can cause, and only where the extractor works on other frames (or
-        that is not known yet).
-        """
-        named = [row for row in map(self._row, record.suspects) if row is not None]
-        works = any(earlier.frames_gained for earlier in self._history)
-        new = [row for row in named if row.name not in self._tried_anew]
-        if not named or not (self._frame_bound(stop) or self._unhealthy_by(named)):
-            return False
-        if not works and record.lost_on > MOST_SUSPECTS:
-            return False
-        suspected = self._tried_anew | self._held | {row.name for row in new}
-        if not works and (not new or len(suspected) > MOST_SUSPECTS):
-            return False
-        rows = new or named
-        names = rows[0].name if len(rows) == 1 else f"{len(rows)} frames"
-        fate, why = "to be tried alone" if new else "quarantined", stop.why or stop.sentence
-        sentence = f"attempt {record.number}: {names} {fate}: {why}"
-        if new:
-            self._runner.note(record.number, sentence)
-            for row in rows:
-                self._hold(row, "re-encoded after it broke an attempt")
-        else:
-            self._runner.quarantine_all(rows, stop.cause, why, record.number, sentence)
-            self._held.difference_update(row.name for row in rows)
-        self._plan = self._context.widest
-        return True
-
-    def _frame_bound(self, stop: Stop) -> bool:
-        return self._category in FRAME_BOUND or stop.cause in FRAME_BOUND_CAUSES
-
-    def _unhealthy_by(self, named: list[FrameRow]) -> bool:
-        """A frame may upset the GPU's driver too; but a lost driver makes every frame look guilty."""
-        if self._category != "gpu-driver" or len(named) > MOST_SUSPECTS:
-            return False
-        return all(row.name in self._own_failure for row in named)
 
     def _hold(self, row: FrameRow, reason: str) -> None:
         """Keep a frame back until the others are through; then it is retried alone, re-encoded."""
@@ -337,7 +277,7 @@ class Loop:
 
     def _follow(self, step: NextPlan, record: AttemptRecord, rows: list[FrameRow] | None = None) -> None:
         if step.sentence != self._reason:  # said already when the waiting for it began
-            self._runner.note(record.number, step.sentence)
+            self._services.note(step.sentence, record.number)
         self._reason = step.sentence
         self._plan = step.plan
         if step.excluded:
@@ -350,24 +290,25 @@ class Loop:
             done = [name for name in names if name not in still_open]
             self._bisection = Bisection.start(names, done, step.frames.suspect)
         if step.pause:
-            self._control.pause(step.pause)
+            self._services.control.pause(step.pause)
 
     def _repair(self, step: RepairFrame, record: AttemptRecord) -> None:
-        self._runner.note(record.number, step.sentence)
+        self._services.note(step.sentence, record.number)
         self._reason = step.sentence
-        self._repair_plan = step.plan
+        self._repair_plan = step.plan or self._repair_plan
+        self._plan = step.others or self._plan
         for name in step.frames:
             row = self._row(name)
             if row is not None:
                 self._hold(row, "re-encoded after a failure")
 
     def _wait(self, step: Wait, record: AttemptRecord, rows: list[FrameRow]) -> Stop | None:
-        self._runner.note(record.number, step.sentence)
+        self._services.note(step.sentence, record.number)
         self._reason = step.sentence
-        self._state.stage = "waiting"
-        self._runner.refresh()
-        came = self._observer.wait(step, self._control)
-        if self._control.stopping:
+        self._services.state.stage = "waiting"
+        self._services.refresh()
+        came = self._services.observer.wait(step, self._services.control)
+        if self._services.control.stopping:
             return None
         if not came:
             self._history[-1] = replace(self._history[-1], answer=step.otherwise.rungs)

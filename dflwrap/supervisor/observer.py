@@ -97,6 +97,9 @@ class Observer:
         latest = self._recorder.latest if self._recorder is not None else None
         return tuple(latest.devices) if latest is not None else ()
 
+    def close(self) -> None:
+        self._gpu.close()
+
     def summary(self) -> TelemetrySummary | None:
         """Of the last attempt."""
         return self._summary

@@ -79,6 +79,8 @@ class RunState:
     attempt: int = 0
     plan: Plan | None = None
     extractor: str = ""
+    redrawn: float = 0.0
+    """When the totals were shown last (`time.monotonic`)."""
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=6))
     """The last lines of the extractor that tell something, safe to print; its log has them all."""
 

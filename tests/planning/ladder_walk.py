@@ -80,6 +80,7 @@ class Walk:
             alone=self.alone,
         )
         record = replace(record, **more)  # type: ignore[arg-type]
+        self._tried(record)
         decision = decide(verdict, (*self.history, record), self.telemetry, self.plan, self.context)
         self.history = (*self.history, replace(record, answer=rungs_of(decision)))
         self.rungs += rungs_of(decision)
@@ -92,9 +93,29 @@ class Walk:
             if following.extractor:
                 self.context = replace(self.context, extractor=following.extractor)
         self.alone = isinstance(following, RepairFrame)
-        if isinstance(following, NextPlan | RepairFrame):
+        if isinstance(following, NextPlan):
             self.plan = following.plan
+        elif isinstance(following, RepairFrame):
+            self.plan = following.plan or replace(following.others or self.plan, workers=1, batch_size=1)
+            self._trials(held=self.context.trials.held | set(following.frames))
+        if isinstance(decision, Quarantine):
+            self._trials(held=self.context.trials.held - set(decision.frames))
         return decision
+
+    def _tried(self, record: AttemptRecord) -> None:
+        """What the supervisor keeps of the frames that were suspected."""
+        trials = self.context.trials
+        again = set(record.suspects) if record.alone else set()
+        own = set(record.repaired) if record.frames_gained else set()
+        self._trials(
+            tried_anew=trials.tried_anew | again | own,
+            own_failure=trials.own_failure | own,
+            no_progress=0 if record.frames_gained else trials.no_progress + 1,
+        )
+
+    def _trials(self, **changes: object) -> None:
+        trials = replace(self.context.trials, **changes)  # type: ignore[arg-type]
+        self.context = replace(self.context, trials=trials)
 
     def fail_until_stop(self, verdict: Verdict, most: int = 30, **more: object) -> list[str]:
         """The names of the rungs taken while the same failure comes again and again."""

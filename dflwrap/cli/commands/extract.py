@@ -10,6 +10,7 @@ import typer
 from dflwrap.cli import arguments
 from dflwrap.cli.clips import folders
 from dflwrap.common.choices import (
+    BLURRY_BELOW,
     Clip,
     Detector,
     ExtractorKind,
@@ -19,7 +20,6 @@ from dflwrap.common.choices import (
     SecondLook,
     Warp,
 )
-from dflwrap.common.defaults import BLURRY_BELOW
 from dflwrap.common.errors import DflwrapError
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ def handover(
     faces that you then make are yours: the next dflwrap extract keeps them. Exit codes: 0 prepared, or nothing
     is left to do by hand; 1 the run wrote no debug pictures (the frames are listed); 2 no finished run is there.
     """
-    from dflwrap.supervisor.finding import find_run
     from dflwrap.supervisor.handover import hand_over
+    from dflwrap.supervisor.run_folder import find_run
 
     folder, faceset = find_run(run)
     result = hand_over(folder, faceset)

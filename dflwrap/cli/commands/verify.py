@@ -101,7 +101,7 @@ class _Place:
 
 def _resolved(named: Path) -> _Place:
     """From the faceset, its run folder or a report in that. Raises DflwrapError."""
-    from dflwrap.supervisor.finding import find_run
+    from dflwrap.supervisor.run_folder import find_run
 
     path = named.absolute()
     try:

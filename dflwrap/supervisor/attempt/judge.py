@@ -11,6 +11,7 @@ from dflwrap.common.storage import INODE_STEPS, out_of_inodes
 from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verdict
 from dflwrap.diagnosis import Facts, diagnose_text, load_catalogue
 from dflwrap.diagnosis.known_cause import known_cause
+from dflwrap.planning.blame import name_suspects
 from dflwrap.planning.fingerprint import fingerprint
 from dflwrap.supervisor.attempt.monitor import AttemptResult, EndedBy
 from dflwrap.supervisor.attempt.outcomes import Collector, Failure
@@ -43,6 +44,9 @@ class Judged:
         return self.verdict.primary.id if self.verdict.primary else "unknown"
 
 
+HEALTHY = Judged(None, "", ())
+
+
 def judge_attempt(
     result: AttemptResult, collector: Collector, folder: Path, memory: MemoryFacts | None = None
 ) -> Judged:
@@ -50,10 +54,31 @@ def judge_attempt(
     if result.not_started is not None:
         verdict = Verdict(Health.FAILURE, _not_started(result.not_started))
         return Judged(verdict, fingerprint(verdict, phase=result.phase.value), ())
-    missing = [name for name, row in collector.batch.frames.items() if row.id not in collector.gained]
-    if not missing and not collector.failures:
-        return Judged(None, "", ())
-    facts = Facts(
+    if not collector.missing and not collector.failures:
+        return HEALTHY
+    verdict = _verdict(result, collector, folder, memory)
+    print_ = fingerprint(verdict, phase=result.phase.value, exit_status=result.exit_status)
+    return Judged(verdict, print_, _suspects(result, collector))
+
+
+def _verdict(
+    result: AttemptResult, collector: Collector, folder: Path, memory: MemoryFacts | None
+) -> Verdict:
+    """What the logs tell; where they tell less than what the supervisor saw itself, that."""
+    verdict = diagnose_text(_sources(folder, collector), _facts(result, collector, memory))
+    own = _hung_workers(verdict, collector)
+    if own is None and not _log_tells(verdict, result):
+        own = _own_cause(result, collector)
+    if own is not None or verdict.primary is None:
+        verdict = Verdict(Health.FAILURE, own, facts=verdict.facts)
+    if verdict.primary is not None and verdict.primary.id == "disk-full" and out_of_inodes(folder):
+        title = "The disk is out of inodes: it has room, but for no further file"
+        verdict = replace(verdict, primary=replace(verdict.primary, title=title, steps=INODE_STEPS))
+    return verdict
+
+
+def _facts(result: AttemptResult, collector: Collector, memory: MemoryFacts | None) -> Facts:
+    return Facts(
         exit_status=result.exit_status if result.ended_by is EndedBy.EXIT else None,
         # A worker that was lost and replaced is not why some frame failed.
         worker_statuses=() if collector.failures else tuple(collector.death_statuses),
@@ -64,25 +89,17 @@ def judge_attempt(
         ended_by_us=result.ended_by is not EndedBy.EXIT,
         memory=memory,
     )
-    verdict = diagnose_text(_sources(folder, collector), facts)
-    own = _hung_workers(verdict, collector)
-    if own is None and not _log_tells(verdict, result):
-        own = _own_cause(result, collector)
-    if own is not None or verdict.primary is None:
-        verdict = Verdict(Health.FAILURE, own, facts=verdict.facts)
-    if verdict.primary is not None and verdict.primary.id == "disk-full" and out_of_inodes(folder):
-        title = "The disk is out of inodes: it has room, but for no further file"
-        verdict = replace(verdict, primary=replace(verdict.primary, title=title, steps=INODE_STEPS))
-    suspects = [failure.frame.name for failure in collector.failures.values()]
-    in_work = [collector.batch.frames[name] for name in collector.in_work.values()]
-    if not suspects:
-        suspects += [row.name for row in in_work if row.id not in collector.gained]
-        if not suspects and result.first_open in collector.batch.frames:
-            suspects.append(collector.batch.frames[result.first_open].name)
-        if not suspects and len(missing) == 1:
-            suspects.append(collector.batch.frames[missing[0]].name)
-    print_ = fingerprint(verdict, phase=result.phase.value, exit_status=result.exit_status)
-    return Judged(verdict, print_, tuple(suspects))
+
+
+def _suspects(result: AttemptResult, collector: Collector) -> tuple[str, ...]:
+    frames = collector.batch.frames
+    in_work = [frames[name] for name in collector.in_work.values()]
+    return name_suspects(
+        failed=[failure.frame.name for failure in collector.failures.values()],
+        in_work=[row.name for row in in_work if row.id not in collector.gained],
+        first_open=frames[result.first_open].name if result.first_open in frames else None,
+        missing=[row.name for row in collector.missing],
+    )
 
 
 def _log_tells(verdict: Verdict, result: AttemptResult) -> bool:

@@ -19,8 +19,9 @@ from dflwrap.supervisor.liveness.awake_clock import AwakeClock
 from dflwrap.supervisor.liveness.start_times import NO_TIMES, StartTimes
 from dflwrap.supervisor.liveness.watchdog import Dead, Liveness, Phase
 from dflwrap.supervisor.process.output_watcher import OutputWatcher
+from dflwrap.supervisor.process.start import start_tree
 from dflwrap.supervisor.process.streams import MAX_QUEUED, EventTail, Line, StreamPump
-from dflwrap.supervisor.process.tree import CannotStartError, ProcessTree, start_tree
+from dflwrap.supervisor.process.tree import CannotStartError, ProcessTree
 from dflwrap.supervisor.stop_request import Control
 
 TICK = 0.1

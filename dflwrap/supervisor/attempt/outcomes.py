@@ -10,8 +10,8 @@ from dflwrap.common.events import Event, EventKind
 from dflwrap.faceset.promotion import FinishedFrame, Promoter
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, Outcome
+from dflwrap.supervisor.attempt.frame_checker import FrameChecker
 from dflwrap.supervisor.batch import Batch, Scale
-from dflwrap.supervisor.checking import FrameChecker
 
 KEPT_EVENTS = frozenset(
     {
@@ -74,6 +74,11 @@ class Collector:
     """Came back, and it is not known yet whether the frame is whole."""
     damaged: list[tuple[FrameRow, str]] = field(default_factory=list)
     """Frames that were quarantined for it, and the decoder's words; for the caller to tell, and to empty."""
+
+    @property
+    def missing(self) -> list[FrameRow]:
+        """The frames of the batch that have not come back."""
+        return [row for row in self.batch.frames.values() if row.id not in self.gained]
 
     def take(self, events: Sequence[Event]) -> None:
         kept = [event for event in events if event.kind in KEPT_EVENTS]

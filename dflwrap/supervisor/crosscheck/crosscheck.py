@@ -5,15 +5,13 @@ Asks a second extractor where there is one, says what it saw where there is none
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from dflwrap.common.events import Event, EventKind
 from dflwrap.common.plan import AttemptSpec, Plan
-from dflwrap.common.telemetry import TelemetrySummary
 from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verdict
 from dflwrap.extractors.base import Extractor
-from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, Outcome
 from dflwrap.planning.yields import (
     DISAGREE_LEAST,
@@ -33,7 +31,7 @@ from dflwrap.supervisor.crosscheck.second_extractor import (
     SecondExtractor,
     find_witness,
 )
-from dflwrap.supervisor.progress import Reporter
+from dflwrap.supervisor.services import RunServices
 from dflwrap.supervisor.stop_request import Control
 
 GPU_STEPS = (
@@ -52,19 +50,15 @@ class CrossCheck:
 
     def __init__(
         self,
-        ledger: Ledger,
+        services: RunServices,
         builtin: Extractor | None,
         template: AttemptSpec,
-        source: Path,
-        folder: Path,
-        reporter: Reporter,
         budget: CrossCheckBudget,
-        telemetry: Callable[[], TelemetrySummary | None],
     ) -> None:
-        """telemetry: of the running attempt, so far."""
-        self._ledger, self._builtin, self._template = ledger, builtin, template
-        self._source, self._folder, self._reporter, self._budget = source, folder, reporter, budget
-        self._telemetry = telemetry
+        """builtin: where it is installed and not at work itself. template: the options of the run."""
+        self._services, self._ledger = services, services.ledger
+        self._builtin, self._template, self._budget = builtin, template, budget
+        self._folder, self._telemetry = services.folder.scratch(services.ledger), services.observer.so_far
         self._watch = YieldWatch()
         self._width: tuple[str, tuple[int, ...]] | None = None
         self._at_work, self._plan, self._attempt = "", Plan(), 0
@@ -76,7 +70,7 @@ class CrossCheck:
         """Frames that the second extractor looks at, by name."""
         self._against: tuple[Question, CrossCheckResult] | None = None
         self._on_cpu: silent_cpu.Sign | None = None
-        self._cards = CardWatch(self._plan, telemetry)
+        self._cards = CardWatch(self._plan, self._telemetry)
 
     def begin(self, extractor: Extractor, plan: Plan, attempt: int, *, black_box: bool) -> None:
         """An attempt begins. What another extractor, or other devices, yielded is no measure for it."""
@@ -146,7 +140,9 @@ class CrossCheck:
         self._say(f"{question.words}: {candidate.words} looks at {len(rows)} of them")
         self._budget.spend(len(rows), watching=True)
         self._question, self._shown = question, {row.name: row for row in rows}
-        self._second_extractor = SecondExtractor(candidate, self._template, self._source, self._folder, rows)
+        self._second_extractor = SecondExtractor(
+            candidate, self._template, self._services.input_dir, self._folder, rows
+        )
 
     def _why_no_look(self) -> str:
         """Said once per run."""
@@ -161,7 +157,7 @@ class CrossCheck:
 
     def _say(self, text: str) -> None:
         self._ledger.decide(self._attempt, f"attempt {self._attempt}: {text}")
-        self._reporter.notice(text)
+        self._services.reporter.notice(text)
 
     # -- what the second extractor finds ---------------------------------------------------------------------
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from dflwrap.common.choices import SecondLook
 from dflwrap.common.plan import AttemptSpec
 from dflwrap.extractors.base import Extractor
-from dflwrap.ledger.ledger import Ledger
 from dflwrap.planning.yields import spread
 from dflwrap.supervisor.crosscheck.budget import CrossCheckBudget
 from dflwrap.supervisor.crosscheck.second_extractor import Candidate, SecondExtractor
-from dflwrap.supervisor.stop_request import Control
+from dflwrap.supervisor.services import RunServices
 
 MOST_SAMPLED = 20
 WORTH_IT = 1500.0
@@ -33,45 +31,81 @@ class SecondLookResult:
 
 
 def look_again(
-    mode: SecondLook,
-    ledger: Ledger,
-    second_extractor: Extractor,
-    template: AttemptSpec,
-    source: Path,
-    folder: Path,
-    control: Control,
-    extracted_for: float,
-    budget: CrossCheckBudget,
+    services: RunServices, second_extractor: Extractor, template: AttemptSpec, budget: CrossCheckBudget
 ) -> SecondLookResult | None:
-    """Look, or None where there is nothing to do. Only frames that another extractor reported without a face.
-
-    extracted_for: seconds of this start.
-    """
+    """Look, or None where there is nothing to do. Only frames that another extractor called empty."""
+    mode, ledger = services.request.second_look, services.ledger
     rows = ledger.frames(
         "outcome = 'no_face' AND attempt IN (SELECT number FROM attempts WHERE extractor != ?)",
         (second_extractor.info().name,),
     )
     if not rows or mode is SecondLook.OFF:
         return None
-    if mode is SecondLook.AUTO and extracted_for < WORTH_IT:
+    if mode is SecondLook.AUTO and services.state.pace.seconds < WORTH_IT:
         return None
     if mode is not SecondLook.ALL:
         if not budget.left:
             return SecondLookResult(0, (), bound_reached=True)
         rows = list(spread(rows, min(MOST_SAMPLED, budget.left)))
         budget.spend(len(rows), watching=False)
+    folder, stop = services.folder.scratch(ledger), services.control.stop_event
     looked = 0
     found: list[str] = []
     for start in range(0, len(rows), CHUNK):
         chunk = rows[start : start + CHUNK]
         candidate = Candidate(second_extractor, "the built-in extractor")
-        testimony = SecondExtractor(candidate, template, source, folder, chunk).wait(control.stop_event)
+        testimony = SecondExtractor(candidate, template, services.input_dir, folder, chunk).wait(stop)
         if testimony is not None:
             looked += len(testimony.looked)
             found += testimony.found
-        if control.stopping:
+        if services.control.stopping:
             break
     return SecondLookResult(looked, tuple(found))
+
+
+def wanted_again(services: RunServices, builtin: Extractor | None) -> bool:
+    """A second look was asked for that a finished run has not had."""
+    mode, had = services.request.second_look, CrossCheckBudget(services.ledger).done
+    if mode not in (SecondLook.SAMPLE, SecondLook.ALL) or builtin is None:
+        return False
+    return not had(_once(mode)) and bool(services.ledger.frames("outcome = 'no_face'"))
+
+
+def take_second_look(
+    services: RunServices, builtin: Extractor, template: AttemptSpec, budget: CrossCheckBudget
+) -> str:
+    """Look again, and tell what was found. Where frames are open again for it: why; else empty."""
+    services.state.stage = "second look"
+    result = look_again(services, builtin, template, budget)
+    if result is None:
+        return ""
+    mode, ledger = services.request.second_look, services.ledger
+    if not services.control.stopping:
+        budget.first_time(_once(mode))
+    sentence = _words(result)
+    ledger.put("second_look", {"looked": result.looked, "found": list(result.found)})
+    services.note(sentence)
+    if not result.found or mode is not SecondLook.ALL:
+        return ""
+    for name in result.found:
+        ledger.reopen("name = ? AND outcome = 'no_face'", (name,))
+    return sentence
+
+
+def _once(mode: SecondLook) -> str:
+    """Under which the run remembers that it had this look."""
+    return f"second look {mode.value}"
+
+
+def _words(result: SecondLookResult) -> str:
+    if result.bound_reached:
+        return "second look: none, the cross-checks during the run have reached the limit on their cost"
+    if not result.looked:
+        return "second look: the built-in extractor could not look at any frame"
+    return (
+        f"second look: the built-in extractor finds faces in {len(result.found)} of {result.looked} "
+        "frames reported without a face"
+    )
 
 
 def why_nobody_can(mode: SecondLook, at_work: str, builtin: Extractor | None) -> str:

@@ -21,8 +21,8 @@ from dflwrap.extractors.base import Extractor
 from dflwrap.ledger.records import FrameRow
 from dflwrap.supervisor.batch import make_batch
 from dflwrap.supervisor.process.output_watcher import OutputWatcher
+from dflwrap.supervisor.process.start import start_tree
 from dflwrap.supervisor.process.streams import EventTail
-from dflwrap.supervisor.process.tree import start_tree
 
 START_BOUND = 120.0
 FRAME_BOUND = 15.0

@@ -8,7 +8,7 @@ from dataclasses import replace
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.plan import Plan
 from dflwrap.planning.policy import wait_for_room
-from dflwrap.supervisor.attempt.runner import AttemptRunner
+from dflwrap.supervisor.services import RunServices
 
 DISK_FULL = "disk-full"
 MOST_WITHOUT_PROGRESS = 3
@@ -23,7 +23,7 @@ class DiskPause:
         self._open_at_last: int | None = None
         self._barren = 0
 
-    def room_again(self, error: NeedsUserError, runner: AttemptRunner, plan: Plan) -> bool:
+    def room_again(self, error: NeedsUserError, services: RunServices, plan: Plan) -> bool:
         """Wait until the output's disk has room, then finish what the full disk interrupted.
 
         False: it is another error, there was no room in time, or the disk was full again and again
@@ -32,25 +32,24 @@ class DiskPause:
         """
         if error.cause != DISK_FULL:
             return False
-        still_open = runner.ledger.counts().open
+        still_open = services.ledger.counts().open
         self._barren = self._barren + 1 if still_open == self._open_at_last else 1
         self._open_at_last = still_open
         if self._barren > MOST_WITHOUT_PROGRESS:
             return False
         step = wait_for_room(plan, str(error))
-        runner.reporter.notice(step.sentence)  # into the ledger later: its disk may be the full one
-        runner.state.stage = "waiting"
-        runner.reporter.changed(runner.state)
+        services.reporter.notice(step.sentence)  # into the ledger later: its disk may be the full one
+        services.stage("waiting")
         with suppress(NeedsUserError):
-            runner.promoter.repair()  # moves need next to no room; what they move goes with the next line
+            services.promoter.repair()  # moves need next to no room; what they move goes with the next line
         with suppress(NeedsUserError):
-            runner.folder.clear_work(runner.ledger)
-        came = runner.observer.wait(step, runner.control)
-        if runner.control.stopping:
+            services.folder.clear_work(services.ledger)
+        came = services.observer.wait(step, services.control)
+        if services.control.stopping:
             return True
         if came:
-            runner.promoter.repair()
-            runner.ledger.decide(None, step.sentence)
+            services.promoter.repair()
+            services.ledger.decide(None, step.sentence)
         return came
 
     def smaller(self, plan: Plan, frames: int) -> Plan:

@@ -6,8 +6,8 @@ import time
 from contextlib import suppress
 
 from dflwrap.common.errors import NeedsUserError
-from dflwrap.supervisor.attempt.runner import AttemptRunner
-from dflwrap.supervisor.disk.storage import OUTPUT_GONE, FolderGoneError
+from dflwrap.supervisor.disk.storage import OUTPUT_GONE, FolderGoneError, Storage
+from dflwrap.supervisor.services import RunServices
 
 LOOK_EVERY = 1.0
 """Seconds between two looks for it."""
@@ -20,49 +20,48 @@ MOST_WITHOUT_PROGRESS = 20
 class FolderWait:
     """The waits of one run."""
 
-    def __init__(self, bound: float) -> None:
-        """bound: seconds of one wait; infinite where the user said so."""
-        self._bound = bound
+    def __init__(self, storage: Storage, bound: float) -> None:
+        """storage: watches the folders. bound: seconds of one wait; infinite where the user said so."""
+        self._storage, self._bound = storage, bound
         self._open_at_last: int | None = None
         self._barren = 0
 
-    def back_again(self, error: NeedsUserError, runner: AttemptRunner) -> bool:
+    def back_again(self, error: NeedsUserError, services: RunServices) -> bool:
         """Wait until every folder of the run is there again, and put the run back onto it.
 
         False: no folder is gone, `error` has another reason. Also returns when the user stops the run. Raises
         FolderGoneError when the timeout is over.
         """
-        if runner.control.stopping:  # an answer cut short by that is none
+        if services.control.stopping:  # an answer cut short by that is none
             return isinstance(error, FolderGoneError) and error.cause != OUTPUT_GONE
-        gone = error if isinstance(error, FolderGoneError) else runner.storage.gone()
-        if gone is None or not self._may_wait(runner):
+        gone = error if isinstance(error, FolderGoneError) else self._storage.gone()
+        if gone is None or not self._may_wait(services):
             return False
         bound = f" for up to {self._bound / 60:.0f} min" if self._bound != float("inf") else ""
-        runner.reporter.notice(f"{gone} Waiting for it{bound}. {gone.steps[0]}")
-        runner.state.stage = "waiting"
-        runner.reporter.changed(runner.state)
+        services.reporter.notice(f"{gone} Waiting for it{bound}. {gone.steps[0]}")
+        services.stage("waiting")
         began = time.monotonic()
-        while (still := runner.storage.gone(bound=ANSWER_BOUND)) is not None:
+        while (still := self._storage.gone(bound=ANSWER_BOUND)) is not None:
             if time.monotonic() - began > self._bound:
                 raise still from error
-            if runner.control.pause(LOOK_EVERY):
+            if services.control.pause(LOOK_EVERY):
                 if still.cause == OUTPUT_GONE:  # nothing can be written down of the interruption
                     raise still from error
                 return True
-        self._take_up(runner)
-        runner.reporter.notice("Everything is there again: resuming.")
+        self._take_up(services)
+        services.reporter.notice("Everything is there again: resuming.")
         return True
 
-    def _may_wait(self, runner: AttemptRunner) -> bool:
-        still_open = runner.state.counts.open
+    def _may_wait(self, services: RunServices) -> bool:
+        still_open = services.state.counts.open
         self._barren = self._barren + 1 if still_open == self._open_at_last else 1
         self._open_at_last = still_open
         return self._barren <= MOST_WITHOUT_PROGRESS
 
-    def _take_up(self, runner: AttemptRunner) -> None:
+    def _take_up(self, services: RunServices) -> None:
         """The files that were open may belong to a disk that is no more, even where it looks the same."""
-        runner.ledger.reconnect()
-        runner.folder.lock_again()
-        runner.promoter.repair()
+        services.ledger.reconnect()
+        services.folder.lock_again()
+        services.promoter.repair()
         with suppress(OSError):
-            runner.folder.clear_work(runner.ledger)
+            services.folder.clear_work(services.ledger)

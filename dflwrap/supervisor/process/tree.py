@@ -120,18 +120,6 @@ def cannot_start(launch: Launch, reason: str) -> CannotStartError:
     )
 
 
-def start_tree(launch: Launch) -> ProcessTree:
-    """Start the process. Raises CannotStartError when its program cannot be executed."""
-    if sys.platform == "win32":
-        from dflwrap.supervisor.process.windows import WindowsTree
-
-        return WindowsTree(launch)
-    else:
-        from dflwrap.supervisor.process.posix import PosixTree
-
-        return PosixTree(launch)
-
-
 def popen_streams(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
     """stdout and stderr of a process that was started with pipes."""
     assert process.stdout is not None and process.stderr is not None

@@ -10,7 +10,7 @@ import pytest
 from played_cards import extract
 from support import assert_conserved
 
-from dflwrap.supervisor.loop import MOST_SUSPECTS
+from dflwrap.planning.blame import MOST_SUSPECTS
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the double's faults are POSIX")
 

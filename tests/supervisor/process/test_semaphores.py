@@ -13,7 +13,8 @@ import pytest
 from support import until
 
 from dflwrap.extractors.base import Launch
-from dflwrap.supervisor.process.tree import ProcessTree, start_tree
+from dflwrap.supervisor.process.start import start_tree
+from dflwrap.supervisor.process.tree import ProcessTree
 
 SHM = Path("/dev/shm")
 pytestmark = pytest.mark.skipif(not SHM.is_dir(), reason="semaphores are files on Linux only")
@@ -37,7 +38,7 @@ if __name__ == "__main__":
 OWNER = """
 import os, sys, time
 from dflwrap.extractors.base import Launch
-from dflwrap.supervisor.process.tree import start_tree
+from dflwrap.supervisor.process.start import start_tree
 tree = start_tree(Launch((sys.executable, sys.argv[1]), dict(os.environ)))
 print(tree.stdout.readline().decode(), flush=True)
 time.sleep(120)

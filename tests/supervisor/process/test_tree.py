@@ -21,7 +21,8 @@ from support import until
 
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.extractors.base import Launch
-from dflwrap.supervisor.process.tree import ProcessTree, start_tree
+from dflwrap.supervisor.process.start import start_tree
+from dflwrap.supervisor.process.tree import ProcessTree
 
 NO_SUCH_FILE = "cannot find the file" if sys.platform == "win32" else "No such file"
 
@@ -95,7 +96,7 @@ def test_nobody_is_left_behind(end: str) -> None:
     if end == "kill -9 of dflwrap":
         owner = (
             "import os, sys\nfrom dflwrap.extractors.base import Launch\n"
-            "from dflwrap.supervisor.process.tree import start_tree\n"
+            "from dflwrap.supervisor.process.start import start_tree\n"
             "tree = start_tree(Launch((sys.executable, '-c', sys.argv[1], sys.argv[2]), dict(os.environ)))\n"
             "print(tree.stdout.readline(), flush=True)\nimport time; time.sleep(60)"
         )

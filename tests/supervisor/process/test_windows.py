@@ -190,7 +190,7 @@ def test_a_killed_job_leaves_nobody_behind_a_venv_launcher(how: str) -> None:
     if how == "kill of dflwrap":
         owner = (
             "import os, sys\nfrom dflwrap.extractors.base import Launch\n"
-            "from dflwrap.supervisor.process.tree import start_tree\n"
+            "from dflwrap.supervisor.process.start import start_tree\n"
             "tree = start_tree(Launch((sys.executable, '-c', sys.argv[1], sys.argv[2]), dict(os.environ)))\n"
             "print(tree.stdout.readline(), flush=True)\nimport time; time.sleep(60)"
         )

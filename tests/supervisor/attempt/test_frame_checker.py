@@ -13,8 +13,8 @@ from support import until
 
 from dflwrap.frames.judgement import Entry
 from dflwrap.ledger.records import FrameRow
+from dflwrap.supervisor.attempt.frame_checker import FrameChecker
 from dflwrap.supervisor.batch import Batch
-from dflwrap.supervisor.checking import FrameChecker
 
 SECONDS = 60.0
 

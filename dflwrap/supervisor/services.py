@@ -1,0 +1,80 @@
+"""What one run works with: made once, and handed to everything that carries the run out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dflwrap.common.text import display_start
+from dflwrap.faceset.promotion import Promoter
+from dflwrap.ledger.ledger import Ledger
+from dflwrap.ledger.records import FrameRow, Outcome
+from dflwrap.supervisor.observer import Observer
+from dflwrap.supervisor.progress import Reporter, RunState
+from dflwrap.supervisor.request import RunRequest
+from dflwrap.supervisor.run_folder import RunFolder
+from dflwrap.supervisor.stop_request import Control
+
+SHOWN = 200
+"""Characters of a frame's evidence, or of an extractor's line, that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunServices:
+    """Not covered: the extractors, and the watch over the disks (`disk.storage`), which a part asks for itself."""
+
+    request: RunRequest
+    folder: RunFolder
+    ledger: Ledger
+    promoter: Promoter
+    observer: Observer
+    reporter: Reporter
+    control: Control
+    state: RunState
+
+    @property
+    def input_dir(self) -> Path:
+        return self.request.input_dir
+
+    @property
+    def output_dir(self) -> Path:
+        return self.request.output_dir
+
+    def note(self, sentence: str, attempt: int | None = None) -> None:
+        """Journal a decision, and say it."""
+        self.ledger.decide(attempt, sentence)
+        self.reporter.notice(sentence)
+
+    def stage(self, stage: str) -> None:
+        """Show what the run is at."""
+        self.state.stage = stage
+        self.reporter.changed(self.state)
+
+    def refresh(self) -> None:
+        """Show the totals of now."""
+        self.state.redrawn = time.monotonic()
+        self.state.counts = self.ledger.counts()
+        self.reporter.changed(self.state)
+
+    def quarantine(self, row: FrameRow, cause: str, evidence: str) -> None:
+        self.ledger.settle(row.id, Outcome.QUARANTINED, cause=cause, evidence=evidence)
+        self.say_quarantined(row, evidence)
+
+    def say_quarantined(self, row: FrameRow, evidence: str) -> None:
+        self.reporter.notice(f"{row.name}: quarantined: {display_start(evidence, SHOWN)}")
+
+    def quarantine_all(
+        self, rows: Sequence[FrameRow], cause: str, why: str, attempt: int, sentence: str
+    ) -> None:
+        """The same by a decision, which is journalled; both are said in one. why: of frames without evidence."""
+        self.ledger.decide(attempt, sentence)
+        evidence = [(row, row.evidence or why) for row in rows]
+        self.ledger.settle_many((row.id, Outcome.QUARANTINED, attempt, cause, own) for row, own in evidence)
+        shown = [(row.name, display_start(own, SHOWN)) for row, own in evidence]
+        if len(shown) == 1 and shown[0][1] not in sentence:
+            sentence += f": {shown[0][1]}"
+        self.reporter.notice(sentence)
+        for name, own in shown if len(shown) > 1 else ():
+            self.reporter.notice(f"  {name}: {own}")
