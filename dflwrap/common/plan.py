@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
-from enum import StrEnum
-from typing import Any, Self
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-
-class FaceType(StrEnum):
-    """DeepFaceLab's face types, under the names its command line takes."""
-
-    HALF = "half_face"
-    FULL = "full_face"
-    WHOLE = "whole_face"
-    HEAD = "head"
-    MARK_ONLY = "mark_only"
+from dflwrap.common.choices import FaceType
 
 
 class _PlainData:
-    """Conversion to and from JSON-ready dictionaries for the frozen dataclasses below."""
+    """Conversion to JSON-ready dictionaries for the frozen dataclasses below."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)  # type: ignore[call-overload, no-any-return]
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Rebuild from `to_dict`'s result; unknown keys (of a newer version) are left out."""
-        known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
-        return cls(**{key: value for key, value in data.items() if key in known})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +20,7 @@ class ExtractOptions(_PlainData):
     """What the user asked of the extraction; the same in every attempt of a run."""
 
     detector: str = "s3fd"
-    face_type: str = FaceType.WHOLE.value
+    face_type: str = FaceType.WHOLE_FACE.value
     max_faces_from_image: int = 0
     """0 = no limit, as in DFL."""
     image_size: int = 512
@@ -68,13 +53,6 @@ class Plan(_PlainData):
     """Seconds without any sign of life in the steady phase."""
     env: dict[str, str] = field(default_factory=dict)
 
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        data = dict(data)
-        if "devices" in data:
-            data["devices"] = tuple(data["devices"])
-        return super(Plan, cls).from_dict(data)
-
 
 REPAIR_BOUND = 30.0
 """Seconds within which a re-encoded copy is there, or is not waited for any more. Below the shortest timeout of a
@@ -83,7 +61,7 @@ silent extractor (60 s)."""
 
 @dataclass(frozen=True, slots=True)
 class AttemptSpec:
-    """One launch of the extractor as plain data: serialisable in, serialisable out."""
+    """One launch of the extractor as plain data: serialisable."""
 
     number: int
     plan: Plan
@@ -114,17 +92,3 @@ class AttemptSpec:
             "frames": list(self.frames),
             "repaired_dir": self.repaired_dir,
         }
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> AttemptSpec:
-        return cls(
-            number=data["number"],
-            plan=Plan.from_dict(data["plan"]),
-            options=ExtractOptions.from_dict(data["options"]),
-            folder=data["folder"],
-            input_dir=data["input_dir"],
-            output_dir=data["output_dir"],
-            events_path=data["events_path"],
-            frames=tuple(data["frames"]),
-            repaired_dir=data.get("repaired_dir", ""),
-        )

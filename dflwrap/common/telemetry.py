@@ -72,8 +72,6 @@ class TelemetrySummary:
     """Processes that the kernel's out-of-memory killer ended during the attempt, by its own count."""
     worker_rss_peak: int | None = None
     """Largest resident set of one process of the extractor's tree."""
-    cpu_percent_mean: float | None = None
-    """CPU of the process tree; 100 = one core."""
     disk_free: dict[str, int] = field(default_factory=dict)
     """Last free space by role ("input", "output", "temp")."""
 

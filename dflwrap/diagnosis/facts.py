@@ -24,7 +24,6 @@ class Facts:
     timed_out_phase: str | None = None
     """"start-up" | "first frame" | "steady" | "finishing": the caller ended a silent attempt in this phase."""
     images_given: int | None = None
-    faces_written: int | None = None
     frames_done: int | None = None
     platform: str = ""
     """As sys.platform: "win32", "linux", "darwin"."""

@@ -7,7 +7,7 @@ their own: `NextPlan.rungs` is empty.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from dflwrap.common.memory import GIB
@@ -71,44 +71,110 @@ def _longer_attempts(record: AttemptRecord, plan: Plan) -> NextPlan | None:
     return NextPlan(replace(plan, batch_size=longer), (), f"attempt {record.number}: {words}")
 
 
-def _step(plan: Plan, telemetry: TelemetrySummary | None, context: RunContext) -> tuple[Plan, str] | None:
-    """The next step towards the widest plan that has room, and its words."""
-    wide = context.widest
-    back = tuple(d for d in wide.devices if d in context.usable() and d not in plan.devices)
-    if "devices" not in context.supported_fields:
-        back = ()  # the built-in extractor has taken over
-    if not plan.devices and back:
-        back = tuple(d for d in back if _room(telemetry, d, 1, context))
+Step = tuple[Plan, str]
+"""A wider plan, and its words."""
+
+
+def _step(plan: Plan, telemetry: TelemetrySummary | None, context: RunContext) -> Step | None:
+    """The next step towards the widest plan: one thing at a time, and nothing after it while it has no room."""
+    ascent = _Ascent(plan, telemetry, context)
+    if ascent.off_the_gpus:
+        return ascent.back_to_gpus()
+    if ascent.weights_moved:
+        return ascent.weights_back()
+    if ascent.scaled_down:
+        return ascent.whole_frames()
+    if ascent.few_workers:
+        return ascent.more_workers()
+    if ascent.missing_gpus:
+        return ascent.more_gpus()
+    return ascent.longer_batches()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ascent:
+    plan: Plan
+    telemetry: TelemetrySummary | None
+    context: RunContext
+
+    @property
+    def wide(self) -> Plan:
+        return self.context.widest
+
+    def _room(self, device: int, workers: int) -> bool:
+        return _room(self.telemetry, device, workers, self.context)
+
+    @property
+    def missing_gpus(self) -> tuple[int, ...]:
+        """Those of the widest plan that may be used, and are not. None where the built-in extractor took over."""
+        if "devices" not in self.context.supported_fields:
+            return ()
+        usable = self.context.usable()
+        return tuple(d for d in self.wide.devices if d in usable and d not in self.plan.devices)
+
+    @property
+    def off_the_gpus(self) -> bool:
+        return not self.plan.devices and bool(self.missing_gpus)
+
+    def back_to_gpus(self) -> Step | None:
+        back = tuple(d for d in self.missing_gpus if self._room(d, 1))
         if not back:
             return None
+        wide = self.wide
         returned = replace(
-            plan, devices=back, workers=1, threads=wide.threads, weights_on_cpu=wide.weights_on_cpu
+            self.plan, devices=back, workers=1, threads=wide.threads, weights_on_cpu=wide.weights_on_cpu
         )
         return returned, f"CPU -> {gpus(back)}"
-    if plan.weights_on_cpu and not wide.weights_on_cpu:
-        if all(_room(telemetry, d, plan.workers, context) for d in plan.devices):
-            return replace(plan, weights_on_cpu=False), "weights back on the GPU"
+
+    @property
+    def weights_moved(self) -> bool:
+        return self.plan.weights_on_cpu and not self.wide.weights_on_cpu
+
+    def weights_back(self) -> Step | None:
+        if all(self._room(d, self.plan.workers) for d in self.plan.devices):
+            return replace(self.plan, weights_on_cpu=False), "weights back on the GPU"
         return None
-    if plan.max_side and plan.max_side != wide.max_side:
-        whole = f"{wide.max_side} px" if wide.max_side else "as they are"
-        return replace(plan, max_side=wide.max_side), f"longest side {plan.max_side} px -> {whole}"
-    most = wide.workers if bool(plan.devices) == bool(wide.devices) else plan.workers
-    if plan.workers < most:
-        workers = min(most, plan.workers * 2)
-        if all(_room(telemetry, d, workers, context) for d in plan.devices):
-            threads = max(1, context.cores // workers) if wide.threads and not plan.devices else wide.threads
-            words = f"{count(plan.workers, 'worker')} -> {workers}"
-            return replace(plan, workers=workers, threads=threads), words
-        return None
-    if back and plan.devices:
-        back = tuple(d for d in back if _room(telemetry, d, plan.workers, context))
-        if back:
-            devices = tuple(sorted(plan.devices + back))
-            return replace(plan, devices=devices), f"{gpus(plan.devices)} -> {gpus(devices)}"
-        return None
-    if plan.batch_size != wide.batch_size:
-        return plan, f"{plan.batch_size} frames per attempt -> {wide.batch_size or 'all'}"
-    return None
+
+    @property
+    def scaled_down(self) -> bool:
+        return bool(self.plan.max_side) and self.plan.max_side != self.wide.max_side
+
+    def whole_frames(self) -> Step:
+        whole = f"{self.wide.max_side} px" if self.wide.max_side else "as they are"
+        words = f"longest side {self.plan.max_side} px -> {whole}"
+        return replace(self.plan, max_side=self.wide.max_side), words
+
+    @property
+    def _most_workers(self) -> int:
+        """Workers on a card and workers on the CPU are not comparable."""
+        alike = bool(self.plan.devices) == bool(self.wide.devices)
+        return self.wide.workers if alike else self.plan.workers
+
+    @property
+    def few_workers(self) -> bool:
+        return self.plan.workers < self._most_workers
+
+    def more_workers(self) -> Step | None:
+        plan, wide = self.plan, self.wide
+        workers = min(self._most_workers, plan.workers * 2)
+        if not all(self._room(d, workers) for d in plan.devices):
+            return None
+        shared = wide.threads and not plan.devices
+        threads = max(1, self.context.cores // workers) if shared else wide.threads
+        words = f"{count(plan.workers, 'worker')} -> {workers}"
+        return replace(plan, workers=workers, threads=threads), words
+
+    def more_gpus(self) -> Step | None:
+        back = tuple(d for d in self.missing_gpus if self._room(d, self.plan.workers))
+        if not back:
+            return None
+        devices = tuple(sorted(self.plan.devices + back))
+        return replace(self.plan, devices=devices), f"{gpus(self.plan.devices)} -> {gpus(devices)}"
+
+    def longer_batches(self) -> Step | None:
+        if self.plan.batch_size == self.wide.batch_size:
+            return None
+        return self.plan, f"{self.plan.batch_size} frames per attempt -> {self.wide.batch_size or 'all'}"
 
 
 def _room(telemetry: TelemetrySummary | None, index: int, workers: int, context: RunContext) -> bool:

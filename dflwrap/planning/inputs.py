@@ -5,8 +5,7 @@ Plain frozen data. All memory figures are bytes, all times seconds.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Self
+from dataclasses import dataclass, fields, replace
 
 from dflwrap.common.choices import OnGpuFailure
 from dflwrap.common.plan import Plan
@@ -44,24 +43,6 @@ class AttemptRecord:
     """A worker took a frame, or it cannot be told (black box): else no frame can have caused the failure."""
     answer: tuple[Rung, ...] = ()
     """The rungs that answered this attempt; empty for the one to be decided on."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, for the ledger."""
-        data = asdict(self)
-        data["plan"] = self.plan.to_dict()
-        data["answer"] = [rung.value for rung in self.answer]
-        return data
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Rebuild from `to_dict`'s result, also after JSON; unknown keys and rungs are left out."""
-        known = {f.name for f in fields(cls)}
-        kept = {key: value for key, value in data.items() if key in known}
-        kept["plan"] = Plan.from_dict(kept["plan"])
-        for name in ("suspects", "repaired"):
-            kept[name] = tuple(kept.get(name, ()))
-        kept["answer"] = tuple(Rung(name) for name in kept.get("answer", ()) if name in set(Rung))
-        return cls(**kept)
 
     @property
     def healthy(self) -> bool:

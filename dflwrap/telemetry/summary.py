@@ -23,7 +23,6 @@ class Tally:
         self._devices: dict[int, DeviceSummary] = {}
         self._host = TelemetrySummary()
         self._ours: set[int] = set()
-        self._cpu = (0.0, 0)
 
     def add(self, sample: Sample, foreign: NameForeign) -> None:
         """foreign: names the processes of a device that are not ours; asked when free memory is lowest."""
@@ -33,17 +32,9 @@ class Tally:
             known = self._devices.get(device.index) or DeviceSummary(device.index, device.name)
             self._devices[device.index] = _added(known, device, ours, foreign)
         self._host = _with_host(self._host, sample.host)
-        if sample.host.cpu_percent is not None:
-            total, number = self._cpu
-            self._cpu = (total + sample.host.cpu_percent, number + 1)
 
     def summary(self) -> TelemetrySummary:
-        total, number = self._cpu
-        return replace(
-            self._host,
-            devices=tuple(self._devices[index] for index in sorted(self._devices)),
-            cpu_percent_mean=total / number if number else None,
-        )
+        return replace(self._host, devices=tuple(self._devices[index] for index in sorted(self._devices)))
 
 
 def _added(

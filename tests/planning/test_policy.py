@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -23,7 +22,6 @@ from dflwrap.planning.decision import (
     VramCondition,
     Wait,
 )
-from dflwrap.planning.inputs import AttemptRecord
 from dflwrap.planning.policy import BARREN_ATTEMPTS, decide
 
 OOM = failure("gpu-oom-tensor", "gpu-memory", "ResourceExhaustedError: OOM when allocating tensor")
@@ -387,15 +385,6 @@ def test_deciding_changes_nothing_and_repeats_itself() -> None:
     first = decide(OOM, history, FULL_CARD, plan, context())
     assert decide(OOM, history, FULL_CARD, plan, context()) == first
     assert walk.history == history
-
-
-def test_a_history_read_back_from_the_ledger_decides_the_same() -> None:
-    walk = start()
-    for _ in range(3):
-        walk.fail(OOM, suspects=("a.png",), worker="GPU0.1", device=0)
-    kept = json.loads(json.dumps([record.to_dict() for record in walk.history]))
-    back = tuple(AttemptRecord.from_dict({**record, "of a newer version": 1}) for record in kept)
-    assert back == walk.history
 
 
 def test_no_history_is_a_mistake_of_the_caller() -> None:

@@ -26,9 +26,6 @@ class Vitals:
     """User and system time of the living processes."""
     io_bytes: int
     """Bytes read and written by the living processes; 0 where the platform does not tell."""
-    rss: int
-    """Resident memory in bytes, summed."""
-    rss_largest: int
     stopped: tuple[int, ...]
     """Ids of processes that are stopped (SIGSTOP)."""
 
@@ -70,7 +67,7 @@ def measure(members: list[psutil.Process], *, look_for_stopped: bool = True) -> 
 
     look_for_stopped: on Windows each answer to that question costs a look through the whole process table.
     """
-    cpu, io, rss, largest, count = 0.0, 0, 0, 0, 0
+    cpu, io, count = 0.0, 0, 0
     stopped = []
     for process in members:
         try:
@@ -79,7 +76,6 @@ def measure(members: list[psutil.Process], *, look_for_stopped: bool = True) -> 
                 if status == psutil.STATUS_ZOMBIE:
                     continue
                 times = process.cpu_times()
-                memory = int(process.memory_info().rss)
                 if status == psutil.STATUS_STOPPED:
                     stopped.append(process.pid)
                 io += _io_bytes(process)
@@ -87,9 +83,7 @@ def measure(members: list[psutil.Process], *, look_for_stopped: bool = True) -> 
             continue
         count += 1
         cpu += times.user + times.system
-        rss += memory
-        largest = max(largest, memory)
-    return Vitals(count, cpu, io, rss, largest, tuple(stopped))
+    return Vitals(count, cpu, io, tuple(stopped))
 
 
 def _io_bytes(process: psutil.Process) -> int:

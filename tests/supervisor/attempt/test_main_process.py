@@ -62,7 +62,7 @@ def test_a_main_process_that_hangs_once_is_named_and_no_frame_is_lost(
     assert_conserved(report)
     assert (done.code, report["frames"]["extracted"]) == (0, FRAMES), (report["decisions"], done.stderr)
     assert [attempt["cause"] for attempt in report["attempts"]] == [CAUSES[fault], None]
-    title = {"stop": "was stopped", "hang": "stood still", "spin": "without getting anything done"}[fault]
+    title = {"stop": "was stopped", "hang": "hung", "spin": "without getting anything done"}[fault]
     assert any(title in decision["sentence"] for decision in report["decisions"]), report["decisions"]
 
 

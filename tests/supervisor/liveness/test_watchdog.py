@@ -32,7 +32,7 @@ from dflwrap.supervisor.liveness.watchdog import (
 )
 from dflwrap.supervisor.process.tree import Vitals
 
-IDLE = Vitals(2, 5.0, 1000, 10, 10, ())
+IDLE = Vitals(2, 5.0, 1000, ())
 STARTUP, FRAME = 1800.0, 300.0
 
 

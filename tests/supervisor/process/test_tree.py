@@ -322,7 +322,7 @@ def test_a_stopped_tree_can_be_killed_and_is_seen_as_stopped() -> None:
 def test_vitals_count_the_work_of_the_whole_tree() -> None:
     burn = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
     script = (
-        f"import subprocess, sys, time\nblock = bytearray(60_000_000)\n"
+        f"import subprocess, sys, time\n"
         f"child = subprocess.Popen([sys.executable, '-c', {burn + 'print(1, flush=True); time.sleep(60)'!r}])\n"
         f"{burn}print(2, flush=True)\ntime.sleep(60)"
     )
@@ -332,7 +332,6 @@ def test_vitals_count_the_work_of_the_whole_tree() -> None:
         vitals = tree.vitals()
         assert vitals.processes >= 2
         assert vitals.cpu_seconds >= 0.55
-        assert vitals.rss > vitals.rss_largest > 60_000_000
         assert vitals.stopped == ()
     finally:
         tree.close()
