@@ -75,7 +75,7 @@ class OnConflict(StrEnum):
 
 
 class SecondLook(StrEnum):
-    """Which frames without a face are looked at once more, at the end of a run."""
+    """Which frames without a face are looked at again, at the end of a run."""
 
     OFF = "off"
     SAMPLE = "sample"

@@ -1,7 +1,7 @@
 """Moving finished faces from an attempt's private output into the user's faceset.
 
 The order is what makes it safe: verified -> flushed to the disk -> journalled -> moved -> settled. A
-crash after any step is mended by `repair` on the next start. Nothing in the faceset is ever replaced.
+crash after any step is repaired by `repair` on the next start. Nothing in the faceset is ever replaced.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from dflwrap.planning.ladder import (
     Ladder,
     ladder_for,
 )
-from dflwrap.planning.yields import WITNESS
+from dflwrap.planning.yields import CROSS_CHECK
 
 FRAME_BOUND = frozenset({"host-memory", "gpu-memory", "worker-crash", "input-image", "hang", "unknown"})
 """Categories of failure that one frame can cause by itself."""
@@ -78,7 +78,7 @@ def ladder_of(cause: Cause | None, history: History) -> Ladder:
     if cause is None:
         return UNKNOWN
     record, row = history[-1], ladder_for(cause.id, cause.category, cause.remedies)
-    if cause.category in ENVIRONMENT and not _witnessed(cause) and any(r.frames_gained for r in history):
+    if cause.category in ENVIRONMENT and not _cross_checked(cause) and any(r.frames_gained for r in history):
         row = WORKED_BEFORE
     if cause.id in FRAME_FIRST and record.suspects:
         row = POISON
@@ -89,9 +89,9 @@ def ladder_of(cause: Cause | None, history: History) -> Ladder:
     return UNHEALTHY_EXTRACTOR if cause.category != "input-image" and unhealthy(history, cause.id) else POISON
 
 
-def _witnessed(cause: Cause) -> bool:
+def _cross_checked(cause: Cause) -> bool:
     """What a cross-check found is no error that may pass: the frames "gained" are the disputed ones."""
-    return any(line.source == WITNESS for line in cause.evidence)
+    return any(line.source == CROSS_CHECK for line in cause.evidence)
 
 
 def unhealthy(history: History, cause: str) -> bool:

@@ -47,7 +47,7 @@ FALL_SHARE = 0.5
 MOST_KEPT = 2000
 """Empty frames that are remembered for being opened again."""
 
-WITNESS = "witness"
+CROSS_CHECK = "cross-check"
 """The source of the evidence from a cross-check."""
 
 

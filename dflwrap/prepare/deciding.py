@@ -88,7 +88,7 @@ class Decider:
             return Step(Became.CONVERTED, "unusual-pixels", found.reason, max_side=self._max_side(found)[0])
         flaw = flaw_of(pixels, self._options.limits)
         if flaw and flaw in self._options.without:
-            return Step(Became.LEFT_OUT, flaw, f"{flaw}, as asked")
+            return Step(Became.LEFT_OUT, flaw, f"{flaw}, as requested")
         if self._options.dedupe and self._likenesses.repeats(pixels.dhash):
             return Step(Became.LEFT_OUT, "near-duplicates", "nearly the same as an earlier frame")
         return self._kept(found, pixels.dhash)

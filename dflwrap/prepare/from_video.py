@@ -30,7 +30,7 @@ def prepare_video(
     progress: Progress | None = None,
     stopping: Callable[[], bool] = never,
 ) -> Prepared:
-    """Raises DflwrapError, StoppedError: the same call goes on."""
+    """Raises DflwrapError, StoppedError: the same call continues."""
     if options.layout not in (LayoutChoice.AUTO, LayoutChoice.FLAT):
         raise DflwrapError(
             f"--layout {options.layout.value} is for folders; {display(str(video))} is a video."

@@ -1,6 +1,6 @@
 """The manifest of a prepared folder: what became of every original, a line each, and the mark that it is ours.
 
-Lines are appended as frames are done: a start after a power cut reads them and goes on. The last line may be torn.
+Lines are appended as frames are done: a start after a power cut reads them and continues. The last line may be torn.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Manifest:
     """One per output folder; to be used as a context."""
 
     def __init__(self, output: Path, header: dict[str, Any]) -> None:
-        """header: what must be the same for a start to go on. Raises DflwrapError where it is not."""
+        """header: what must be the same for a start to continue. Raises DflwrapError where it is not."""
         self.path = output / NAME
         self._known: dict[str, Row] = {}
         self._unsynced = 0

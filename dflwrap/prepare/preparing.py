@@ -81,7 +81,7 @@ def prepare_folder(
     """Prepare `output` from the folder `source`.
 
     tell: each row, as it is decided. groups, named: for frames that were cut from a video of that name.
-    Raises DflwrapError, StoppedError: the same call goes on.
+    Raises DflwrapError, StoppedError: the same call continues.
     """
     groups = groups or groups_of(source, options.layout, stopping)
     header = {"input": named or str(source), "options": options.to_json()}

@@ -71,7 +71,7 @@ def cut(
     progress: Callable[[int], None] = lambda done: None,
     stopping: Callable[[], bool] = never,
 ) -> int:
-    """The frames of `video` into `folder`, which is made anew: what a start before left there is ours, and half.
+    """The frames of `video` into `folder`, which is recreated: what a start before left there is ours, and half.
 
     Returns their number. Raises DflwrapError, StoppedError, OSError.
     """

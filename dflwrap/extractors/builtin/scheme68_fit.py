@@ -49,7 +49,7 @@ _INNER = np.array([
 """Of points 17 to 67."""
 
 _MIRRORED = np.array([[-1.0, 1], [1, -1], [-1, 1], [-1, 1]])
-"""Of the other half of the jaw: x changes its sign, and once more with the turn's."""
+"""Of the other half of the jaw: x changes its sign, and again with the turn's."""
 _JAW = np.concatenate((_RIGHT_JAW, (_RIGHT_JAW * _MIRRORED)[-2::-1]))
 
 

@@ -14,9 +14,9 @@ from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verd
 from dflwrap.extractors.base import Extractor
 from dflwrap.ledger.records import FrameRow, Outcome
 from dflwrap.planning.yields import (
+    CROSS_CHECK,
     DISAGREE_LEAST,
     LONG_RUN,
-    WITNESS,
     Question,
     Sign,
     YieldWatch,
@@ -29,7 +29,7 @@ from dflwrap.supervisor.crosscheck.second_extractor import (
     Candidate,
     CrossCheckResult,
     SecondExtractor,
-    find_witness,
+    find_second_extractor,
 )
 from dflwrap.supervisor.services import RunServices
 from dflwrap.supervisor.stop_request import Control
@@ -80,7 +80,7 @@ class CrossCheck:
         self._on_cpu = None
         known_cards = self._devices_matter and info.numbers_as_driver
         self._cards = CardWatch(plan if known_cards else Plan(), self._telemetry)
-        self._candidate = find_witness(extractor, plan, self._builtin, black_box=black_box)
+        self._candidate = find_second_extractor(extractor, plan, self._builtin, black_box=black_box)
         width = (self._at_work, plan.devices)
         if width != self._width:
             self.close()  # its question was about another width
@@ -163,11 +163,11 @@ class CrossCheck:
 
     def disagreed(self) -> bool:
         """True once the attempt is not worth continuing with: see `settle`."""
-        if self._second_extractor is not None and self._second_extractor.testimony is not None:
-            self._on_result(self._second_extractor.testimony)
+        if self._second_extractor is not None and self._second_extractor.answer is not None:
+            self._on_result(self._second_extractor.answer)
         return self._against is not None or self._on_cpu is not None
 
-    def _on_result(self, testimony: CrossCheckResult) -> None:
+    def _on_result(self, answer: CrossCheckResult) -> None:
         question, candidate = self._question, self._candidate
         if self._second_extractor is not None:
             self._second_extractor.close()
@@ -175,24 +175,24 @@ class CrossCheck:
         if question is None or candidate is None:
             return
         empty = {name for name, row in self._shown.items() if row.outcome is Outcome.NO_FACE}
-        looked, found = empty & set(testimony.looked), empty & set(testimony.found)
+        looked, found = empty & set(answer.looked), empty & set(answer.found)
         if disagrees(len(looked), len(found)):
-            names = tuple(name for name in testimony.found if name in found)
+            names = tuple(name for name in answer.found if name in found)
             self._against = (question, CrossCheckResult(tuple(looked), names))
             self._budget.give_back(len(self._shown), watching=True)
-        elif not testimony.looked:
+        elif not answer.looked:
             self._say(f"{candidate.words} could not look at them")
         elif question.sign is Sign.EARLY:
-            self._compared(candidate, looked, found, testimony)
+            self._compared(candidate, looked, found, answer)
         else:
             self._say(f"it finds faces in {len(found)} of {len(looked)}: no disagreement")
 
     def _compared(
-        self, candidate: Candidate, looked: set[str], found: set[str], testimony: CrossCheckResult
+        self, candidate: Candidate, looked: set[str], found: set[str], answer: CrossCheckResult
     ) -> None:
         """The first results of a long run, in both directions; faces too many are no verdict, only a notice."""
-        faces = set(testimony.looked) - looked
-        both = faces & set(testimony.found)
+        faces = set(answer.looked) - looked
+        both = faces & set(answer.found)
         if len(faces) >= DISAGREE_LEAST and not both:
             self._say(
                 f"{candidate.words} finds no face in any of {len(faces)} frames in which {self._at_work} "
@@ -207,16 +207,16 @@ class CrossCheck:
     def settle(self, control: Control, folder: Path) -> Verdict | None:
         """After the attempt in `folder`: the verdict, with the disputed frames open again; None without one."""
         if self._second_extractor is not None and self._against is None and not self._may_go_on():
-            testimony = self._second_extractor.wait(control.stop_event)
-            if testimony is not None:
-                self._on_result(testimony)
+            answer = self._second_extractor.wait(control.stop_event)
+            if answer is not None:
+                self._on_result(answer)
             self._second_extractor = None
         if self._against is not None:
-            (question, testimony), self._against = self._against, None
+            (question, answer), self._against = self._against, None
             for frame in self._watch.empties(question.since):
                 self._ledger.reopen("id = ? AND outcome = 'no_face'", (frame,))
             self._watch = YieldWatch()
-            return self._verdict(testimony)
+            return self._verdict(answer)
         if self._on_cpu is None:
             return None
         verdict = silent_cpu.silent_cpu(self._plan, self._on_cpu, folder)
@@ -230,11 +230,11 @@ class CrossCheck:
         early = self._question is not None and self._question.sign is Sign.EARLY
         return early and self._ledger.counts().open > 0
 
-    def _verdict(self, testimony: CrossCheckResult) -> Verdict:
-        names = ", ".join(testimony.found[:5])
+    def _verdict(self, answer: CrossCheckResult) -> Verdict:
+        names = ", ".join(answer.found[:5])
         second_extractor = self._candidate.words if self._candidate is not None else "a second extractor"
         text = (
-            f"{second_extractor} finds faces in {len(testimony.found)} of {len(testimony.looked)} frames "
+            f"{second_extractor} finds faces in {len(answer.found)} of {len(answer.looked)} frames "
             f"that {self._at_work} found no face in"
         )
         on_gpu = bool(self._plan.devices)
@@ -243,7 +243,7 @@ class CrossCheck:
             text,
             "cuda-library" if on_gpu else "model-files",
             Confidence.LIKELY,
-            (EvidenceLine(WITNESS, 1, names),),
+            (EvidenceLine(CROSS_CHECK, 1, names),),
             steps=GPU_STEPS if on_gpu else CPU_STEPS,
         )
         return Verdict(Health.FAILURE, cause, (cause,))

@@ -54,10 +54,10 @@ def look_again(
     for start in range(0, len(rows), CHUNK):
         chunk = rows[start : start + CHUNK]
         candidate = Candidate(second_extractor, "the built-in extractor")
-        testimony = SecondExtractor(candidate, template, services.input_dir, folder, chunk).wait(stop)
-        if testimony is not None:
-            looked += len(testimony.looked)
-            found += testimony.found
+        answer = SecondExtractor(candidate, template, services.input_dir, folder, chunk).wait(stop)
+        if answer is not None:
+            looked += len(answer.looked)
+            found += answer.found
         if services.control.stopping:
             break
     return SecondLookResult(looked, tuple(found))

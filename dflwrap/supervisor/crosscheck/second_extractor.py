@@ -52,7 +52,7 @@ class Candidate:
     env: dict[str, str] = field(default_factory=dict)
 
 
-def find_witness(
+def find_second_extractor(
     at_work: Extractor, plan: Plan, builtin: Extractor | None, *, black_box: bool
 ) -> Candidate | None:
     """Who can look independently of `at_work` under `plan`; None if nobody can.
@@ -82,15 +82,15 @@ class SecondExtractor:
         self._candidate, self._template, self._source = candidate, template, source
         self._folder, self._rows = folder, rows
         self._stop = threading.Event()
-        self.testimony: CrossCheckResult | None = None
-        self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
+        self.answer: CrossCheckResult | None = None
+        self._thread = threading.Thread(target=self._run, name="second extractor", daemon=True)
         self._thread.start()
 
     def wait(self, stop: StopFlag) -> CrossCheckResult | None:
         """The result, waited for within its timeout or until `stop` is set."""
         join(self._thread, self._bound() + 30.0, stop.is_set)
         self.close()
-        return self.testimony
+        return self.answer
 
     def _bound(self) -> float:
         return START_BOUND + FRAME_BOUND * len(self._rows)
@@ -103,9 +103,9 @@ class SecondExtractor:
         try:
             remove_tree(self._folder)
             self._folder.mkdir(parents=True)
-            self.testimony = self._look()
+            self.answer = self._look()
         except (OSError, DflwrapError):
-            self.testimony = CrossCheckResult((), ())
+            self.answer = CrossCheckResult((), ())
         finally:
             try:
                 remove_tree(self._folder)
