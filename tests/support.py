@@ -22,6 +22,16 @@ DOUBLE = Path(__file__).parent / "double"
 """The test double of DeepFaceLab."""
 
 
+SHORT_PAUSES = """
+import dflwrap.planning.policy as policy
+assert policy.DRIVER_PAUSE == 30 and policy.TRANSIENT_PAUSE == 5
+policy.DRIVER_PAUSE, policy.TRANSIENT_PAUSE = 1.0, 0.5
+from dflwrap.cli.start import run
+run()
+"""
+"""dflwrap as it is, but that it waits less before another attempt: a double's driver needs no time to come back."""
+
+
 @dataclass(frozen=True)
 class Finished:
     code: int
@@ -43,8 +53,9 @@ def environment(more: dict[str, str] | None = None) -> dict[str, str]:
 
 def dflwrap(*arguments: str | Path, env: dict[str, str] | None = None, timeout: float = 900) -> Finished:
     """Run `dflwrap ARGUMENTS` as a process of its own."""
+    program = ("-c", SHORT_PAUSES) if arguments[0] == "extract" else ("-m", "dflwrap")
     done = subprocess.run(
-        [sys.executable, "-m", "dflwrap", *map(str, arguments)],
+        [sys.executable, *program, *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         env=environment(env),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,6 +69,15 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small_frames(tmp_path_factory.mktemp("signals") / "frames", 8)
 
 
+@pytest.fixture(scope="module")
+def large_frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 frames of 24 megapixels: looking at one, or converting it, takes a third of a second."""
+    folder = small_frames(tmp_path_factory.mktemp("large") / "frames", 1, (6000, 4000))
+    for number in range(2, 41):
+        shutil.copyfile(folder / "00001.png", folder / f"{number:05d}.png")
+    return folder
+
+
 @posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_amid_the_imports_is_code_4_and_changes_nothing(
@@ -106,9 +116,10 @@ def test_ctrl_c_before_the_folders_are_read_is_code_4_and_changes_nothing(
 
 
 @posix
-def test_ctrl_c_is_heard_while_frames_are_looked_at_before_the_first_attempt(tmp_path: Path) -> None:
-    many = small_frames(tmp_path / "frames", 40, (6000, 4000))  # a third of a second each for the filter
-    run = Run(tmp_path, many, "--skip-blurry")
+def test_ctrl_c_is_heard_while_frames_are_looked_at_before_the_first_attempt(
+    tmp_path: Path, large_frames: Path
+) -> None:
+    run = Run(tmp_path, large_frames, "--skip-blurry")
     assert until((tmp_path / "aligned_dflwrap" / "run.db").exists, LIMIT)
     time.sleep(1.0)
     run.process.send_signal(signal.SIGINT)
@@ -122,9 +133,8 @@ def test_ctrl_c_is_heard_while_frames_are_looked_at_before_the_first_attempt(tmp
 
 
 @posix
-def test_ctrl_c_is_heard_while_the_first_batch_is_converted(tmp_path: Path) -> None:
-    many = small_frames(tmp_path / "frames", 40, (6000, 4000))
-    run = Run(tmp_path, many, "--max-side", "960")
+def test_ctrl_c_is_heard_while_the_first_batch_is_converted(tmp_path: Path, large_frames: Path) -> None:
+    run = Run(tmp_path, large_frames, "--max-side", "960")
     assert until(lambda: list((tmp_path / "aligned_dflwrap" / "attempts").glob("*/in/*")), LIMIT)
     run.process.send_signal(signal.SIGINT)
     assert run.code() == 4

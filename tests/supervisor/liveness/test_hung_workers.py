@@ -8,7 +8,7 @@ import pytest
 from played_cards import extract
 from support import assert_conserved
 
-BOUNDS = ("--startup-timeout", "20", "--frame-timeout", "5")
+BOUNDS = ("--startup-timeout", "12", "--frame-timeout", "5")
 
 
 def test_a_worker_that_starts_slowly_is_replaced_in_place(tmp_path: Path) -> None:
