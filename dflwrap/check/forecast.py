@@ -15,7 +15,8 @@ from dflwrap.telemetry.limits import usable_memory
 FACE_BYTES = 60_000
 """A whole face of 512 pixels at JPEG quality 90: 35 to 60 kB on the sample frames."""
 RUN_BYTES = 2_500
-"""Of a run folder per frame: ledger, events, report. Measured on runs over the sample frames."""
+"""Of a run folder per frame: ledger, events, report. On the high side: 75,000 frames of the double took 500 bytes each,
+short runs more."""
 UNKNOWN_TIME = "unknown: no run of dflwrap has been measured on this machine with frames of this size"
 UNKNOWN_FACES = "unknown without --faces; one face per frame is assumed for the disk"
 
