@@ -53,7 +53,7 @@ def environment(more: dict[str, str] | None = None) -> dict[str, str]:
 
 def dflwrap(*arguments: str | Path, env: dict[str, str] | None = None, timeout: float = 900) -> Finished:
     """Run `dflwrap ARGUMENTS` as a process of its own."""
-    program = ("-c", SHORT_PAUSES) if arguments[0] == "extract" else ("-m", "dflwrap")
+    program = ("-c", SHORT_PAUSES) if arguments[:1] == ("extract",) else ("-m", "dflwrap")
     done = subprocess.run(
         [sys.executable, *program, *map(str, arguments)],
         stdin=subprocess.DEVNULL,

@@ -140,8 +140,10 @@ def test_a_second_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
 def test_a_long_clip_of_which_nothing_comes_any_more_is_not_suspected_frame_by_frame(tmp_path: Path) -> None:
     """The extractor has worked, so that frames may be suspected; with a small limit for the test."""
     few = (
-        "import sys, dflwrap.supervisor.loop as loop\nassert loop.MOST_WITHOUT_PROGRESS > 3\n"
-        "loop.MOST_WITHOUT_PROGRESS = 3\n"
+        "import dflwrap.planning.blame as blame, dflwrap.planning.policy as policy\n"
+        "for room in (blame, policy):\n"
+        "    assert room.MOST_WITHOUT_PROGRESS > 3\n"
+        "    room.MOST_WITHOUT_PROGRESS = 3\n"
         "from dflwrap.cli.start import run\nrun()\n"
     )
     script = {"*000[1-9]?.png": "raise", "*0000[5-9].png": "raise"}
