@@ -164,11 +164,21 @@ def open_catalogue(folder: Path | None) -> Catalogue:
 
 
 def exit_code(verdicts: Sequence[Verdict]) -> int:
-    """The exit code for the verdicts of all logs: a named cause first, then an unknown one."""
-    health = {verdict.health for verdict in verdicts}
+    """The exit code for the verdicts of all logs: a named cause first, then an unknown one.
+
+    The log of another step counts as unknown, though a cause may be shown: it says nothing of an extraction.
+    """
+    health = {Health.UNKNOWN if is_other_step(verdict) else verdict.health for verdict in verdicts}
     if Health.FAILURE in health:
         return DiagnoseExit.NAMED
     return DiagnoseExit.UNKNOWN if Health.UNKNOWN in health else DiagnoseExit.HEALTHY
+
+
+def is_other_step(verdict: Verdict) -> bool:
+    """Whether the log is known to be one of training, merging or the like."""
+    from dflwrap.diagnosis.steps import EXTRACTION
+
+    return verdict.facts.get("step") not in (None, "", EXTRACTION)
 
 
 def to_json(name: str, diagnosis: Diagnosis, hide: Callable[[str], str]) -> dict[str, Any]:

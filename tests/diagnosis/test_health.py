@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from dflwrap.cli.diagnosing import DiagnoseExit, exit_code
 from dflwrap.common.verdict import Confidence, Health, Verdict
 from dflwrap.diagnosis import Facts, diagnose_streams, diagnose_text
 
@@ -139,3 +140,14 @@ def test_a_supervisor_that_counts_itself_is_not_told_that_all_is_well() -> None:
     verdict = judge(text, Facts(images_given=60))
     assert verdict.primary is not None
     assert verdict.primary.id == "disk-full"
+
+
+def test_a_failed_training_is_no_finding_about_an_extraction() -> None:
+    """Its cause is shown under the sentence that says which step this is."""
+    failed = (
+        TRAINING
+        + "tensorflow.python.framework.errors_impl.ResourceExhaustedError: OOM when allocating tensor\n"
+    )
+    verdict = judge(failed)
+    assert verdict.facts["step"] == "training" and verdict.primary is not None
+    assert exit_code([verdict]) == DiagnoseExit.UNKNOWN
