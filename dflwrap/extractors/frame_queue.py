@@ -164,12 +164,22 @@ class FrameQueue(Generic[AnyWorker]):
 
     def next_for(self, worker: AnyWorker) -> Any:
         """The next frame for a worker, which has it in hand from now on; None where it gets none now."""
-        if self.stopping or worker.state != FREE or worker.reason is not None:
+        if self.stopping or worker.state != FREE or worker.reason is not None or self._waits(worker):
             return None
         frame = self._choose(worker)
         if frame is not None:
             worker.state, worker.frame = BUSY, frame
         return frame
+
+    def _waits(self, worker: AnyWorker) -> bool:
+        """Its slot fails on everything, and another has yet to show whether it works: failing is fast, a first
+        frame is not, and everything would be given up before it is done."""
+        if sum(one.slot is worker.slot and not one.died for one in self._unproven) < SLOT_UNPROVEN:
+            return False
+        return any(
+            one.slot is not worker.slot and one.fresh and one.state in (STARTING, BUSY) and one.reason is None
+            for one in self.workers
+        )
 
     def to_renew(self) -> Optional[AnyWorker]:
         """A worker that is to make room for a fresh one: only frames that must be a worker's first are left."""

@@ -289,6 +289,20 @@ def test_deaths_and_other_slots_failures_do_not_disable_a_slot() -> None:
     assert not slot.disabled
 
 
+def test_a_slot_that_fails_on_everything_waits_for_the_first_frame_of_another() -> None:
+    """Failing takes milliseconds, a first frame seconds: else everything is given up before it is done."""
+    room = Room(frames(9))
+    slot = frame_queue.Slot("GPU0")
+    worker = room.unproven(slot, *("x1", "x2", "x3", "x4", "x5", "x6"))
+    other = room.worker(frame_queue.Slot("GPU1"))
+    assert room.queue.next_for(worker) is not None, "nobody else has anything in hand"
+    room.queue.failed(worker, "CUDA")
+    assert room.queue.next_for(other) is not None
+    assert room.queue.next_for(worker) is None and room.queue.left
+    room.queue.done(other)
+    assert room.queue.next_for(worker) is not None
+
+
 def test_it_is_not_disabled_where_no_other_works() -> None:
     room = Room([])
     slot = frame_queue.Slot("GPU0")
