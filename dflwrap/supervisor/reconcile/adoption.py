@@ -24,6 +24,7 @@ from dflwrap.ledger.records import FaceFacts, FrameRow, Outcome
 from dflwrap.planning.yields import spread
 from dflwrap.supervisor.reconcile.clip import ClipJudge
 from dflwrap.supervisor.reconcile.conflict import ConflictError, Meets
+from dflwrap.supervisor.reconcile.faces import faces_in_words
 from dflwrap.supervisor.reconcile.hostile import record_hostile
 from dflwrap.supervisor.reconcile.start import free_prefix
 from dflwrap.supervisor.request import RunRequest
@@ -82,10 +83,10 @@ def adopt(
         aside += [*taken, *(stranger.name for _, stranger in unlike if conflict.meets is Meets.OTHER_FACES)]
     elif unlike:
         kinds = ", ".join(sorted({_kind(stranger) for _, stranger in unlike}))
-        notices.append(f"{_faces(len(unlike))} in the faceset are {kinds}: kept as they are")
+        notices.append(f"{faces_in_words(len(unlike))} in the faceset are {kinds}: kept as they are")
     if sorted_.torn:
         notices.append(
-            f"{_faces(len(sorted_.torn))} incomplete: moved to the run folder, to be extracted again"
+            f"{faces_in_words(len(sorted_.torn))} incomplete: moved to the run folder, to be extracted again"
         )
     kept_as: dict[str, Path] = {}
     for name in dict.fromkeys(aside):
@@ -97,7 +98,7 @@ def adopt(
     _remember(ledger, output, [stranger for stranger in foreign if stranger.name not in gone])
     staying = sum(stranger.name not in gone for stranger in foreign)
     if staying:
-        notices.append(f"{_faces(staying)} of other pictures stay as they are")
+        notices.append(f"{faces_in_words(staying)} of other pictures stay as they are")
     return notices
 
 
@@ -212,7 +213,7 @@ def _enter(
         return
     ledger.adopt(faces)
     count = len({frame for frame, *_ in faces})
-    notices.append(f"{_faces(len(faces))} of {count:,} frames were in the faceset already: kept")
+    notices.append(f"{faces_in_words(len(faces))} of {count:,} frames were in the faceset already: kept")
 
 
 def _taken(ledger: Ledger, sorted_: _Sorted, adopted: list[tuple[FrameRow, Stranger]]) -> list[str]:
@@ -259,7 +260,3 @@ def _remember(ledger: Ledger, output: Path, foreign: Iterable[Stranger]) -> None
     new = [(name, *stat) for name, stat in found if stat is not None and known.get(name) != stat]
     if new:
         ledger.add_strangers(new)
-
-
-def _faces(count: int) -> str:
-    return "1 face" if count == 1 else f"{count:,} faces"

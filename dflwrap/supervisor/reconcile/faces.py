@@ -25,14 +25,14 @@ def record_census(ledger: Ledger, census: Census) -> list[str]:
     notices = []
     if gone:
         notices.append(
-            f"{_faces(gone)} of this run {'is' if gone == 1 else 'are'} no longer in the faceset: taken as removed "
-            "by you, and not extracted again. (--redo missing extracts them again.)"
+            f"{faces_in_words(gone)} of this run {'is' if gone == 1 else 'are'} no longer in the faceset: taken as "
+            "removed by you, and not extracted again. (--redo missing extracts them again.)"
         )
     if back:
-        notices.append(f"{_faces(back)} that had been removed {'is' if back == 1 else 'are'} back")
+        notices.append(f"{faces_in_words(back)} that had been removed {'is' if back == 1 else 'are'} back")
     if census.renamed:
         notices.append(
-            f"{_faces(len(census.renamed))} found under other names (sorted or renamed): kept as they are"
+            f"{faces_in_words(len(census.renamed))} found under other names (sorted or renamed): kept as they are"
         )
     return notices
 
@@ -47,5 +47,6 @@ def _free(name: str, taken: set[str]) -> str:
     return candidate
 
 
-def _faces(count: int) -> str:
+def faces_in_words(count: int) -> str:
+    """As "1 face" or "1,204 faces"."""
     return "1 face" if count == 1 else f"{count:,} faces"

@@ -23,6 +23,7 @@ from dflwrap.supervisor.reconcile.archive import lay_aside_files, lay_aside_run,
 from dflwrap.supervisor.reconcile.clip import ClipJudge, ClipNow, by_frame, look_at_clip
 from dflwrap.supervisor.reconcile.conflict import ConflictError, Meets
 from dflwrap.supervisor.reconcile.end import folder_id
+from dflwrap.supervisor.reconcile.faces import faces_in_words
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run_folder import RunFolder
 
@@ -118,7 +119,8 @@ def _compare(
         _check_mounted(request, ledger)
         count = len(census.missing)
         return None, _Found(
-            None, f"The {_faces(count)} of the earlier run are gone from the faceset: a new run starts"
+            None,
+            f"The {faces_in_words(count)} of the earlier run are gone from the faceset: a new run starts",
         )
     differing = _other_options(request, ledger)
     if not census.recorded and differing:
@@ -224,7 +226,7 @@ def _anew(request: RunRequest, folder: RunFolder, ledger: Ledger, census: Census
         ledger.close()
         raise
     where = f"{archive.relative_to(folder.path.parent)}"
-    what = f"The earlier run and its {_faces(moved)} are" if moved else "The earlier run is"
+    what = f"The earlier run and its {faces_in_words(moved)} are" if moved else "The earlier run is"
     begun.notices.append(f"{found.sentence}. {what} now in {where}")
     ledger.decide(None, begun.notices[-1])
     return begun
@@ -237,7 +239,3 @@ def free_prefix(output: Path) -> str:
     while any(name.startswith(f"clip{number}-") for name in names):
         number += 1
     return f"clip{number}-"
-
-
-def _faces(count: int) -> str:
-    return "1 face" if count == 1 else f"{count:,} faces"
