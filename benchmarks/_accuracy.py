@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks._forms import FORMS
 from dflwrap.common.verdict import Health, Verdict
 from dflwrap.diagnosis import diagnose_text, load_catalogue
-from dflwrap.diagnosis.encodings import detect
+from dflwrap.diagnosis.log.encodings import detect
 
 
 @dataclass(frozen=True)

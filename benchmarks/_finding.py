@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dflwrap.extractors.builtin.alignment import face_matrix, inverse, transform_points
-from dflwrap.extractors.builtin.detector import overlap
-from dflwrap.extractors.builtin.finder import Face, FaceFinder
+from dflwrap.extractors.builtin.finding.detector import overlap
+from dflwrap.extractors.builtin.finding.finder import Face, FaceFinder
 
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float64]

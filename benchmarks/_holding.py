@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 
 from benchmarks._common import SIZE, Finished
-from dflwrap.faceset.errors import FaceFileError
-from dflwrap.faceset.verify import verify_face
+from dflwrap.faceset.face_file.errors import FaceFileError
+from dflwrap.faceset.face_file.verify import verify_face
 
 MARKER = "DFLWRAP_CHAOS_CASE"
 """Environment variable that every process of a case inherits: how those that were left behind are found."""

@@ -24,10 +24,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks._finding import SCENES, Image, Portrait, Tally, is_empty, misses, portrait_of, tallies
-from dflwrap.extractors.builtin.finder import FaceFinder
+from dflwrap.extractors.builtin.finding.finder import FaceFinder
 from dflwrap.extractors.builtin.settings import FrameDone, WorkerSettings
 from dflwrap.extractors.builtin.worker import FrameHandler
-from dflwrap.faceset.metadata import read_metadata
+from dflwrap.faceset.face_file.metadata import read_metadata
 from dflwrap.samples import make_frames
 from dflwrap.samples.photos import ASTRONAUT, HOPPER
 

@@ -28,8 +28,8 @@ from pathlib import Path
 
 from benchmarks._common import Target, dotted_frames, end_with_me, environment, extract_command, real_dfl, run
 from benchmarks._shims import linked_view
-from dflwrap.faceset.errors import FaceFileError
-from dflwrap.faceset.verify import verify_face
+from dflwrap.faceset.face_file.errors import FaceFileError
+from dflwrap.faceset.face_file.verify import verify_face
 
 MARKS = {"raise": (255, 0, 255), "kill": (255, 255, 0)}
 """Kind of poison -> colour of the corner, BGR. Neither is a face to the made-up weights."""

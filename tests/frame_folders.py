@@ -14,7 +14,7 @@ from damaged import cut, encoded, flipped
 from numpy.typing import NDArray
 from PIL import Image as PilImage
 
-from dflwrap.faceset.metadata import FaceMetadata, write_metadata
+from dflwrap.faceset.face_file.metadata import FaceMetadata, write_metadata
 from dflwrap.samples.clip import Clip
 
 Picture = NDArray[np.uint8]

@@ -12,7 +12,7 @@ import numpy as np
 
 from dflwrap.extractors.builtin.alignment import transform_points
 from dflwrap.extractors.builtin.facefile import FaceFormat, face_file
-from dflwrap.extractors.builtin.finder import Face
+from dflwrap.extractors.builtin.finding.finder import Face
 from dflwrap.samples.photos import ASTRONAUT, HOPPER, Portrait
 
 _LANDMARKS = json.loads((Path(__file__).parent / "builtin/assets/landmarks.json").read_text())

@@ -15,10 +15,10 @@ from dflwrap.check.quality import Quality
 from dflwrap.check.thresholds import Thresholds
 from dflwrap.common.text import display
 from dflwrap.common.waits import heeding, never
+from dflwrap.frames.decoding.measures import Measures
 from dflwrap.frames.inventory import FrameEntry, Inventory, check_folder, take_inventory
 from dflwrap.frames.layout import Arrangement, Layout, look_at_layout
 from dflwrap.frames.many import DecoderPool
-from dflwrap.frames.measures import Measures
 from dflwrap.planning.yields import spread
 
 T = TypeVar("T")

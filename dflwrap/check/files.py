@@ -8,9 +8,9 @@ from collections import Counter
 from typing import Protocol
 
 from dflwrap.check.findings import Findings
+from dflwrap.frames.decoding.measures import Measures
 from dflwrap.frames.inventory import FrameEntry
 from dflwrap.frames.judgement import Entry
-from dflwrap.frames.measures import Measures
 from dflwrap.frames.names import stem_and_suffix
 
 _SUFFIXES = {

@@ -8,9 +8,9 @@ from dhash import get_num_bits_different
 
 from dflwrap.check.findings import Findings
 from dflwrap.check.thresholds import Thresholds
+from dflwrap.frames.decoding.measures import Measures, Pixels
 from dflwrap.frames.filters import BLACK_BRIGHTEST, BLACK_MEAN
 from dflwrap.frames.judgement import SMALLEST_SIDE
-from dflwrap.frames.measures import Measures, Pixels
 
 FROZEN_CHANGE = 1
 """Most that a cell of the 16x16 grid may change in a frozen picture, of 255: the cells' means take

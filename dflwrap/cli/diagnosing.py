@@ -15,7 +15,7 @@ from dflwrap.common.verdict import Cause, Health, Verdict
 
 if TYPE_CHECKING:
     from dflwrap.cli.logs import Log
-    from dflwrap.cli.share import Redactor
+    from dflwrap.cli.words.share import Redactor
     from dflwrap.diagnosis import Catalogue, Diagnosis
 
 SCHEMA_VERSION = 1
@@ -65,7 +65,7 @@ def _pages(results: Sequence[tuple[str, Diagnosis]], hide: Callable[[str], str])
     """A page each; of many logs a line each, and how often each answer was given."""
     if len(results) <= MANY:
         return "\n\n".join(to_text(name, diagnosis, hide) for name, diagnosis in results)
-    from dflwrap.cli.overview import overview
+    from dflwrap.cli.words.overview import overview
 
     return overview(results, hide)
 
@@ -148,9 +148,9 @@ def open_catalogue(folder: Path | None) -> Catalogue:
 
     Raises DflwrapError for rules that do not load.
     """
-    from dflwrap.diagnosis.catalogue import load_catalogue
-    from dflwrap.diagnosis.places import rules_folder
-    from dflwrap.diagnosis.rule import RuleError
+    from dflwrap.diagnosis.rulebook.catalogue import load_catalogue
+    from dflwrap.diagnosis.rulebook.places import rules_folder
+    from dflwrap.diagnosis.rulebook.rule import RuleError
 
     if folder is not None and not folder.is_dir():
         raise DflwrapError(f"there is no folder {folder}")
@@ -176,7 +176,7 @@ def exit_code(verdicts: Sequence[Verdict]) -> int:
 
 def is_other_step(verdict: Verdict) -> bool:
     """Whether the log is known to be one of training, merging or the like."""
-    from dflwrap.diagnosis.steps import EXTRACTION
+    from dflwrap.diagnosis.log.steps import EXTRACTION
 
     return verdict.facts.get("step") not in (None, "", EXTRACTION)
 
@@ -231,7 +231,7 @@ def _cause(cause: Cause, hide: Callable[[str], str]) -> dict[str, Any]:
 
 def to_text(name: str, diagnosis: Diagnosis, hide: Callable[[str], str]) -> str:
     """The page for a reader."""
-    from dflwrap.cli.wording import page
+    from dflwrap.cli.words.wording import page
 
     return page(name, diagnosis, hide)
 
@@ -239,6 +239,6 @@ def to_text(name: str, diagnosis: Diagnosis, hide: Callable[[str], str]) -> str:
 def _redactor(share: bool) -> Redactor | None:
     if not share:
         return None
-    from dflwrap.cli.share import Redactor
+    from dflwrap.cli.words.share import Redactor
 
     return Redactor()

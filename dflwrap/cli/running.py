@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from dflwrap.cli.asking import ask_conflict, somebody_there
-from dflwrap.cli.display import make_reporter
-from dflwrap.cli.printer import CLOSE_BOUND, within
-from dflwrap.cli.signals import heard
-from dflwrap.cli.stock_questions import ask_options
-from dflwrap.cli.summary import print_summary
+from dflwrap.cli.terminal.asking import ask_conflict, somebody_there
+from dflwrap.cli.terminal.display import make_reporter
+from dflwrap.cli.terminal.printer import CLOSE_BOUND, within
+from dflwrap.cli.terminal.signals import heard
+from dflwrap.cli.terminal.stock_questions import ask_options
+from dflwrap.cli.words.summary import print_summary
 from dflwrap.common.choices import OnConflict
 from dflwrap.common.errors import ExitCode
 from dflwrap.common.text import display

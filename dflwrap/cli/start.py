@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from dflwrap.cli.signals import INTERRUPTED, end_before_the_start
+from dflwrap.cli.terminal.signals import INTERRUPTED, end_before_the_start
 from dflwrap.common.output import open_standard_streams
 
 FAULT = 5

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dflwrap.diagnosis.catalogue import Catalogue, load_catalogue
 from dflwrap.diagnosis.facts import Facts
-from dflwrap.diagnosis.rule import Role, Rule, RuleError
+from dflwrap.diagnosis.rulebook.catalogue import Catalogue, load_catalogue
+from dflwrap.diagnosis.rulebook.rule import Role, Rule, RuleError
 from dflwrap.diagnosis.verdict import Diagnosis, diagnose_streams, diagnose_text
 
 __all__ = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dflwrap.diagnosis.matcher import Hit
-from dflwrap.diagnosis.rule import Role, Rule
+from dflwrap.diagnosis.rulebook.matcher import Hit
+from dflwrap.diagnosis.rulebook.rule import Role, Rule
 
 STRONG = 5
 FALLBACK = 2

@@ -7,21 +7,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verdict
-from dflwrap.diagnosis.catalogue import Catalogue
 from dflwrap.diagnosis.causality import STRONG, Group, follows, grouped, roots_and_symptoms
 from dflwrap.diagnosis.evidence import is_suspend
 from dflwrap.diagnosis.facts import VERSIONS_LOOK, Facts, LogFacts, read_facts
-from dflwrap.diagnosis.fit_notes import note as fit_note
-from dflwrap.diagnosis.interleaved import read_out
 from dflwrap.diagnosis.kills import PROCESS_KILLED, weigh_kills
 from dflwrap.diagnosis.lazy import lazy
-from dflwrap.diagnosis.lines import Line
-from dflwrap.diagnosis.matcher import Hit, Run, find_hits
-from dflwrap.diagnosis.reasons import reason_hits
-from dflwrap.diagnosis.rule import Role
+from dflwrap.diagnosis.log.interleaved import read_out
+from dflwrap.diagnosis.log.lines import Line
+from dflwrap.diagnosis.log.tracebacks import Raised, bare, cut_short, unexplained, unexplained_native
+from dflwrap.diagnosis.rulebook.catalogue import Catalogue
+from dflwrap.diagnosis.rulebook.matcher import Hit, Run, find_hits
+from dflwrap.diagnosis.rulebook.rule import Role
 from dflwrap.diagnosis.silence import infer, unaccounted
-from dflwrap.diagnosis.statuses import Status, status_hits
-from dflwrap.diagnosis.tracebacks import Raised, bare, cut_short, unexplained, unexplained_native
+from dflwrap.diagnosis.tables.fit_notes import note as fit_note
+from dflwrap.diagnosis.tables.reasons import reason_hits
+from dflwrap.diagnosis.tables.statuses import Status, status_hits
 
 EVIDENCE_LINES = 5
 EVIDENCE_WIDTH = 300

@@ -8,9 +8,9 @@ from typing import Any
 
 from dflwrap.common.memory import MemoryFacts
 from dflwrap.diagnosis.lazy import lazy
-from dflwrap.diagnosis.lines import BAR
-from dflwrap.diagnosis.matcher import Run
-from dflwrap.diagnosis.steps import EXTRACTION, step_of
+from dflwrap.diagnosis.log.lines import BAR
+from dflwrap.diagnosis.log.steps import EXTRACTION, step_of
+from dflwrap.diagnosis.rulebook.matcher import Run
 
 
 @dataclass(frozen=True)

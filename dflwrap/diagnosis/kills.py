@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dflwrap.common.memory import MemoryFacts
-from dflwrap.diagnosis.catalogue import Catalogue
-from dflwrap.diagnosis.matcher import Hit
+from dflwrap.diagnosis.rulebook.catalogue import Catalogue
+from dflwrap.diagnosis.rulebook.matcher import Hit
 
 PROCESS_KILLED = "process-killed"
 MEASURED = 4

@@ -6,7 +6,7 @@ from pathlib import PureWindowsPath
 from typing import Any
 
 from dflwrap.common.verdict import Health, Verdict
-from dflwrap.diagnosis.steps import EXTRACTION
+from dflwrap.diagnosis.log.steps import EXTRACTION
 
 _QUOTED = 120
 """Characters of a message that are worth searching for."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dflwrap.common.rungs import Rung
-from dflwrap.diagnosis.catalogue import Catalogue
-from dflwrap.diagnosis.literals import lint
-from dflwrap.diagnosis.rule import Role, Rule
+from dflwrap.diagnosis.rulebook.catalogue import Catalogue
+from dflwrap.diagnosis.rulebook.literals import lint
+from dflwrap.diagnosis.rulebook.rule import Role, Rule
 from dflwrap.diagnosis.verdict import diagnose_text
 
 

@@ -6,9 +6,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
 
-from dflwrap.diagnosis import statuses
-from dflwrap.diagnosis.catalogue import Catalogue
-from dflwrap.diagnosis.reasons import GATES
+from dflwrap.diagnosis.rulebook.catalogue import Catalogue
+from dflwrap.diagnosis.tables import statuses
+from dflwrap.diagnosis.tables.reasons import GATES
 
 _STRUCTURE = (
     b"Traceback (most", b"Extracting faces", b"Images found", b"Faces detected", b"Running on", b"doesnt response",

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dflwrap.diagnosis import exits
 from dflwrap.diagnosis.facts import ENOUGH_FRAMES, Facts, LogFacts, few_faces
-from dflwrap.diagnosis.fit import table, version
 from dflwrap.diagnosis.lazy import lazy
-from dflwrap.diagnosis.matcher import Run
+from dflwrap.diagnosis.rulebook.matcher import Run
+from dflwrap.diagnosis.tables import exits
+from dflwrap.diagnosis.tables.fit import table, version
 
 WATCHDOG = 110.0
 """Seconds on the clock of a bar that stands at 0 from which the 120 s watchdog is the likely end."""

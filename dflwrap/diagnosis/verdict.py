@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from dflwrap.common.verdict import Health, Verdict
-from dflwrap.diagnosis.catalogue import Catalogue, load_catalogue
 from dflwrap.diagnosis.deciding import judge
 from dflwrap.diagnosis.facts import Facts
-from dflwrap.diagnosis.lines import Line
-from dflwrap.diagnosis.reading import read_source
+from dflwrap.diagnosis.log.lines import Line
+from dflwrap.diagnosis.log.reading import read_source
+from dflwrap.diagnosis.log.segments import split_runs
+from dflwrap.diagnosis.log.steps import EXTRACTION
+from dflwrap.diagnosis.rulebook.catalogue import Catalogue, load_catalogue
 from dflwrap.diagnosis.screen import Screen
-from dflwrap.diagnosis.segments import split_runs
-from dflwrap.diagnosis.steps import EXTRACTION
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
 from dflwrap.common.waits import heeding, never
 from dflwrap.faceset.census import FACE_SUFFIXES, PAK, Identity, identity_of, take_census
-from dflwrap.faceset.errors import FaceFileError, HostileMetadataError
+from dflwrap.faceset.face_file.errors import FaceFileError, HostileMetadataError
+from dflwrap.faceset.face_file.jpeg import check_image_data, header_segments
+from dflwrap.faceset.face_file.metadata import FaceMetadata, metadata_in, read_metadata
+from dflwrap.faceset.face_file.verify import verify_face
 from dflwrap.faceset.identity import FaceMatch, FaceMatcher, Match, Pair
-from dflwrap.faceset.jpeg import check_image_data, header_segments
-from dflwrap.faceset.metadata import FaceMetadata, metadata_in, read_metadata
 from dflwrap.faceset.review import Odd, review
 from dflwrap.faceset.sights import Sight, sight_of
-from dflwrap.faceset.verify import verify_face
 from dflwrap.frames.inventory import take_inventory
 from dflwrap.frames.names import case_key
 from dflwrap.ledger.ledger import Ledger

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.waits import heeding, never
-from dflwrap.faceset.errors import FaceFileError, HostileMetadataError, TornFaceError
+from dflwrap.faceset.face_file.errors import FaceFileError, HostileMetadataError, TornFaceError
+from dflwrap.faceset.face_file.hostile import check_harmless
+from dflwrap.faceset.face_file.jpeg import check_image_data, header_segments, image_size
+from dflwrap.faceset.face_file.metadata import FaceMetadata, metadata_in, read_metadata
+from dflwrap.faceset.face_file.verify import verify_bytes
 from dflwrap.faceset.facts import face_facts
-from dflwrap.faceset.hostile import check_harmless
-from dflwrap.faceset.jpeg import check_image_data, header_segments, image_size
-from dflwrap.faceset.metadata import FaceMetadata, metadata_in, read_metadata
-from dflwrap.faceset.verify import verify_bytes
 from dflwrap.ledger.records import FaceRow
 
 FACE_SUFFIXES = frozenset({".jpg", ".jpeg"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from dflwrap.faceset.metadata import FaceMetadata
+from dflwrap.faceset.face_file.metadata import FaceMetadata
 from dflwrap.ledger.records import FaceFacts
 
 

@@ -24,11 +24,11 @@ from types import TracebackType
 from typing import Self
 
 from dflwrap.common.waits import never
-from dflwrap.faceset.errors import FaceFileError, HostileMetadataError
-from dflwrap.faceset.metadata import MAX_FILE_BYTES, FaceMetadata, Points, read_metadata
+from dflwrap.faceset.face_file.errors import FaceFileError, HostileMetadataError
+from dflwrap.faceset.face_file.metadata import MAX_FILE_BYTES, FaceMetadata, Points, read_metadata
 from dflwrap.frames.conversion import ConversionError, Converter
+from dflwrap.frames.decoding.likeness import Likeness, Piece
 from dflwrap.frames.header import read_header
-from dflwrap.frames.likeness import Likeness, Piece
 
 SAME_FROM = 0.8
 """Correlation from which a face is its frame's; see the figures above."""

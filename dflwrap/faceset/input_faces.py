@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dflwrap.faceset.errors import FaceFileError
-from dflwrap.faceset.metadata import read_metadata
+from dflwrap.faceset.face_file.errors import FaceFileError
+from dflwrap.faceset.face_file.metadata import read_metadata
 from dflwrap.frames.names import stem_and_suffix
 
 _LOOKED_AT = 5

@@ -15,9 +15,10 @@ from pathlib import Path
 from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.storage import cannot_write
 from dflwrap.common.trees import is_link
-from dflwrap.faceset.errors import FaceFileError, NotWholeError
+from dflwrap.faceset.face_file.errors import FaceFileError, NotWholeError
+from dflwrap.faceset.face_file.metadata import FaceMetadata, rewrite, scale_source
+from dflwrap.faceset.face_file.verify import verify_face
 from dflwrap.faceset.facts import face_facts
-from dflwrap.faceset.metadata import FaceMetadata, rewrite, scale_source
 from dflwrap.faceset.moving import (
     flush_folder,
     flush_to_disk,
@@ -25,7 +26,6 @@ from dflwrap.faceset.moving import (
     move_without_overwriting,
     remove_parts,
 )
-from dflwrap.faceset.verify import verify_face
 from dflwrap.frames.fingerprint import fingerprint
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FaceFacts, FrameRow, Move

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dflwrap.faceset.errors import FaceFileError
-from dflwrap.faceset.metadata import FaceMetadata, read_metadata
+from dflwrap.faceset.face_file.errors import FaceFileError
+from dflwrap.faceset.face_file.metadata import FaceMetadata, read_metadata
 
 FACE_SUFFIXES = frozenset({".jpg", ".jpeg"})
 

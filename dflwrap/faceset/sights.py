@@ -9,7 +9,7 @@ import math
 from array import array
 from dataclasses import dataclass
 
-from dflwrap.faceset.metadata import FaceMetadata, Points
+from dflwrap.faceset.face_file.metadata import FaceMetadata, Points
 
 EYES = range(36, 48)
 MOUTH = range(48, 68)

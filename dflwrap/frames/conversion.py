@@ -19,9 +19,9 @@ from typing import IO, Any, Self
 
 from dflwrap.common.errors import StoppedError
 from dflwrap.common.waits import never, take, wait_until
-from dflwrap.frames.damage import Checked
-from dflwrap.frames.likeness import Likeness, Piece
-from dflwrap.frames.measures import Measures, failed
+from dflwrap.frames.decoding.damage import Checked
+from dflwrap.frames.decoding.likeness import Likeness, Piece
+from dflwrap.frames.decoding.measures import Measures, failed
 
 TIMEOUT = 120.0
 """Seconds for one image; 20000x20000 takes about 30."""
@@ -217,7 +217,7 @@ class Converter:
             with suppress(OSError):  # a full temporary folder: decoding continues, and says less
                 self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
             self._child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "dflwrap.frames.decoder"],
+                [sys.executable, "-P", "-m", "dflwrap.frames.decoding.decoder"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._said or subprocess.DEVNULL,

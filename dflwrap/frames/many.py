@@ -15,7 +15,7 @@ from typing import Any, Generic, Self, TypeVar
 from dflwrap.common.errors import StoppedError
 from dflwrap.common.waits import heeding, join, never, take
 from dflwrap.frames.conversion import TIMEOUT, Converter
-from dflwrap.frames.measures import Measures, failed
+from dflwrap.frames.decoding.measures import Measures, failed
 
 T = TypeVar("T")
 

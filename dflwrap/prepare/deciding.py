@@ -8,9 +8,9 @@ from enum import StrEnum
 from dflwrap.check.files import find_in_file
 from dflwrap.check.findings import Findings
 from dflwrap.check.quality import Likenesses, flaw_of
+from dflwrap.frames.decoding.measures import Measures
 from dflwrap.frames.inventory import FrameEntry
 from dflwrap.frames.judgement import SMALLEST_SIDE, Entry, scaled_size
-from dflwrap.frames.measures import Measures
 from dflwrap.prepare.options import PrepareOptions
 
 _SUFFIXES = {"jpeg": ".jpg", "png": ".png"}

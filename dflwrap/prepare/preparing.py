@@ -12,9 +12,9 @@ from dflwrap.common.text import display
 from dflwrap.common.trees import is_inside, is_link, remove_tree
 from dflwrap.common.waits import never
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
+from dflwrap.frames.decoding.measures import Measures
 from dflwrap.frames.inventory import FrameEntry
 from dflwrap.frames.many import DecoderPool, Job
-from dflwrap.frames.measures import Measures
 from dflwrap.prepare.deciding import Became, Decider, Step
 from dflwrap.prepare.manifest import Manifest, Row
 from dflwrap.prepare.options import PrepareOptions

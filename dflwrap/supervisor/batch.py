@@ -19,7 +19,7 @@ from dflwrap.common.storage import (
 from dflwrap.common.waits import never
 from dflwrap.frames.batch import batch_name, link_frame
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
-from dflwrap.frames.decoder_errors import TOO_LARGE
+from dflwrap.frames.decoding.decoder_errors import TOO_LARGE
 from dflwrap.frames.judgement import Entry, Judgement, judge_size
 from dflwrap.ledger.records import FrameRow
 from dflwrap.telemetry.host import free_space, total_space

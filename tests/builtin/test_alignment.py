@@ -17,7 +17,7 @@ from dflwrap.extractors.builtin.alignment import (
     similarity,
     transform_points,
 )
-from dflwrap.extractors.builtin.scheme68_fit import corrected
+from dflwrap.extractors.builtin.finding.scheme68_fit import corrected
 
 CASES = json.loads(Path(__file__).with_name("assets").joinpath("alignment.json").read_text())["cases"]
 

@@ -20,7 +20,7 @@ from support import all_gone
 from dflwrap.common.events import EVENTS_ENV, Event, EventKind, parse_event
 from dflwrap.extractors.builtin.settings import FrameDone, WorkerSettings
 from dflwrap.extractors.builtin.worker import FrameHandler
-from dflwrap.faceset.verify import verify_face
+from dflwrap.faceset.face_file.verify import verify_face
 from dflwrap.samples import make_frames
 
 COMMAND = [sys.executable, "-m", "dflwrap.extractors.builtin", "extract"]

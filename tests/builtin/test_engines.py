@@ -14,9 +14,9 @@ from support import dflwrap
 
 from dflwrap.cli.commands import setup
 from dflwrap.common.errors import DflwrapError
-from dflwrap.extractors.builtin import models
 from dflwrap.extractors.builtin.engine import ENGINES, LITERT, TENSORFLOW, Engine
-from dflwrap.extractors.builtin.models import FULL_RANGE_FILE, MESH_FILE, SHORT_RANGE_FILE, Model
+from dflwrap.extractors.builtin.finding import models
+from dflwrap.extractors.builtin.finding.models import FULL_RANGE_FILE, MESH_FILE, SHORT_RANGE_FILE, Model
 from dflwrap.extractors.builtin.parts import MODELS, Part, engine_named, parts
 
 needs_both = pytest.mark.skipif(
@@ -26,11 +26,11 @@ needs_both = pytest.mark.skipif(
 FIND = """
 import sys, json
 import cv2
-from dflwrap.extractors.builtin import models
+from dflwrap.extractors.builtin.finding import models
 from dflwrap.extractors.builtin.engine import ENGINES
 engine = next(e for e in ENGINES if e.title == sys.argv[1])
 models.installed_engine = lambda: engine
-from dflwrap.extractors.builtin.finder import FaceFinder
+from dflwrap.extractors.builtin.finding.finder import FaceFinder
 finder = FaceFinder(1)
 found = [
     [[list(face.rect), face.landmarks.tolist()] for face in finder.faces(cv2.imread(path), 0)]

@@ -15,9 +15,9 @@ from dflwrap.common.plan import AttemptSpec, ExtractOptions, Plan
 from dflwrap.extractors.builtin.alignment import PADDING, face_matrix
 from dflwrap.extractors.builtin.extractor import BuiltinExtractor
 from dflwrap.extractors.builtin.facefile import FaceFormat, debug_picture, encode_jpeg, face_file, write_whole
-from dflwrap.extractors.builtin.finder import Face
+from dflwrap.extractors.builtin.finding.finder import Face
 from dflwrap.extractors.builtin.settings import WARPS
-from dflwrap.faceset.verify import verify_bytes
+from dflwrap.faceset.face_file.verify import verify_bytes
 from dflwrap.samples.photos import ASTRONAUT
 
 LANDMARKS = np.array(

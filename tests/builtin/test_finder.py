@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from dflwrap.extractors.builtin.detector import overlap
-from dflwrap.extractors.builtin.finder import FaceFinder
+from dflwrap.extractors.builtin.finding.detector import overlap
+from dflwrap.extractors.builtin.finding.finder import FaceFinder
 from dflwrap.samples.clip import Clip
 from dflwrap.samples.photos import ASTRONAUT, HOPPER, Image, Portrait
 

@@ -21,7 +21,7 @@ from benchmarks._finding import (
     portrait_of,
     tallies,
 )
-from dflwrap.extractors.builtin.finder import FaceFinder
+from dflwrap.extractors.builtin.finding.finder import FaceFinder
 from dflwrap.extractors.builtin.settings import SMALLEST_FACE
 from dflwrap.samples.photos import ASTRONAUT, HOPPER
 
@@ -94,7 +94,7 @@ def test_no_face_is_seen_in_pictures_without_one(finder: FaceFinder) -> None:
 
 
 def test_the_tally_tells_false_from_double_and_measures_what_is_off(people: list[Portrait]) -> None:
-    from dflwrap.extractors.builtin.finder import Face
+    from dflwrap.extractors.builtin.finding.finder import Face
 
     scene = placed([(people[0], 100, 0, (200, 180))], (640, 360))
     portrait, matrix = scene.people[0]

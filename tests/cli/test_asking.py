@@ -16,7 +16,7 @@ pytestmark = pytest.mark.posix
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from dflwrap.cli.asking import ask_conflict, somebody_there
+from dflwrap.cli.terminal.asking import ask_conflict, somebody_there
 from dflwrap.supervisor.reconcile.conflict import ConflictError, Meets
 conflict = ConflictError(Meets.ANOTHER_CLIP, "These frames are another clip", Path("aligned"), may_add=MAY_ADD)
 assert somebody_there(sys.stdout)
@@ -77,7 +77,7 @@ def test_ctrl_c_is_an_answer() -> None:
 
 
 def test_without_a_terminal_nobody_is_asked(tmp_path: Path) -> None:
-    code = "import sys; from dflwrap.cli.asking import somebody_there; print(somebody_there(sys.stdout))"
+    code = "import sys; from dflwrap.cli.terminal.asking import somebody_there; print(somebody_there(sys.stdout))"
     done = subprocess.run(
         [sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True
     )

@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 from snapshots import held_against
 
-from dflwrap.cli import display as module
-from dflwrap.cli.display import GIB, LiveReporter, PlainReporter, draw, make_reporter, progress_text
+from dflwrap.cli.terminal import display as module
+from dflwrap.cli.terminal.display import GIB, LiveReporter, PlainReporter, draw, make_reporter, progress_text
 from dflwrap.common.plan import Plan
 from dflwrap.ledger.records import Counts
 from dflwrap.supervisor.liveness.awake_clock import AwakeClock

@@ -14,8 +14,8 @@ import psutil
 import pytest
 from support import Finished, all_gone, assert_conserved, contents, dflwrap
 
-from dflwrap.faceset.metadata import read_metadata
-from dflwrap.faceset.verify import verify_face
+from dflwrap.faceset.face_file.metadata import read_metadata
+from dflwrap.faceset.face_file.verify import verify_face
 
 BUILTIN = ("--extractor", "builtin", "--cpu-only", "--image-size", "128")
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from support import DOUBLE, Finished, dflwrap, small_frames
 
-from dflwrap.cli.asking import ask_conflict
+from dflwrap.cli.terminal.asking import ask_conflict
 from dflwrap.common.text import safe_json
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.supervisor.reconcile.conflict import ConflictError, Meets

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support import assert_conserved, dflwrap
 
-from dflwrap.faceset.metadata import FaceMetadata, read_metadata
+from dflwrap.faceset.face_file.metadata import FaceMetadata, read_metadata
 from dflwrap.samples.generator import make_frames
 
 BUILTIN = ("--extractor", "builtin", "--cpu-only", "--image-size", "128", "--json")

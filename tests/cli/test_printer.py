@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from support import dflwrap, environment, until
 
-from dflwrap.cli import printer as module
-from dflwrap.cli.display import make_reporter
-from dflwrap.cli.printer import MOST_WAITING, Printer, within
+from dflwrap.cli.terminal import printer as module
+from dflwrap.cli.terminal.display import make_reporter
+from dflwrap.cli.terminal.printer import MOST_WAITING, Printer, within
 from dflwrap.supervisor.progress import Reporter, RunState
 
 

@@ -9,7 +9,7 @@ import cv2
 import pytest
 from support import Finished, assert_conserved, contents, dflwrap
 
-from dflwrap.faceset.metadata import read_metadata
+from dflwrap.faceset.face_file.metadata import read_metadata
 
 OPTIONS = ("--extractor", "builtin", "--cpu-only", "--image-size", "128", "--json")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from support import DOUBLE, assert_conserved, environment, small_frames, until
 
-from dflwrap.cli.signals import CLOSING, _Console
+from dflwrap.cli.terminal.signals import CLOSING, _Console
 from dflwrap.supervisor.stop_request import ENDING, FINISHING, Control
 
 LIMIT = 120.0

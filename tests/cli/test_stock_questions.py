@@ -15,7 +15,7 @@ from support import dflwrap
 
 SCRIPT = """
 import sys
-from dflwrap.cli.stock_questions import ask_options
+from dflwrap.cli.terminal.stock_questions import ask_options
 from dflwrap.common.plan import ExtractOptions
 print("ANSWERS", ask_options(ExtractOptions(), frozenset(GIVEN), sys.stdout, lambda: False, BOUND), flush=True)
 """

@@ -16,7 +16,7 @@ import pytest
 from moving_faces import make_clip
 from support import Finished, all_gone, contents, dflwrap, until
 
-from dflwrap.faceset.metadata import rewrite
+from dflwrap.faceset.face_file.metadata import rewrite
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dflwrap.common.events import EventKind, parse_event
-from dflwrap.faceset.verify import verify_face
+from dflwrap.faceset.face_file.verify import verify_face
 
 from .conftest import Double, png
 

@@ -18,8 +18,8 @@ from moving_faces import landmarks_of, make_clip, picture, rect_of
 from support import dflwrap
 
 from dflwrap.faceset.audit import Kind, audit
-from dflwrap.faceset.metadata import FaceMetadata, rewrite, scale_source
-from dflwrap.faceset.verify import verify_face
+from dflwrap.faceset.face_file.metadata import FaceMetadata, rewrite, scale_source
+from dflwrap.faceset.face_file.verify import verify_face
 
 from .test_real_dfl import PYTHON, ROOT, frame
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dflwrap.faceset.errors import FaceFileError
-from dflwrap.faceset.verify import verify_face
+from dflwrap.faceset.face_file.errors import FaceFileError
+from dflwrap.faceset.face_file.verify import verify_face
 
 from .conftest import DOUBLE, Double
 

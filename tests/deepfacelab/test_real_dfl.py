@@ -20,7 +20,7 @@ import pytest
 from dflwrap.common.plan import AttemptSpec, ExtractOptions, Plan
 from dflwrap.extractors.base import Launch
 from dflwrap.extractors.deepfacelab import DeepFaceLabExtractor, find_install
-from dflwrap.faceset.verify import verify_face
+from dflwrap.faceset.face_file.verify import verify_face
 
 from .conftest import Double, Ran
 

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from dflwrap.cli.commands import diagnose, rules
 from dflwrap.cli.diagnosing import quick
-from dflwrap.cli.share import redact
+from dflwrap.cli.words.share import redact
 from dflwrap.common.errors import DflwrapError
 
 SAMPLES = Path(__file__).parents[2] / "sample_logs"

@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from dflwrap.diagnosis import diagnose_text
-from dflwrap.diagnosis.fit import Fit, card_and_cuda, table, version
+from dflwrap.diagnosis.tables.fit import Fit, card_and_cuda, table, version
 
 TABLE = table()
 

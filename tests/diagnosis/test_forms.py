@@ -10,7 +10,7 @@ import pytest
 from benchmarks._accuracy import answer, as_text, labelled
 from benchmarks._forms import FORMS
 from dflwrap.diagnosis import diagnose_text
-from dflwrap.diagnosis.wrapping import unwrap
+from dflwrap.diagnosis.log.wrapping import unwrap
 
 LOGS = list(labelled(Path(__file__).parents[2] / "sample_logs"))
 PLAIN = {log.name: answer(diagnose_text([(log.name, log.data)])) for log in LOGS}

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from dflwrap.common.verdict import Health
 from dflwrap.diagnosis import Rule, diagnose_streams, diagnose_text, load_catalogue
-from dflwrap.diagnosis.lines import MAX_LINE, Line
-from dflwrap.diagnosis.literals import MIN_LITERAL
-from dflwrap.diagnosis.matcher import Run, find_hits
+from dflwrap.diagnosis.log.lines import MAX_LINE, Line
+from dflwrap.diagnosis.rulebook.literals import MIN_LITERAL
+from dflwrap.diagnosis.rulebook.matcher import Run, find_hits
 
 RULES = load_catalogue().rules
 _PARTS = st.sampled_from(

@@ -7,7 +7,7 @@ import pytest
 
 from dflwrap.common.verdict import Health, Verdict
 from dflwrap.diagnosis import diagnose_text, load_catalogue
-from dflwrap.diagnosis.statuses import tables
+from dflwrap.diagnosis.tables.statuses import tables
 
 
 def judge(text: str) -> Verdict:

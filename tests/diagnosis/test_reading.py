@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dflwrap.diagnosis.encodings import detect
-from dflwrap.diagnosis.lines import MAX_LINE, clean
-from dflwrap.diagnosis.reading import read_source
-from dflwrap.diagnosis.wrapping import unwrap
+from dflwrap.diagnosis.log.encodings import detect
+from dflwrap.diagnosis.log.lines import MAX_LINE, clean
+from dflwrap.diagnosis.log.reading import read_source
+from dflwrap.diagnosis.log.wrapping import unwrap
 
 BAR = " 45%|####5     | 450/1000 [03:20<04:05,  2.24it/s]"
 NEXT = " 46%|####6     | 460/1000 [03:24<04:01,  2.24it/s]"

@@ -7,7 +7,7 @@ import pytest
 
 from dflwrap.common.verdict import Health
 from dflwrap.diagnosis import diagnose_text, load_catalogue
-from dflwrap.diagnosis.reasons import by_number, by_words, table
+from dflwrap.diagnosis.tables.reasons import by_number, by_words, table
 
 TF = '  File "D:\\DFL\\_internal\\python-3.6.8\\lib\\site-packages\\tensorflow\\python\\pywrap_tensorflow.py", line 58, in <module>\n    from tensorflow.python.pywrap_tensorflow_internal import *\n'
 AFTER = "\nFailed to load the native TensorFlow runtime.\nException: Unable to start subprocesses.\n"

@@ -10,9 +10,9 @@ import pytest
 
 from dflwrap.common.rungs import Rung
 from dflwrap.diagnosis import Role, RuleError, diagnose_text, load_catalogue
-from dflwrap.diagnosis.catalogue import _built_in, parse_rules
-from dflwrap.diagnosis.literals import lint, required_literals
 from dflwrap.diagnosis.proof import failures, lint_catalogue
+from dflwrap.diagnosis.rulebook.catalogue import _built_in, parse_rules
+from dflwrap.diagnosis.rulebook.literals import lint, required_literals
 
 CATALOGUE = load_catalogue()
 DOCS = Path(__file__).parents[2] / "docs" / "rules.md"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dflwrap.cli.diagnosing import quick
-from dflwrap.cli.share import Redactor, redact
+from dflwrap.cli.words.share import Redactor, redact
 
 NAMES = ["marie", "Marie Curie", "maría-josé", "Мария", "田中太郎", "m.curie"]
 HOMES = [

@@ -18,8 +18,8 @@ from support import contents
 
 from dflwrap.common.errors import DflwrapError, StoppedError
 from dflwrap.faceset.audit import FAULTS, Audit, Kind, Record, audit
+from dflwrap.faceset.face_file.metadata import read_metadata, rewrite, write_metadata
 from dflwrap.faceset.facts import face_facts
-from dflwrap.faceset.metadata import read_metadata, rewrite, write_metadata
 from dflwrap.frames.judgement import Entry
 from dflwrap.ledger.records import FaceRow, FrameRow, Outcome
 
@@ -99,7 +99,7 @@ def _with(data: bytes, **changes: Any) -> bytes:
 
 
 def read_metadata_of(data: bytes) -> Any:
-    from dflwrap.faceset.metadata import parse_metadata
+    from dflwrap.faceset.face_file.metadata import parse_metadata
 
     return parse_metadata(data)
 

@@ -13,8 +13,8 @@ import pytest
 from support import contents
 
 from dflwrap.faceset.census import Census, StrangerKind, take_census
+from dflwrap.faceset.face_file.metadata import FaceMetadata, read_metadata, rewrite, write_metadata
 from dflwrap.faceset.facts import face_facts
-from dflwrap.faceset.metadata import FaceMetadata, read_metadata, rewrite, write_metadata
 from dflwrap.ledger.records import FaceRow
 
 SIZE = 64

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dflwrap.faceset.errors import FaceFileError, HostileMetadataError, NotWholeError
-from dflwrap.faceset.hostile import check_harmless, payloads
-from dflwrap.faceset.metadata import FaceMetadata, dump_payload, write_metadata
-from dflwrap.faceset.verify import verify_bytes
+from dflwrap.faceset.face_file.errors import FaceFileError, HostileMetadataError, NotWholeError
+from dflwrap.faceset.face_file.hostile import check_harmless, payloads
+from dflwrap.faceset.face_file.metadata import FaceMetadata, dump_payload, write_metadata
+from dflwrap.faceset.face_file.verify import verify_bytes
 
 POINTS = tuple((float(i), float(i)) for i in range(68))
 WHOLE = FaceMetadata("whole_face", POINTS, "a.png", (0, 0, 9, 9), POINTS, ((1.0, 0, 0), (0, 1.0, 0)))

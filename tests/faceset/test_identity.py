@@ -16,10 +16,10 @@ import pytest
 from moving_faces import HEIGHT, WIDTH, face_of, make_clip, picture
 from support import contents
 
+from dflwrap.faceset.face_file.metadata import FaceMetadata, parse_metadata, rewrite, write_metadata
 from dflwrap.faceset.identity import SAME_FROM, FaceMatch, FaceMatcher, Match, Pair, match_of, similarity
-from dflwrap.faceset.metadata import FaceMetadata, parse_metadata, rewrite, write_metadata
 from dflwrap.frames.conversion import ConversionError, Converter
-from dflwrap.frames.likeness import Likeness, Piece
+from dflwrap.frames.decoding.likeness import Likeness, Piece
 
 COUNT = 8
 

@@ -20,14 +20,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dflwrap.faceset.errors import (
+from dflwrap.faceset.face_file.errors import (
     BrokenMetadataError,
     FaceFileError,
     HostileMetadataError,
     MetadataTooLargeError,
     TornFaceError,
 )
-from dflwrap.faceset.metadata import (
+from dflwrap.faceset.face_file.metadata import (
     FaceMetadata,
     dump_payload,
     parse_metadata,
@@ -36,7 +36,7 @@ from dflwrap.faceset.metadata import (
     scale_source,
     write_metadata,
 )
-from dflwrap.faceset.pickle_data import Array, load_data
+from dflwrap.faceset.face_file.pickle_data import Array, load_data
 
 
 def jpeg(size: int = 64) -> bytes:

@@ -18,10 +18,10 @@ from support import contents
 
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.faceset import moving, promotion
-from dflwrap.faceset.metadata import FaceMetadata, read_metadata, write_metadata
+from dflwrap.faceset.face_file.metadata import FaceMetadata, read_metadata, write_metadata
+from dflwrap.faceset.face_file.verify import verify_face
 from dflwrap.faceset.moving import move_without_overwriting
 from dflwrap.faceset.promotion import FinishedFrame, Promoter, set_aside
-from dflwrap.faceset.verify import verify_face
 from dflwrap.frames.judgement import Entry
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import NewFrame, Outcome

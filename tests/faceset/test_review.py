@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from moving_faces import face_of, make_clip
 
-from dflwrap.faceset.metadata import FaceMetadata, Points, read_metadata
+from dflwrap.faceset.face_file.metadata import FaceMetadata, Points, read_metadata
 from dflwrap.faceset.review import Oddity, review
 from dflwrap.faceset.sights import Sight, sight_of
 

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from dflwrap.faceset.errors import NotWholeError
-from dflwrap.faceset.metadata import FaceMetadata, write_metadata
+from dflwrap.faceset.face_file.errors import NotWholeError
+from dflwrap.faceset.face_file.metadata import FaceMetadata, write_metadata
+from dflwrap.faceset.face_file.verify import verify_face
 from dflwrap.faceset.reading import scan_faceset
-from dflwrap.faceset.verify import verify_face
 
 
 def picture(width: int = 96, height: int = 96, *parameters: int) -> bytes:

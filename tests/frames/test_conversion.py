@@ -22,7 +22,7 @@ from PIL import Image
 
 from dflwrap.frames import conversion
 from dflwrap.frames.conversion import ConversionError, Converter
-from dflwrap.frames.decoder import MEMORY_BOUND
+from dflwrap.frames.decoding.decoder import MEMORY_BOUND
 from dflwrap.frames.judgement import judge_size, scaled_size
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes and signals of POSIX")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image, features
 
-from dflwrap.frames import heif
 from dflwrap.frames.conversion import ConversionError, Converter
-from dflwrap.frames.decoder_errors import NO_MEMORY, TOO_LARGE, plain_text
+from dflwrap.frames.decoding import heif
+from dflwrap.frames.decoding.decoder_errors import NO_MEMORY, TOO_LARGE, plain_text
 
 HEIC_HEAD = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(200)
 OPENCV = (

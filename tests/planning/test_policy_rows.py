@@ -10,8 +10,8 @@ from ladder_walk import NOTHING_KNOWN, WIDE, Walk, failure, start
 from dflwrap.common.choices import OnGpuFailure
 from dflwrap.common.plan import Plan
 from dflwrap.common.rungs import Rung
-from dflwrap.diagnosis.catalogue import load_catalogue
-from dflwrap.diagnosis.rule import Role
+from dflwrap.diagnosis.rulebook.catalogue import load_catalogue
+from dflwrap.diagnosis.rulebook.rule import Role
 from dflwrap.planning.decision import Stop, rungs_of
 from dflwrap.planning.ladder import BY_CATEGORY, BY_CAUSE, FRAME_FIRST, POISON, ladder_for
 

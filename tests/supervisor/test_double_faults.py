@@ -18,7 +18,7 @@ import psutil
 import pytest
 from support import DOUBLE, Finished, assert_conserved, contents, dflwrap, small_frames
 
-from dflwrap.faceset.verify import verify_face
+from dflwrap.faceset.face_file.verify import verify_face
 
 FRAMES = 8
 POISON = "00004.png"

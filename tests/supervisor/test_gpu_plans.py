@@ -11,7 +11,7 @@ from nvml_play import compile_player
 from played_cards import cards, extract, plans, sentences
 from support import assert_conserved
 
-from dflwrap.diagnosis.catalogue import load_catalogue
+from dflwrap.diagnosis.rulebook.catalogue import load_catalogue
 
 
 @pytest.fixture(scope="module")

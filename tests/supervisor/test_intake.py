@@ -15,8 +15,8 @@ from support import contents
 from dflwrap.common.choices import OnConflict
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.plan import ExtractOptions
+from dflwrap.faceset.face_file.metadata import FaceMetadata, write_metadata
 from dflwrap.faceset.identity import FaceMatcher
-from dflwrap.faceset.metadata import FaceMetadata, write_metadata
 from dflwrap.frames.inventory import take_inventory
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import Outcome

@@ -18,7 +18,7 @@ from nvml_play import compile_player
 from played_cards import cards, extract, sentences
 from support import DOUBLE, Finished, assert_conserved, dflwrap
 
-from dflwrap.diagnosis.catalogue import load_catalogue
+from dflwrap.diagnosis.rulebook.catalogue import load_catalogue
 from dflwrap.samples.generator import make_frames
 
 FRAMES = 12

@@ -76,7 +76,7 @@ def prepare(
         dedupe=dedupe,
         without=tuple(sorted({flaw.value for flaw in without or ()})),
     )
-    from dflwrap.cli.signals import heard
+    from dflwrap.cli.terminal.signals import heard
     from dflwrap.supervisor.stop_request import Control
 
     place, target = arguments.folder("INPUT", source), arguments.folder("OUTPUT", output)

@@ -91,7 +91,7 @@ def adopt(
 ) -> None:
     """Attach a log to a new rule: what it shows, without names and paths, becomes one of its samples."""
     from dflwrap.cli.diagnosing import run
-    from dflwrap.cli.share import redact
+    from dflwrap.cli.words.share import redact
 
     rules = _read(file)
     if len(rules) != 1:
@@ -118,7 +118,7 @@ SAMPLE_LINES = 12
 
 
 def _sample(log: Path, rule: Rule) -> str | None:
-    from dflwrap.diagnosis.reading import read_source
+    from dflwrap.diagnosis.log.reading import read_source
 
     lines = read_source(log.name, [log.read_bytes()]).unwrapped
     for index, line in enumerate(lines):
@@ -129,8 +129,8 @@ def _sample(log: Path, rule: Rule) -> str | None:
 
 
 def _read(file: Path) -> list[Rule]:
-    from dflwrap.diagnosis.catalogue import parse_rules
-    from dflwrap.diagnosis.rule import RuleError
+    from dflwrap.diagnosis.rulebook.catalogue import parse_rules
+    from dflwrap.diagnosis.rulebook.rule import RuleError
 
     try:
         return parse_rules(file.read_text(encoding="utf-8-sig"), str(file))
@@ -141,7 +141,7 @@ def _read(file: Path) -> list[Rule]:
 
 
 def _with_file(catalogue: Catalogue, file: Path | None) -> Catalogue:
-    from dflwrap.diagnosis.catalogue import Catalogue as Kind
+    from dflwrap.diagnosis.rulebook.catalogue import Catalogue as Kind
 
     if file is None:
         return catalogue
@@ -152,7 +152,7 @@ def _with_file(catalogue: Catalogue, file: Path | None) -> Catalogue:
 def page(rule: Rule) -> str:
     """The same questions in the same order for every rule."""
     from dflwrap.check.page import ids_for
-    from dflwrap.cli.wording import ONLY_IF, RUNG_WORDS
+    from dflwrap.cli.words.wording import ONLY_IF, RUNG_WORDS
 
     lines = [f"{rule.title}   [{rule.id}]", f"{rule.category}, {rule.role.value}, strength {rule.strength}"]
     lines += ["", "Why it happens", *(f"  {line}" for line in rule.explanation.split("\n"))]

@@ -12,10 +12,10 @@ import numpy as np
 
 from dflwrap.common.retrying import retry_held_open
 from dflwrap.extractors.builtin.alignment import face_matrix, is_plausible, transform_points
-from dflwrap.extractors.builtin.detector import Floats, Frame
-from dflwrap.extractors.builtin.finder import Face
+from dflwrap.extractors.builtin.finding.detector import Floats, Frame
+from dflwrap.extractors.builtin.finding.finder import Face
 from dflwrap.extractors.builtin.settings import PARTIAL_PREFIX, Warp
-from dflwrap.faceset.metadata import FaceMetadata, write_metadata
+from dflwrap.faceset.face_file.metadata import FaceMetadata, write_metadata
 
 DEBUG_QUALITY = 50
 _SAMPLING = {"lanczos": cv2.INTER_LANCZOS4, "cubic": cv2.INTER_CUBIC}

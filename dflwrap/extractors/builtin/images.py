@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from dflwrap.common.retrying import retry_held_open
-from dflwrap.extractors.builtin.detector import Frame
-from dflwrap.faceset.errors import TornFaceError
-from dflwrap.faceset.jpeg import IncompleteJpegError, check_image_data, header_segments
+from dflwrap.extractors.builtin.finding.detector import Frame
+from dflwrap.faceset.face_file.errors import TornFaceError
+from dflwrap.faceset.face_file.jpeg import IncompleteJpegError, check_image_data, header_segments
 
 _JPEG_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 

@@ -89,7 +89,7 @@ class FrameHandler:
         import cv2
 
         from dflwrap.extractors.builtin.facefile import FaceFormat
-        from dflwrap.extractors.builtin.finder import FaceFinder
+        from dflwrap.extractors.builtin.finding.finder import FaceFinder
 
         if settings.threads > 0:
             cv2.setNumThreads(settings.threads)
@@ -122,7 +122,7 @@ class FrameHandler:
 
     def _extract(self, name: str, written: list[Path]) -> tuple[tuple[tuple[int, int, int, int], ...], bool]:
         from dflwrap.extractors.builtin.facefile import debug_picture, face_file, write_whole
-        from dflwrap.extractors.builtin.finder import is_looked_at
+        from dflwrap.extractors.builtin.finding.finder import is_looked_at
         from dflwrap.extractors.builtin.images import read_frame
 
         frame = read_frame(Path(self._settings.input_dir, name))

@@ -15,7 +15,7 @@ from typing import Self
 from dflwrap.common.text import display
 from dflwrap.common.waits import join, wait_until
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
-from dflwrap.frames.damage import Checked
+from dflwrap.frames.decoding.damage import Checked
 from dflwrap.supervisor.batch import Batch
 from dflwrap.telemetry.limits import usable_cores
 

@@ -10,7 +10,7 @@ from dflwrap.common.memory import MemoryFacts
 from dflwrap.common.storage import INODE_STEPS, out_of_inodes
 from dflwrap.common.verdict import Cause, Confidence, EvidenceLine, Health, Verdict
 from dflwrap.diagnosis import Facts, diagnose_text, load_catalogue
-from dflwrap.diagnosis.known_cause import known_cause
+from dflwrap.diagnosis.rulebook.known_cause import known_cause
 from dflwrap.planning.blame import name_suspects
 from dflwrap.planning.fingerprint import fingerprint
 from dflwrap.supervisor.attempt.monitor import AttemptResult, EndedBy

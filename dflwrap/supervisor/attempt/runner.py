@@ -16,7 +16,7 @@ from dflwrap.common.text import display, display_start
 from dflwrap.common.trees import remove_tree
 from dflwrap.common.verdict import verdict_to_dict
 from dflwrap.extractors.base import Extractor
-from dflwrap.frames.decoder_errors import plain_text
+from dflwrap.frames.decoding.decoder_errors import plain_text
 from dflwrap.ledger.records import FrameRow
 from dflwrap.planning.fingerprint import fingerprint
 from dflwrap.planning.inputs import AttemptRecord

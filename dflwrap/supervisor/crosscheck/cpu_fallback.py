@@ -9,7 +9,7 @@ from pathlib import Path
 from dflwrap.common.events import Event, EventKind
 from dflwrap.common.plan import Plan
 from dflwrap.common.verdict import Confidence, EvidenceLine, Health, Verdict
-from dflwrap.diagnosis.known_cause import known_cause
+from dflwrap.diagnosis.rulebook.known_cause import known_cause
 from dflwrap.planning.steps import gpus
 
 CAUSE = "cuda-dso-missing-silent-cpu"

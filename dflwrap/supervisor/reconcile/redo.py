@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from dflwrap.common.text import display
-from dflwrap.faceset.errors import FaceFileError
-from dflwrap.faceset.metadata import read_metadata
+from dflwrap.faceset.face_file.errors import FaceFileError
+from dflwrap.faceset.face_file.metadata import read_metadata
 from dflwrap.faceset.promotion import set_aside
 from dflwrap.frames.judgement import Entry
 from dflwrap.ledger.ledger import Ledger

@@ -76,7 +76,7 @@ def test_a_decoder_that_hangs_holds_up_neither_the_wait_nor_the_end(tmp_path: Pa
         checker.ask("000.jpg")
         checker.wait({"000.jpg"}, SECONDS)
         for child in psutil.Process().children():
-            if "dflwrap.frames.decoder" in child.cmdline():
+            if "dflwrap.frames.decoding.decoder" in child.cmdline():
                 child.send_signal(signal.SIGSTOP)
         checker.ask("001.jpg")
         checker.wait({"001.jpg"}, 0.5)

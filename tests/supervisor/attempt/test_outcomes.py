@@ -11,7 +11,7 @@ import pytest
 
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.events import Event, EventKind
-from dflwrap.faceset.metadata import FaceMetadata, write_metadata
+from dflwrap.faceset.face_file.metadata import FaceMetadata, write_metadata
 from dflwrap.faceset.promotion import Promoter
 from dflwrap.frames.judgement import Entry
 from dflwrap.ledger.ledger import Ledger

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from support import DOUBLE, Finished, assert_conserved, contents, dflwrap, small_frames, until
 
-from dflwrap.faceset.metadata import FaceMetadata, write_metadata
-from dflwrap.faceset.verify import verify_face
+from dflwrap.faceset.face_file.metadata import FaceMetadata, write_metadata
+from dflwrap.faceset.face_file.verify import verify_face
 
 FRAMES = 4
 SIZE = 256

@@ -19,8 +19,8 @@ from support import contents
 from dflwrap.common.choices import OnConflict
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.plan import ExtractOptions
+from dflwrap.faceset.face_file.metadata import FaceMetadata, read_metadata, rewrite, write_metadata
 from dflwrap.faceset.identity import FaceMatcher
-from dflwrap.faceset.metadata import FaceMetadata, read_metadata, rewrite, write_metadata
 from dflwrap.faceset.promotion import FinishedFrame, Promoter
 from dflwrap.frames.inventory import take_inventory
 from dflwrap.ledger.ledger import Ledger

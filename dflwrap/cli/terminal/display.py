@@ -1,0 +1,180 @@
+"""Drawing a run: a live display on a terminal, plain timestamped lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Column, Table
+from rich.text import Text
+
+from dflwrap.cli.terminal.printer import CLOSE_BOUND, Printer, within
+from dflwrap.common.text import display
+from dflwrap.supervisor.progress import STARTING, Reporter, RunState
+from dflwrap.telemetry.base import DeviceSample
+
+PLAIN_EVERY = 10.0
+"""Seconds between two progress lines without a terminal."""
+STARTING_EVERY = 60.0
+"""Seconds; the same, while the extractor starts."""
+WIDEST = 100
+"""Columns of the first line, with its bar."""
+TITLES = {"deepfacelab": "DeepFaceLab", "builtin": "built-in"}
+GIB = 1024**3
+
+
+@contextmanager
+def make_reporter(state: RunState, stream: IO[str]) -> Iterator[Reporter]:
+    """The reporter that fits `stream`; the live display ends with the block. It prints in a thread of its own."""
+    console = Console(file=stream, highlight=False)
+    if not console.is_terminal or console.is_dumb_terminal:
+        plain = PlainReporter(stream)
+        with _in_a_thread(plain):
+            yield plain
+        return
+    live = Live(console=console, refresh_per_second=4, transient=True, get_renderable=lambda: draw(state))
+    live.start()
+    try:
+        reporter = LiveReporter(live)
+        with _in_a_thread(reporter):
+            yield reporter
+    finally:
+        within(live.stop, CLOSE_BOUND)  # it waits for whoever is drawing
+
+
+@contextmanager
+def _in_a_thread(reporter: PlainReporter | LiveReporter) -> Iterator[None]:
+    printer = Printer(reporter.write)
+    reporter.say = printer.say
+    try:
+        yield
+    finally:
+        printer.close()
+
+
+class PlainReporter:
+    """Timestamped lines: for logs, pipes and schedulers."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self.say: Callable[[str], None] = self.write
+        self._last = float("-inf")
+        self._said = ""
+
+    def notice(self, text: str) -> None:
+        self._print(text)
+
+    def changed(self, state: RunState) -> None:
+        now = time.monotonic()
+        every = STARTING_EVERY if state.stage == STARTING else PLAIN_EVERY
+        if now - self._last < every or state.stage not in ("extracting", STARTING):
+            return
+        text = _starting(state, now) or progress_text(state)
+        if text != self._said:
+            self._last, self._said = now, text
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        self.say(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {display(text)}")
+
+    def write(self, line: str) -> None:
+        try:
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            pass  # a closed terminal or pipe: the run continues, the report has it all
+
+
+class LiveReporter:
+    """Notices scroll above a display that is redrawn."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self.say: Callable[[str], None] = self.write
+
+    def notice(self, text: str) -> None:
+        self.say(f"{time.strftime('%H:%M:%S')} {display(text)}")
+
+    def write(self, line: str) -> None:
+        try:
+            self._live.console.print(Text(line))
+        except OSError:
+            pass
+
+    def changed(self, state: RunState) -> None:
+        """The display asks for the state itself, four times a second."""
+
+
+def draw(state: RunState) -> RenderableType:
+    """The live display on a terminal."""
+    counts, now = state.counts, time.monotonic()
+    head = Table.grid(Column(), Column(ratio=1), Column(), padding=(0, 2), expand=True)
+    share = f"{100 * state.done // counts.total} %" if counts.total else ""
+    head.add_row(
+        Text(state.stage, style="bold"),
+        ProgressBar(total=max(1, counts.total), completed=state.done),
+        Text(f"{state.done}/{counts.total}  {share}".rstrip()),
+    )
+    outcomes = Text(
+        f"extracted {counts.extracted}   no face {counts.no_face}   quarantined {counts.quarantined}"
+        f"   not attempted {counts.not_attempted}   faces {counts.faces}"
+    )
+    times = filter(None, (f"{duration(now - state.began)} elapsed", _starting(state, now), _pace(state)))
+    parts: list[RenderableType] = [Constrain(head, WIDEST), Text(", ".join(times)), outcomes]
+    if state.plan is not None:
+        plan = state.plan
+        where = "CPU" if not plan.devices else "GPU " + ",".join(map(str, plan.devices))
+        width = f"{plan.workers} worker{'s' if plan.workers != 1 else ''}"
+        name = TITLES.get(state.extractor, state.extractor)
+        parts.append(Text(f"attempt {state.attempt}: {name}, {where}, {width}", style="cyan"))
+        parts += [Text(_gpu(gpu), style="cyan") for gpu in state.gpus if gpu.index in plan.devices]
+    parts += [Text(display(line), style="dim", no_wrap=True, overflow="ellipsis") for line in state.lines]
+    return Group(*parts)
+
+
+def _starting(state: RunState, now: float) -> str:
+    if state.stage != STARTING or state.attempt_began is None:
+        return ""
+    return f"the extractor has been starting for {duration(now - state.attempt_began)}"
+
+
+def _gpu(gpu: DeviceSample) -> str:
+    """Figures that the driver does not tell are left out."""
+    words = []
+    if gpu.used is not None and gpu.total:
+        words.append(f"VRAM {gpu.used / GIB:.1f}/{gpu.total / GIB:.1f} GiB")
+    if gpu.temperature is not None:
+        words.append(f"{gpu.temperature} °C")
+    if gpu.utilisation is not None:
+        words.append(f"{gpu.utilisation} %")
+    return f"GPU {gpu.index}: {', '.join(words) or 'no readings'}"
+
+
+def progress_text(state: RunState) -> str:
+    """The totals in one line, where there is no terminal."""
+    counts = state.counts
+    return (
+        f"{state.done}/{counts.total} frames, {counts.faces} faces, {counts.no_face} without a face, "
+        f"{counts.quarantined} quarantined {_pace(state)}".rstrip()
+    )
+
+
+def _pace(state: RunState) -> str:
+    rate, left = state.pace.rate(), state.seconds_left()
+    if rate is None or left is None:
+        return ""
+    speed = f"{rate:.1f} frames/s" if rate >= 1 else f"{1 / rate:.1f} s/frame"
+    return f"{speed}, {duration(left)} left"
+
+
+def duration(seconds: float) -> str:
+    """Hours and minutes, or minutes and seconds, of `seconds`."""
+    whole = int(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {whole % 60:02d} s"

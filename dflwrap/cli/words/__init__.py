@@ -1,0 +1,1 @@
+"""The words of a diagnosis and of a run's end."""

@@ -1,0 +1,1 @@
+"""Facts in tables: exit statuses, CUDA and Xid numbers, reasons of the operating system, what fits what."""

@@ -1,0 +1,164 @@
+"""The faces of a frame, by DeepFaceLab's rules of order and size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dflwrap.extractors.builtin.finding.detector import (
+    Candidate,
+    Detector,
+    Floats,
+    Frame,
+    Reduced,
+    View,
+    best_of_overlapping,
+    overlap,
+)
+from dflwrap.extractors.builtin.finding.mesh import Mesh
+from dflwrap.extractors.builtin.settings import MIN_RECT_SIDE, smallest_face
+
+MIN_FRAME_SIDE = 128
+"""Pixels; smaller frames are never looked at."""
+CROWD = 4
+"""Faces from which more are looked for."""
+_NARROWEST = 13
+"""Widths of a view in which the full-range network finds a face."""
+_LARGE = 0.2
+"""Width in longer sides of the frame from which a face may be cut by a view's edge: it is looked for in the whole."""
+_SAME_FACE_IOU = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face: 68 x 2 landmarks and the rectangle (l, t, r, b), pixels of the frame."""
+
+    landmarks: Floats
+    rect: tuple[int, int, int, int]
+
+    @property
+    def area(self) -> int:
+        left, top, right, bottom = self.rect
+        return (right - left) * (bottom - top)
+
+
+def is_looked_at(frame: Frame) -> bool:
+    """False for frames that are too small for the detector."""
+    return bool(min(frame.shape[:2]) >= MIN_FRAME_SIDE)
+
+
+class FaceFinder:
+    """Detectors and landmarks together. Not to be shared by threads."""
+
+    def __init__(self, threads: int) -> None:
+        self._near = Detector.short_range(threads)
+        self._far = Detector.full_range(threads)
+        self._mesh = Mesh(threads)
+
+    def faces(self, frame: Frame, limit: int = 0) -> list[Face]:
+        """The faces in `frame` (BGR), largest first, at most `limit` of them (0: all).
+
+        Looked at are the whole frame for large faces and its parts (`_wide_views`) for others. Smaller parts follow
+        where these show nothing, many faces or small ones (`_goes_on`); where nothing is found at all, the wide ones
+        turned by quarters, as DeepFaceLab does. (Small parts turned were tried: with FaceMesh trying the rolls they
+        found nothing more, for 24 more looks.)
+        """
+        if not is_looked_at(frame):
+            return []
+        height, width = frame.shape[:2]
+        wide = _wide_views(width, height)
+        faces = self._seen(frame, wide, 0, [], near=True)
+        for views, small in _closer(width, height):
+            if _goes_on(faces, small):
+                faces = self._seen(frame, views, 0, faces)
+        for turns in (1, 3, 2):
+            if not faces:
+                faces = self._seen(frame, wide, turns, [], near=True)
+        faces.sort(key=lambda face: -face.area)
+        return faces[:limit] if limit > 0 else faces
+
+    def _seen(
+        self, frame: Frame, views: list[View], turns: int, known: list[Face], near: bool = False
+    ) -> list[Face]:
+        """The known faces and those found in `views`; near: the whole frame is looked at for large ones too."""
+        reduced = Reduced(frame, min(view.width for view in views))
+        height, width = frame.shape[:2]
+        found = [seen for view in views for seen in self._far.look(reduced, replace(view, turns=turns))]
+        largest = max((seen.box[2] - seen.box[0] for seen in found), default=math.inf)
+        if near and largest > _LARGE * max(width, height):
+            found += self._near.look(reduced, View(0, 0, width, height, turns))
+        # Seen turned, blurred shoulders agree with a mesh: there only presence counts.
+        return self._meshed(frame, best_of_overlapping(found), known, faint=turns == 0)
+
+    def _meshed(
+        self, frame: Frame, candidates: list[Candidate], known: list[Face], faint: bool
+    ) -> list[Face]:
+        """The known faces and those at the candidates (best first), each face once."""
+        kept = list(known)
+        for candidate in candidates:
+            if any(_is_inside(candidate, face) for face in kept):
+                continue
+            found = self._mesh.face(frame, candidate, faint)
+            if found is None or not np.isfinite(found.landmarks).all():
+                continue
+            left, top, right, bottom = (round(value) for value in found.rect)
+            if min(right - left, bottom - top) < MIN_RECT_SIDE:
+                continue
+            if all(overlap(found.rect, other.rect) <= _SAME_FACE_IOU for other in kept):
+                kept.append(Face(found.landmarks, (left, top, right, bottom)))
+        return kept
+
+
+def _is_inside(candidate: Candidate, face: Face) -> bool:
+    """True for a second sight of the same face: half of it at the edge of a view, or a part taken for all."""
+    x, y = (candidate.box[0] + candidate.box[2]) / 2, (candidate.box[1] + candidate.box[3]) / 2
+    left, top, right, bottom = face.rect
+    return left <= x <= right and top <= y <= bottom
+
+
+def _wide_views(width: int, height: int) -> list[View]:
+    """The frame in as few squarish parts as show its smaller faces: one, two for 16:9, more for a panorama.
+
+    Neighbours share enough that a face of up to a quarter of the frame's width lies whole in one of
+    them; the short-range network sees what is larger.
+    """
+    longer, shorter = max(width, height), min(width, height)
+    if longer < 1.2 * shorter:
+        return [View(0, 0, width, height)]
+    part = min(longer, max(shorter, round(longer * 0.625) if longer <= 2 * shorter else round(shorter * 1.1)))
+    return _parts(width, height, part)
+
+
+def _closer(width: int, height: int) -> list[tuple[list[View], float]]:
+    """Smaller and smaller parts; with each, the width of a face (pixels) below which smaller ones are likely too.
+
+    First squares of half the shorter side and a bit; then, of a frame that is much larger than the network's input,
+    tiles that show it the smallest faces that are looked for.
+    """
+    shorter = min(width, height)
+    close = int(shorter * 0.6)
+    levels = [(_parts(width, height, close), 0.11 * shorter)]
+    tile = int(smallest_face(width, height) * _NARROWEST)
+    if close >= 1.3 * tile:
+        levels.append((_parts(width, height, tile), 0.11 * close))
+    return levels
+
+
+def _goes_on(faces: list[Face], small: float) -> bool:
+    """True where closer views are worth their time: nothing was found, a crowd, or a small face."""
+    return not faces or len(faces) >= CROWD or min(face.rect[2] - face.rect[0] for face in faces) < small
+
+
+def _parts(width: int, height: int, side: int) -> list[View]:
+    """Parts of at most side x side, neighbours sharing a quarter or more."""
+    w, h = min(side, width), min(side, height)
+    return [View(x, y, w, h) for y in _starts(height, h) for x in _starts(width, w)]
+
+
+def _starts(length: int, side: int) -> list[int]:
+    if length <= side:
+        return [0]
+    steps = -(-(length - side) * 4 // (side * 3))
+    return [round(i * (length - side) / steps) for i in range(steps + 1)]

@@ -1,0 +1,1 @@
+"""One face file: its segments, its metadata, and whether it is whole and harmless."""

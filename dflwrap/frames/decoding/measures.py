@@ -1,0 +1,276 @@
+"""What a decoder child finds out about one frame: how it would enter a run, and what its pixels look like."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dflwrap.frames.decoding.container import Container, container_of
+from dflwrap.frames.decoding.damage import CANNOT_READ, PNG, check, damage_of
+from dflwrap.frames.header import HeaderFacts, read_header
+from dflwrap.frames.inventory import FrameEntry
+from dflwrap.frames.judgement import Entry, Judgement, judge_header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LONG_SIDE = 640
+"""Pixels; as `filters` and as DeepFaceLab's detector sees a frame."""
+GRID = 16
+"""Cells across and down whose mean brightness is compared from frame to frame."""
+HASH_SIDE = 8
+"""Of the dhash: 2 x 8 x 8 = 128 bits."""
+WHITE = 250
+"""Brightness of 255 from which a pixel counts as overexposed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """Of the luma, at a long side of at most LONG_SIDE pixels."""
+
+    mean: float
+    p95: float
+    """95th percentile, of 255."""
+    brightest: float
+    """99.5th percentile, of 255."""
+    white: float
+    """Share of pixels from WHITE on, 0 to 1."""
+    sharpness: float
+    """Variance of the Laplacian."""
+    across: float
+    """Mean difference of horizontal neighbours over that of vertical ones; 0 = not known."""
+    dhash: int
+    grid: bytes
+    """GRID x GRID mean brightnesses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Of one frame. `pixels` is None where no picture came out."""
+
+    kind: str
+    """As `header.HeaderFacts.kind`."""
+    width: int = 0
+    height: int = 0
+    """Pixels; 0 = not known."""
+    bits: int = 0
+    """Per channel; 0 = not known."""
+    channels: int = 0
+    entry: Entry = Entry.LINK
+    reason: str = ""
+    cause: str = ""
+    max_side: int = 0
+    """As `judgement.Judgement`."""
+    whole: bool = True
+    unread: bool = False
+    """The device or the network fails just now: no fault of the frame."""
+    damage: str = ""
+    """What is wrong with its data, in the decoder's words."""
+    decoded: bool = False
+    container: Container = field(default_factory=Container)
+    pixels: Pixels | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether `extract` will try it."""
+        return self.entry is not Entry.REFUSE and self.decoded and not self.damage
+
+    def to_json(self) -> dict[str, Any]:
+        data: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN}
+        data["container"] = [getattr(self.container, name) for name in _CONTAINER]
+        if self.pixels is not None:
+            data["pixels"] = {name: getattr(self.pixels, name) for name in _PIXELS}
+            data["grid"] = base64.b64encode(self.pixels.grid).decode("ascii")
+        return data
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Measures:
+        pixels = None
+        if "pixels" in data:
+            pixels = Pixels(**data["pixels"], grid=base64.b64decode(data["grid"]))
+        plain = {name: data[name] for name in _PLAIN}
+        plain["entry"] = Entry(plain["entry"])
+        return Measures(**plain, container=Container(*data["container"]), pixels=pixels)
+
+
+_PLAIN = (
+    *("kind", "width", "height", "bits", "channels", "entry", "reason", "cause", "max_side"),
+    *("whole", "unread", "damage", "decoded"),
+)
+_CONTAINER = ("orientation", "pictures", "palette", "alpha")
+_PIXELS = ("mean", "p95", "brightest", "white", "sharpness", "across", "dhash")
+
+
+def failed(reason: str, *, cause: str = "imread-failed", unread: bool = False) -> Measures:
+    """For a frame that cannot be opened, or that killed its decoder."""
+    return Measures("other", entry=Entry.REFUSE, reason=reason, cause=cause, unread=unread)
+
+
+def measure(path: Path, size: int, data: bytes, said: Callable[[], str]) -> Measures:
+    """Runs in the decoder child. size: bytes by the directory. said: takes what the decoders wrote meanwhile.
+
+    Raises OSError where the file cannot be read.
+    """
+    facts = HeaderFacts("empty", problem="the file is empty (0 bytes)") if size == 0 else read_header(path)
+    judgement = judge_header(FrameEntry(path.name, size, 0), facts)
+    if judgement.entry is Entry.REFUSE and judgement.cause != "image-too-small":
+        return _of(facts, judgement)
+    image, damage = _decoded(data, facts, said)
+    pixels = None if image is None else _pixels(image)
+    bits, channels = facts.bits or 0, facts.channels or 0
+    if image is not None and facts.bits is None:
+        bits, channels = image.dtype.itemsize * 8, 1 if image.ndim == 2 else image.shape[2]
+    width, height = facts.width or 0, facts.height or 0
+    if image is not None and not width:
+        height, width = image.shape[:2]
+    return _of(
+        HeaderFacts(facts.kind, width, height, bits, channels, facts.whole),
+        judgement,
+        damage,
+        container_of(data),
+        pixels,
+        decoded=image is not None,
+    )
+
+
+def _of(
+    facts: HeaderFacts,
+    judgement: Judgement,
+    damage: str = "",
+    container: Container | None = None,
+    pixels: Pixels | None = None,
+    *,
+    decoded: bool = False,
+) -> Measures:
+    return Measures(
+        facts.kind,
+        facts.width or 0,
+        facts.height or 0,
+        facts.bits or 0,
+        facts.channels or 0,
+        judgement.entry,
+        judgement.reason,
+        judgement.cause,
+        judgement.max_side,
+        facts.whole is not False and "ends inside" not in judgement.reason,
+        judgement.unread,
+        damage,
+        decoded,
+        container or Container(),
+        pixels,
+    )
+
+
+def _decoded(data: bytes, facts: HeaderFacts, said: Callable[[], str]) -> tuple[Any, str]:
+    """The picture and what is wrong with its data. A PNG that a decoder takes is whole: all check its sums."""
+    import cv2
+    import numpy as np
+
+    last: list[Any] = [None]
+    flags = _flags(facts)
+
+    def decode(raw: bytes) -> tuple[bool, str]:
+        said()
+        last[0] = cv2.imdecode(np.frombuffer(raw, np.uint8), flags)
+        return last[0] is not None, said()
+
+    if data.startswith(b"\xff\xd8"):
+        damage = check(data, decode).damage
+        return last[0], damage
+    done, words = decode(data)
+    if done:
+        return last[0], "" if data.startswith(PNG) else damage_of(True, words)
+    if data.startswith(PNG):
+        return None, check(data, decode).damage or damage_of(False, words)
+    from dflwrap.frames.decoding import heif
+
+    image, why = heif.decode(data)
+    return image, "" if image is not None else why or damage_of(False, words) or CANNOT_READ
+
+
+def _flags(facts: HeaderFacts) -> int:
+    """Of a large JPEG no more is decoded than is looked at; its data are read to the end all the same."""
+    import cv2
+
+    if facts.kind not in ("jpeg", "damaged", "png", "bmp", "gif"):
+        return cv2.IMREAD_UNCHANGED
+    flags = cv2.IMREAD_GRAYSCALE
+    if facts.kind in ("jpeg", "damaged"):
+        longest = max(facts.width or 0, facts.height or 0)
+        for reduced, factor in (
+            (cv2.IMREAD_REDUCED_GRAYSCALE_8, 8),
+            (cv2.IMREAD_REDUCED_GRAYSCALE_4, 4),
+            (cv2.IMREAD_REDUCED_GRAYSCALE_2, 2),
+        ):
+            if longest >= factor * LONG_SIDE:
+                flags = reduced
+                break
+    return flags | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+def _gray(image: Any) -> Any:
+    import cv2
+    import numpy as np
+
+    if image.dtype == np.uint16:
+        image = cv2.convertScaleAbs(image, alpha=1 / 257)
+    elif image.dtype.kind == "f":
+        image = (np.clip(np.nan_to_num(image), 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+    elif image.dtype != np.uint8:
+        return None
+    if image.ndim == 3 and image.shape[2] >= 3:
+        return cv2.cvtColor(np.ascontiguousarray(image[:, :, :3]), cv2.COLOR_BGR2GRAY)
+    return np.ascontiguousarray(image[:, :, 0]) if image.ndim == 3 else image
+
+
+def _pixels(image: Any) -> Pixels | None:
+    import cv2
+    import numpy as np
+    from dhash import dhash_int
+
+    gray = _gray(image)
+    if gray is None:
+        return None
+    scale = LONG_SIDE / max(gray.shape)
+    if scale < 1:
+        size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
+        gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+    counts = cv2.calcHist([gray], [0], None, [256], [0, 256]).ravel()
+    total = float(gray.size)
+    share = np.cumsum(counts, dtype=np.float64) / total
+    edges = cv2.Laplacian(gray, cv2.CV_16S)
+    side, coarse = HASH_SIDE + 1, _quarter(gray)
+    small = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_AREA)
+    grid = cv2.resize(coarse, (GRID, GRID), interpolation=cv2.INTER_AREA)
+    return Pixels(
+        mean=float(counts @ np.arange(256)) / total,
+        p95=float(np.searchsorted(share, 0.95)),
+        brightest=float(np.searchsorted(share, 0.995)),
+        white=float(counts[WHITE:].sum()) / total,
+        sharpness=cv2.norm(edges, cv2.NORM_L2SQR) / edges.size - cv2.mean(edges)[0] ** 2,
+        across=_across(gray),
+        dhash=dhash_int(small.ravel().tolist(), HASH_SIDE),
+        grid=grid.tobytes(),
+    )
+
+
+def _quarter(gray: Any) -> Any:
+    """By a whole factor, which OpenCV does many times as fast; up to three rows and columns are cut off."""
+    import cv2
+
+    height, width = gray.shape[0] // 4, gray.shape[1] // 4
+    if min(height, width) < GRID:
+        return gray
+    return cv2.resize(gray[: 4 * height, : 4 * width], (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _across(gray: Any) -> float:
+    import cv2
+
+    if min(gray.shape) < 2:
+        return 0.0
+    horizontal = cv2.mean(cv2.absdiff(gray[:, 1:], gray[:, :-1]))[0]
+    vertical = cv2.mean(cv2.absdiff(gray[1:], gray[:-1]))[0]
+    return float(horizontal / vertical) if vertical > 0.05 else 0.0
