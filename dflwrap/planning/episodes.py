@@ -51,7 +51,7 @@ def same_failures(history: tuple[AttemptRecord, ...]) -> int:
     return number
 
 
-def barren_attempts(history: tuple[AttemptRecord, ...]) -> int:
+def attempts_without_progress(history: tuple[AttemptRecord, ...]) -> int:
     """Searching and repairing have limits of their own: attempts alone do not count."""
     number = 0
     for record in reversed(history):

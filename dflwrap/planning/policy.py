@@ -5,7 +5,8 @@ Three counts decide when enough is enough:
   for rungs that change nothing (`REFILLED`) also with `REFILL_FRAMES` gained since.
 - the same failure (fingerprint) on the same plan without a frame gained is seen at most `SAME_FAILURE`
   times in a row: rungs that would only repeat it are passed over.
-- `BARREN_ATTEMPTS` in a row without a frame gained, whatever their causes, end the run. Any frame refills it.
+- `ATTEMPTS_WITHOUT_PROGRESS` in a row without a frame gained, whatever their causes, end the run. Any frame
+  refills it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from dflwrap.planning.decision import (
     Wait,
 )
 from dflwrap.planning.episodes import (
-    barren_attempts,
+    attempts_without_progress,
     failed_devices,
     same_failures,
     used_rungs,
@@ -55,7 +56,7 @@ from dflwrap.planning.steps import REPEATABLE, STEPS, Change, Situation, Skip, o
 
 SAME_FAILURE = 3
 """So often the same failure may meet the same plan without a frame gained."""
-BARREN_ATTEMPTS = 12
+ATTEMPTS_WITHOUT_PROGRESS = 12
 """Attempts in a row without a frame gained: the longest row has 9 rungs, and failures change on the way."""
 
 VRAM_BOUND = 180.0
@@ -130,8 +131,8 @@ def _answer(case: _Case) -> Decision:
     row = ladder_of(case.cause, case.history)
     if row is POISON:
         return _poison(case)
-    if barren_attempts(case.history) >= BARREN_ATTEMPTS:
-        return _stop(case, f"{BARREN_ATTEMPTS} attempts in a row gained no frame")
+    if attempts_without_progress(case.history) >= ATTEMPTS_WITHOUT_PROGRESS:
+        return _stop(case, f"{ATTEMPTS_WITHOUT_PROGRESS} attempts in a row gained no frame")
     return _walk(case, row, 0, ())
 
 

@@ -22,7 +22,7 @@ from dflwrap.planning.decision import (
     VramCondition,
     Wait,
 )
-from dflwrap.planning.policy import BARREN_ATTEMPTS, decide
+from dflwrap.planning.policy import ATTEMPTS_WITHOUT_PROGRESS, decide
 
 OOM = failure("gpu-oom-tensor", "gpu-memory", "ResourceExhaustedError: OOM when allocating tensor")
 TDR = failure("tdr-launch-failed", "gpu-driver", "CUDA_ERROR_LAUNCH_FAILED")
@@ -160,7 +160,7 @@ def test_the_attempts_of_a_search_do_not_use_up_the_run() -> None:
     walk = start()
     walk.fail(NOTHING_KNOWN)
     step = replace(walk.history[0], alone=True, answer=())
-    walk.history = (*walk.history, *[step] * (2 * BARREN_ATTEMPTS))
+    walk.history = (*walk.history, *[step] * (2 * ATTEMPTS_WITHOUT_PROGRESS))
     assert not isinstance(walk.fail(NOTHING_KNOWN), Stop)
 
 
@@ -261,18 +261,18 @@ def test_failures_that_change_all_the_time_end_too() -> None:
         if isinstance(decision, Stop):
             break
     assert isinstance(decision, Stop)
-    assert number < BARREN_ATTEMPTS
+    assert number < ATTEMPTS_WITHOUT_PROGRESS
 
 
-def test_barren_attempts_of_any_cause_end_the_run() -> None:
+def test_attempts_without_progress_of_any_cause_end_the_run() -> None:
     walk = start(gpus=1)
     first = walk.fail(TDR)
     assert isinstance(first, NextPlan)
     record = replace(walk.history[0], answer=())
-    walk.history = tuple(replace(record, number=n) for n in range(1, BARREN_ATTEMPTS))
+    walk.history = tuple(replace(record, number=n) for n in range(1, ATTEMPTS_WITHOUT_PROGRESS))
     decision = walk.fail(TDR)
     assert isinstance(decision, Stop)
-    assert f"{BARREN_ATTEMPTS} attempts in a row gained no frame" in decision.sentence
+    assert f"{ATTEMPTS_WITHOUT_PROGRESS} attempts in a row gained no frame" in decision.sentence
 
 
 def test_the_same_failure_on_the_same_plan_is_not_met_with_more_of_the_same() -> None:

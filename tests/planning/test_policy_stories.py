@@ -128,7 +128,7 @@ CAUSES = [(cause, "unknown") for cause in BY_CAUSE] + [("made-up", category) for
 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
-def test_whatever_happens_plans_stay_valid_and_barren_runs_end(data: st.DataObject) -> None:
+def test_whatever_happens_plans_stay_valid_and_runs_without_progress_end(data: st.DataObject) -> None:
     gpus = data.draw(st.integers(0, 3))
     wide = Plan(devices=tuple(range(gpus)), workers=data.draw(st.integers(1, 6)))
     walk = start(

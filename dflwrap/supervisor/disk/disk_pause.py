@@ -21,7 +21,7 @@ class DiskPause:
 
     def __init__(self) -> None:
         self._open_at_last: int | None = None
-        self._barren = 0
+        self._without_progress = 0
 
     def room_again(self, error: NeedsUserError, services: RunServices, plan: Plan) -> bool:
         """Wait until the output's disk has room, then finish what the full disk interrupted.
@@ -33,9 +33,9 @@ class DiskPause:
         if error.cause != DISK_FULL:
             return False
         still_open = services.ledger.counts().open
-        self._barren = self._barren + 1 if still_open == self._open_at_last else 1
+        self._without_progress = self._without_progress + 1 if still_open == self._open_at_last else 1
         self._open_at_last = still_open
-        if self._barren > MOST_WITHOUT_PROGRESS:
+        if self._without_progress > MOST_WITHOUT_PROGRESS:
             return False
         step = wait_for_room(plan, str(error))
         services.reporter.notice(step.sentence)  # into the ledger later: its disk may be the full one
@@ -54,6 +54,6 @@ class DiskPause:
 
     def smaller(self, plan: Plan, frames: int) -> Plan:
         """After a second pause without progress: the batch itself may need more room than there is."""
-        if self._barren < 2:
+        if self._without_progress < 2:
             return plan
         return replace(plan, batch_size=max(FEWEST_FRAMES, (plan.batch_size or frames) // 4))

@@ -24,7 +24,7 @@ class FolderWait:
         """storage: watches the folders. bound: seconds of one wait; infinite where the user said so."""
         self._storage, self._bound = storage, bound
         self._open_at_last: int | None = None
-        self._barren = 0
+        self._without_progress = 0
 
     def back_again(self, error: NeedsUserError, services: RunServices) -> bool:
         """Wait until every folder of the run is there again, and put the run back onto it.
@@ -54,9 +54,9 @@ class FolderWait:
 
     def _may_wait(self, services: RunServices) -> bool:
         still_open = services.state.counts.open
-        self._barren = self._barren + 1 if still_open == self._open_at_last else 1
+        self._without_progress = self._without_progress + 1 if still_open == self._open_at_last else 1
         self._open_at_last = still_open
-        return self._barren <= MOST_WITHOUT_PROGRESS
+        return self._without_progress <= MOST_WITHOUT_PROGRESS
 
     def _take_up(self, services: RunServices) -> None:
         """The files that were open may belong to a disk that is no more, even where it looks the same."""

@@ -53,7 +53,7 @@ def test_a_look_that_found_the_extractor_wrong_is_given_back(tmp_path: Path) -> 
     ledger.close()
 
 
-def test_the_watch_starts_a_witness_so_often_at_most(tmp_path: Path) -> None:
+def test_the_watch_starts_a_second_extractor_so_often_at_most(tmp_path: Path) -> None:
     ledger = ledger_of(tmp_path / "ledger.sqlite", 20_000)
     for _ in range(MOST_WATCHED):
         assert CrossCheckBudget(ledger).more_watching

@@ -137,7 +137,7 @@ def test_a_second_card_that_the_extractor_does_not_find_is_said_once(tmp_path: P
 
 @pytest.mark.usefixtures("no_builtin")
 @pytest.mark.parametrize("mode", [(), ("--no-agent",)])
-def test_deepfacelab_on_the_cpu_bears_witness_against_a_blind_card(
+def test_deepfacelab_on_the_cpu_is_the_second_extractor_for_a_blind_card(
     tmp_path: Path, driver: Path, mode: tuple[str, ...]
 ) -> None:
     (tmp_path / "play.txt").write_text(cards(1))
@@ -155,7 +155,7 @@ def test_deepfacelab_on_the_cpu_bears_witness_against_a_blind_card(
 
 
 @pytest.mark.usefixtures("no_builtin")
-def test_where_nobody_can_bear_witness_that_is_said_once(tmp_path: Path) -> None:
+def test_where_there_is_no_second_extractor_that_is_said_once(tmp_path: Path) -> None:
     script = {"options": {"default_faces": 0}}
     done = extract(tmp_path, None, 150, script, "--cpu-only", "--second-look", "all")
     assert done.code == 0, done.stderr
@@ -177,7 +177,7 @@ def falling(count: int, steady: int) -> dict[str, int]:
 
 
 @pytest.mark.usefixtures("no_builtin")
-def test_a_fall_of_the_yield_is_journalled_without_a_witness_too(tmp_path: Path) -> None:
+def test_a_fall_of_the_yield_is_journalled_without_a_second_extractor_too(tmp_path: Path) -> None:
     script = {"options": {"faces": falling(500, 350)}}
     done = extract(tmp_path, None, 500, script, "--cpu-only", "--workers", "1")
     assert done.code == 0, done.stderr
@@ -186,7 +186,7 @@ def test_a_fall_of_the_yield_is_journalled_without_a_witness_too(tmp_path: Path)
     assert "the yield has fallen" in done.stderr
 
 
-def test_a_fall_is_shown_to_the_witness(tmp_path: Path) -> None:
+def test_a_fall_is_shown_to_the_second_extractor(tmp_path: Path) -> None:
     script = {"options": {"faces": falling(500, 350)}}
     done = extract(tmp_path, None, 500, script, "--cpu-only", "--workers", "1")
     assert done.code == 0, done.stderr

@@ -17,7 +17,7 @@ from .worker_slot import FREE, STARTING, Member, Slot, labels
 
 DRAIN_SECONDS = 0.3
 """How long after a worker's death its last messages may still arrive."""
-DEAF_SECONDS = 1.0
+CLOSED_PIPE_SECONDS = 1.0
 """A worker whose messages cannot be read any more (its pipe has ended) is given this long to end itself."""
 STARTS_AFTER_DEATH, STARTS_AFTER_ERROR = 3, 2
 """Starts of one slot in a row that may fail: by dying; by a Python error (which tends to come again) or by
@@ -127,7 +127,7 @@ class WorkerProcesses:
         for member in self.members():
             status = member.cli.p.exitcode
             if status is None:
-                if member.pipe_closed_at is not None and now - member.pipe_closed_at > DEAF_SECONDS:
+                if member.pipe_closed_at is not None and now - member.pipe_closed_at > CLOSED_PIPE_SECONDS:
                     member.reason = member.reason or "protocol"
                     os_process.kill(member.cli.p)
                 continue
