@@ -176,9 +176,9 @@ def exit_code(verdicts: Sequence[Verdict]) -> int:
 
 def is_other_step(verdict: Verdict) -> bool:
     """Whether the log is known to be one of training, merging or the like."""
-    from dflwrap.diagnosis.log.steps import EXTRACTION
+    from dflwrap.diagnosis.log.steps import of_another_step
 
-    return verdict.facts.get("step") not in (None, "", EXTRACTION)
+    return of_another_step(verdict.facts.get("step"))
 
 
 def to_json(name: str, diagnosis: Diagnosis, hide: Callable[[str], str]) -> dict[str, Any]:

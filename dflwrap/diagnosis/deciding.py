@@ -14,6 +14,7 @@ from dflwrap.diagnosis.kills import PROCESS_KILLED, weigh_kills
 from dflwrap.diagnosis.lazy import lazy
 from dflwrap.diagnosis.log.interleaved import read_out
 from dflwrap.diagnosis.log.lines import Line
+from dflwrap.diagnosis.log.steps import of_another_step
 from dflwrap.diagnosis.log.tracebacks import Raised, bare, cut_short, unexplained, unexplained_native
 from dflwrap.diagnosis.rulebook.catalogue import Catalogue
 from dflwrap.diagnosis.rulebook.matcher import Hit, Run, find_hits
@@ -31,6 +32,13 @@ MINOR = 3
 
 _WSL = lazy(r"microsoft-standard|/usr/lib/wsl|\bWSL2?\b|/mnt/[a-z]/")
 """Signs of Linux inside Windows."""
+
+
+OF_ANY_STEP = frozenset(
+    ("cuda-library", "gpu-driver", "python-env", "tf-version", "hardware", "antivirus/permission")
+)
+"""Categories of causes that lie in the machine: what stops a training here stops an extraction too. Memory, files
+and workers are another matter in each step, and what the rules say of them holds for an extraction only."""
 
 
 @dataclass
@@ -69,7 +77,10 @@ def judge(
     scene = _Scene(run, log, roots, bool(unknown))
     if stands and not roots:
         return judged(Health.HEALTHY, None, ())
-    if roots and not (unknown and _only_beside(roots[0])):
+    named = roots and not (unknown and _only_beside(roots[0]))
+    if named and of_another_step(log.step) and roots[0].rule.category not in OF_ANY_STEP:
+        return judged(Health.UNKNOWN, None, [scene.cause(group, ()) for group in (*roots, *symptoms)])
+    if named:
         first, *others = roots
         later = [*symptoms, *(group for group in others if follows(first.rule, group.rule))]
         second = [group for group in others if not follows(first.rule, group.rule)]

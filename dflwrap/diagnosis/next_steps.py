@@ -6,7 +6,7 @@ from pathlib import PureWindowsPath
 from typing import Any
 
 from dflwrap.common.verdict import Health, Verdict
-from dflwrap.diagnosis.log.steps import EXTRACTION
+from dflwrap.diagnosis.log.steps import of_another_step
 
 _QUOTED = 120
 """Characters of a message that are worth searching for."""
@@ -23,7 +23,7 @@ def next_steps(verdict: Verdict) -> tuple[str, ...]:
     step = facts.get("step")
     if verdict.primary is not None:
         return ()
-    if step not in (None, EXTRACTION):
+    if of_another_step(step):
         return (
             "To have an extraction explained, give the output of the extract script "
             "(4) data_src faceset extract, 5) data_dst faceset extract).",

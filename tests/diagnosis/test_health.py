@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from dflwrap.cli.diagnosing import DiagnoseExit, exit_code
+from dflwrap.cli.words.wording import page
 from dflwrap.common.verdict import Confidence, Health, Verdict
 from dflwrap.diagnosis import Facts, diagnose_streams, diagnose_text
 
@@ -142,12 +143,28 @@ def test_a_supervisor_that_counts_itself_is_not_told_that_all_is_well() -> None:
     assert verdict.primary.id == "disk-full"
 
 
+OUT_OF_MEMORY = "tensorflow.python.framework.errors_impl.ResourceExhaustedError: OOM when allocating tensor\n"
+
+
 def test_a_failed_training_is_no_finding_about_an_extraction() -> None:
-    """Its cause is shown under the sentence that says which step this is."""
-    failed = (
-        TRAINING
-        + "tensorflow.python.framework.errors_impl.ResourceExhaustedError: OOM when allocating tensor\n"
-    )
-    verdict = judge(failed)
-    assert verdict.facts["step"] == "training" and verdict.primary is not None
+    """What stands in it is listed; the explanation and the steps of an extraction's failure are none for it."""
+    diagnosis = diagnose_streams([("train.log", [(TRAINING + OUT_OF_MEMORY).encode()])])
+    verdict = diagnosis.verdict
+    assert verdict.facts["step"] == "training"
+    assert (verdict.health, verdict.primary) == (Health.UNKNOWN, None)
+    assert [cause.id for cause in verdict.causes] == ["gpu-oom-tensor"]
     assert exit_code([verdict]) == DiagnoseExit.UNKNOWN
+    shown = page("train.log", diagnosis, str)
+    assert "This is the log of training" in shown and "The graphics card ran out of memory" in shown
+    assert "face detector" not in shown and "dflwrap extract does" not in shown
+
+
+def test_what_is_wrong_with_the_machine_is_named_whichever_step_met_it() -> None:
+    verdict = judge(TRAINING + "ModuleNotFoundError: No module named 'cv2'\n")
+    assert verdict.primary is not None and verdict.primary.id == "module-not-found"
+    assert exit_code([verdict]) == DiagnoseExit.UNKNOWN
+
+
+def test_the_same_words_in_an_extraction_are_a_finding() -> None:
+    verdict = judge(START + OUT_OF_MEMORY)
+    assert verdict.primary is not None and verdict.primary.id == "gpu-oom-tensor"

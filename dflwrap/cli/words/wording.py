@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from dflwrap.common.text import display
 from dflwrap.common.verdict import Cause, Confidence, Health, Verdict
-from dflwrap.diagnosis.log.steps import EXTRACTION
+from dflwrap.diagnosis.log.steps import of_another_step
 from dflwrap.diagnosis.next_steps import headline, next_steps, raised_at
 from dflwrap.diagnosis.verdict import Diagnosis
 
@@ -73,7 +73,7 @@ def _verdict(verdict: Verdict, hide: Callable[[str], str]) -> list[str]:
         aside = verdict.facts.get("did_not_stop_it", [])
         if aside:
             lines.append("  Signs of other trouble that did not stop it: " + hide("; ".join(aside)))
-    elif step not in ("", EXTRACTION) and primary is None:
+    elif of_another_step(step) and primary is None:
         lines.append(f"This is the log of {step}, not of an extraction. dflwrap explains extractions only.")
         lines += _unknown_error(verdict, hide)
     elif not step and primary is None and not verdict.facts.get("unexplained"):
@@ -89,7 +89,7 @@ def _verdict(verdict: Verdict, hide: Callable[[str], str]) -> list[str]:
             lines.append(f"  the log ends in this phase: {phase}")
         if primary is not None:
             lines.append("  What it does show:")
-    if primary is not None and step not in ("", EXTRACTION):
+    if primary is not None and of_another_step(step):
         lines.append(f"This is the log of {step}, not of an extraction.")
     if primary is not None:
         lines += _cause(primary, hide)
@@ -105,7 +105,11 @@ def _verdict(verdict: Verdict, hide: Callable[[str], str]) -> list[str]:
         others = [cause for cause in verdict.causes if cause is not primary]
         if others:
             heading = (
-                "Also in this log:" if primary is not None else "Seen beside it, but no explanation of it:"
+                "Also in this log:"
+                if primary is not None
+                else "What stands in it:"
+                if of_another_step(step)
+                else "Seen beside it, but no explanation of it:"
             )
             lines += ["", heading]
             lines += [f"  - {cause.title} [{cause.id}], line {_first_line(cause)}" for cause in others[:6]]

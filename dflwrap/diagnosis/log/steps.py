@@ -71,6 +71,11 @@ def step_of(lines: Sequence[Line]) -> str:
     return seen
 
 
+def of_another_step(step: str | None) -> bool:
+    """Whether `step_of` has named a step, and not the extraction."""
+    return step not in (None, "", EXTRACTION)
+
+
 def starts_other(text: str) -> bool:
     """Whether another step starts at this line."""
     return _OTHER_START.search(text) is not None
