@@ -56,3 +56,16 @@ def test_the_width_is_that_of_the_window_also_with_a_prefix_in_each_line() -> No
     dressed = [f"[05:38:0{n}] {line}" for n, line in enumerate(LONG)]
     broken = [piece for line in dressed for piece in (line[:80], line[80:])]
     assert [text for _, text in unwrap(numbered(broken))] == dressed
+
+
+def test_one_broken_line_is_sign_enough_just_before_an_editors_width() -> None:
+    """A short log that a mail program has broken at 80 holds too few lines to show a width of its own."""
+    text = (
+        "$ bash extract.sh\n"
+        "2021-11-19 20:31:02.551029: F tensorflow/core/platform/cpu_feature_guard.cc:37]\n"
+        "The TensorFlow library was compiled to use AVX instructions, but these aren't\n"
+        "available on your machine.\n"
+        "Aborted (core dumped)\n"
+    )
+    verdict = diagnose_text([("mail.log", text.encode())])
+    assert verdict.primary is not None and verdict.primary.id == "no-avx"

@@ -21,6 +21,10 @@ NARROWEST, WIDEST = 40, 250
 """Characters between which a width is looked for."""
 KNOWN_WIDTHS = (79, 80, 99, 100, 119, 120, 132)
 """Of consoles; one line of exactly this length is a sign."""
+EDITORS = (60, 72, 80, 100, 120)
+"""Of mail programs and editors, which break between words."""
+NEAR = 10
+"""Characters that a word that did not fit leaves free at the end of a line, most often."""
 LONGEST = 4096
 """Characters up to which lines are joined."""
 ENOUGH = 3
@@ -114,10 +118,22 @@ def word_width(sample: Sequence[str]) -> int:
         return 0
     continued = [pair for pair in pairwise(sample) if _looks_continued(*pair)]
     if len(continued) < 2:
-        return 0
+        return _known_word_width(continued, width)
     too_long = sum(len(text) + 1 + len(following.split(" ", 1)[0]) > width for text, following in continued)
     share = 1.0 if len(continued) < ENOUGH else MOST
     return width if too_long >= share * len(continued) else 0
+
+
+def _known_word_width(continued: Sequence[tuple[str, str]], longest: int) -> int:
+    """In a short log one broken line is sign enough where it ends just before a width that editors use."""
+    for width in EDITORS:
+        if width - NEAR < longest <= width:
+            return longest if any(_broken_at(*pair, width) for pair in continued) else 0
+    return 0
+
+
+def _broken_at(text: str, following: str, width: int) -> bool:
+    return width - NEAR < len(text) <= width < len(text) + 1 + len(following.split(" ", 1)[0])
 
 
 def _continues(text: str, following: str) -> bool:
