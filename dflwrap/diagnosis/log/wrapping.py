@@ -133,6 +133,9 @@ def _known_word_width(continued: Sequence[tuple[str, str]], longest: int) -> int
 
 
 def _broken_at(text: str, following: str, width: int) -> bool:
+    """Whether the first line ends near the width in the middle of a sentence, for want of room."""
+    if text.rstrip().endswith((".", "!", "?", ":")):
+        return False
     return width - NEAR < len(text) <= width < len(text) + 1 + len(following.split(" ", 1)[0])
 
 
