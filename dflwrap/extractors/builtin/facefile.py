@@ -75,7 +75,7 @@ def face_file(frame: Frame, face: Face, source_filename: str, how: FaceFormat) -
 
 
 def _points(points: Floats) -> tuple[tuple[float, float], ...]:
-    return tuple((float(x), float(y)) for x, y in points)
+    return tuple((x, y) for x, y in points.tolist())
 
 
 def debug_picture(frame: Frame, faces: list[Face], how: FaceFormat) -> bytes:

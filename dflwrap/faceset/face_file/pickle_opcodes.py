@@ -17,6 +17,9 @@ from dflwrap.faceset.face_file.pickle_data import load_data
 _EMPTY_ARRAY = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
 """What numpy 1.19 itself writes for an array before its state is set."""
 
+_POINT = struct.Struct(">3sdcdc")
+"""A list of two floats."""
+
 
 def value_opcodes(value: Any) -> bytes:
     """Opcodes that push a string, a float, or a list of such."""
@@ -25,7 +28,9 @@ def value_opcodes(value: Any) -> bytes:
         return b"X" + len(raw).to_bytes(4, "little") + raw
     if isinstance(value, float):
         return b"G" + struct.pack(">d", value)
-    return b"](" + b"".join(value_opcodes(item) for item in value) + b"e"
+    if len(value) == 2 and type(value[0]) is type(value[1]) is float:
+        return _POINT.pack(b"](G", value[0], b"G", value[1], b"e")  # a face has 272 numbers in such pairs
+    return b"](" + b"".join(map(value_opcodes, value)) + b"e"
 
 
 def array_opcodes(values: Sequence[Any]) -> bytes:
