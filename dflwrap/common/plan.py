@@ -79,6 +79,9 @@ class AttemptSpec:
     """Where the supervisor answers a `repair_wanted` event: the re-encoded copy appears under the frame's
     own name (always a PNG, whatever the name says; whole as soon as it is there), or `<name>.no` where none
     can be made. Waited for `REPAIR_BOUND` seconds. "" = nobody answers."""
+    control_path: str = ""
+    """Where the supervisor tells the extractor what changes while it runs (`extractors/control_file.py`). "" = nothing
+    changes."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -91,4 +94,5 @@ class AttemptSpec:
             "events_path": self.events_path,
             "frames": list(self.frames),
             "repaired_dir": self.repaired_dir,
+            "control_path": self.control_path,
         }

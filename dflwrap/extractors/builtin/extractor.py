@@ -11,6 +11,7 @@ from dflwrap.common.events import EVENTS_ENV
 from dflwrap.common.plan import AttemptSpec
 from dflwrap.extractors.base import ConsoleReader, Extractor, ExtractorInfo, Launch
 from dflwrap.extractors.builtin.engine import engine_version
+from dflwrap.extractors.control_file import CONTROL_ENV
 from dflwrap.extractors.deepfacelab.console import DflConsole
 
 _RELEASE = re.compile(r"(\d+\.\d+)\.\S+")
@@ -64,9 +65,10 @@ class BuiltinExtractor(Extractor):
             "TF_CPP_MIN_LOG_LEVEL": "2",
             **plan.env,
         }
-        env.pop(EVENTS_ENV, None)
+        for name in (EVENTS_ENV, CONTROL_ENV):
+            env.pop(name, None)
         if not black_box:
-            env[EVENTS_ENV] = spec.events_path
+            env.update({EVENTS_ENV: spec.events_path, CONTROL_ENV: spec.control_path})
         return Launch(argv, env)
 
     def console(self) -> ConsoleReader:

@@ -12,6 +12,7 @@ import platformdirs
 from dflwrap.common.events import EVENTS_ENV
 from dflwrap.common.plan import REPAIR_BOUND, AttemptSpec, Plan
 from dflwrap.extractors.base import Launch
+from dflwrap.extractors.control_file import CONTROL_ENV
 from dflwrap.extractors.deepfacelab.install import DflInstall
 from dflwrap.extractors.deepfacelab.stock_environment import stock_environment
 
@@ -72,7 +73,8 @@ def build_environment(
         env.pop("CUDA_VISIBLE_DEVICES", None)  # DeepFaceLab removes it too: indices are the machine's
     if install.layout == "windows-build" and "PATH" not in stock:
         env["PATH"] = _build_path(install, env.get("PATH", ""))
-    env.pop(EVENTS_ENV, None)
+    for name in (EVENTS_ENV, CONTROL_ENV):
+        env.pop(name, None)
     if not black_box:
         env.update(_agent_settings(install, spec, plan))
     env.update(plan.env)
@@ -152,6 +154,7 @@ def _agent_settings(install: DflInstall, spec: AttemptSpec, plan: Plan) -> dict[
     agent that replaces a worker, not the supervisor that ends the attempt."""
     return {
         EVENTS_ENV: spec.events_path,
+        CONTROL_ENV: spec.control_path,
         "DFLWRAP_DFL_VERSION": install.version,
         "DFLWRAP_REPAIRED": spec.repaired_dir,
         "DFLWRAP_REPAIR_TIMEOUT": str(REPAIR_BOUND),

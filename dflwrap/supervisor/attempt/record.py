@@ -60,6 +60,7 @@ class RunningAttempt:
             frames=tuple(self.batch.frames),
             # A frame that is alone was re-encoded already.
             repaired_dir="" if self.alone else str(repaired_of(folder)),
+            control_path="" if self.black_box else str(folder / "control.jsonl"),
         )
 
     def record(self, result: AttemptResult, judged: Judged) -> AttemptRecord:

@@ -17,6 +17,7 @@ class Settings:
     r"""Times are seconds. A missing or unreadable variable takes its default.
 
     events            DFLWRAP_EVENTS            path of the events file; "" = no events
+    control           DFLWRAP_CONTROL           path of the control file (`control_file`); "" = nothing changes
     version           DFLWRAP_DFL_VERSION       passed through into `extractor_started`
     workers           DFLWRAP_WORKERS           workers per device (CPU: in all); 0 = DeepFaceLab's own choice
     weights_on_cpu    DFLWRAP_WEIGHTS_ON_CPU    "1": keep the weights in the computer's memory
@@ -38,6 +39,7 @@ class Settings:
     def __init__(self, environ=None):
         env = os.environ if environ is None else environ
         self.events = env.get("DFLWRAP_EVENTS", "")
+        self.control = env.get("DFLWRAP_CONTROL", "")
         self.version = env.get("DFLWRAP_DFL_VERSION", "")
         self.workers = _number(env, "DFLWRAP_WORKERS", 0, int)
         self.weights_on_cpu = env.get("DFLWRAP_WEIGHTS_ON_CPU", "") == "1"

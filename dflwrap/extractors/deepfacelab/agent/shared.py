@@ -14,4 +14,5 @@ def _load(name):
     return module
 
 
+control_file = _load("control_file")
 frame_queue = _load("frame_queue")
