@@ -14,16 +14,22 @@ TABLE = table()
 
 
 def test_every_row_names_its_source() -> None:
-    rows = [*TABLE.generations, *TABLE.toolkits, *TABLE.builds, *TABLE.deepfacelab]
-    assert all(row.source.startswith("https://") for row in rows)
-    assert all(row["source"].startswith("https://") for row in TABLE.systems)
+    rows = [
+        *TABLE.generations,
+        *TABLE.toolkits,
+        *TABLE.builds,
+        *TABLE.deepfacelab,
+        *TABLE.systems,
+        *TABLE.seen,
+    ]
+    assert all(row.source.startswith("https://") for row in [*rows, *TABLE.directml])
 
 
 @pytest.mark.parametrize(
     ("card", "generation"),
     [
         ("GeForce GTX 660", "Kepler"), ("GeForce GT 740M", "Kepler"), ("GeForce GTX 780 Ti", "Kepler (GK110)"),
-        ("Tesla K80", "Kepler (GK110)"), ("GeForce GTX 750 Ti", "Maxwell"), ("GeForce GTX 960M", "Maxwell"),
+        ("Tesla K80", "Kepler (GK210)"), ("GeForce GTX 750 Ti", "Maxwell"), ("GeForce GTX 960M", "Maxwell"),
         ("GeForce 940MX", "Maxwell"), ("GeForce GTX 1050 Ti", "Pascal"), ("GeForce GTX 1080", "Pascal"),
         ("GeForce GT 1030", "Pascal"), ("Tesla V100-SXM2-16GB", "Volta"), ("GeForce GTX 1650", "Turing"),
         ("NVIDIA GeForce RTX 2080 Ti", "Turing"), ("Tesla T4", "Turing"), ("NVIDIA A100-SXM4-40GB", "Ampere (A100)"),

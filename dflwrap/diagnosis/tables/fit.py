@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 TABLE = Path(__file__).parent / "fit.toml"
 
@@ -64,8 +63,56 @@ class Build:
     cuda: str
     cudnn: str
     python: tuple[str, str]
-    capability: str
-    """The least compute capability that it holds code for."""
+    sass: tuple[str, ...]
+    """Compute capabilities that it holds machine code for; each is good for the later ones of its major version."""
+    ptx: tuple[str, ...]
+    """Compute capabilities whose code the driver can translate for every later card, at the first start."""
+    source: str
+
+    def holds(self, release: str) -> bool:
+        return version(self.versions[0]) <= version(release)[:2] <= version(self.versions[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of cards with releases, against what their compute capabilities say."""
+
+    generations: tuple[str, ...]
+    product: str
+    versions: tuple[str, str]
+    outcome: str
+    reason: str
+    source: str
+
+    def holds(self, generation: str, product: str, release: str) -> bool:
+        low, high = version(self.versions[0]), version(self.versions[1])
+        return (
+            generation in self.generations and product == self.product and low <= version(release)[:2] <= high
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What holds on an operating system."""
+
+    id: str
+    name: str
+    rule: str
+    last: tuple[str, str]
+    """Product, and its last release that can use an NVIDIA card there; ("", "") without a limit."""
+    driver: str
+    """Whose smallest driver counts: "linux", "windows" or ""."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class DirectMl:
+    """A release of TensorFlow that computes through DirectX 12, not through CUDA."""
+
+    product: str
+    least_capability: str
+    """Of NVIDIA's cards; other makers' cards do as well."""
+    systems: tuple[str, ...]
     source: str
 
 
@@ -89,7 +136,9 @@ class Table:
     toolkits: tuple[Toolkit, ...]
     builds: tuple[Build, ...]
     deepfacelab: tuple[DflBuild, ...]
-    systems: tuple[dict[str, Any], ...]
+    systems: tuple[System, ...]
+    seen: tuple[Seen, ...]
+    directml: tuple[DirectMl, ...]
 
     def generation_of(self, card: str) -> Generation | None:
         """The generation of a card by its name ("NVIDIA GeForce RTX 3060 Laptop GPU")."""
@@ -99,17 +148,25 @@ class Table:
         """The generation of a compute capability ("12.0")."""
         return next((one for one in self.generations if capability in one.capability), None)
 
+    def first_cuda_of_family(self, card: Generation) -> str:
+        """The first CUDA whose libraries know cards of this major compute capability: what they hold for one runs
+        on its later ones."""
+        major = version(card.capability[0])[0]
+        family = [one.first_cuda for one in self.generations if version(one.capability[0])[0] == major]
+        return min(family, key=version)
+
     def build(self, product: str, release: str) -> Build | None:
-        """The row for a release ("2.4.0") of a product."""
-        wanted = version(release)[:2]
-        return next(
-            (
-                one
-                for one in self.builds
-                if one.product == product and version(one.versions[0]) <= wanted <= version(one.versions[1])
-            ),
-            None,
-        )
+        """The row for a release ("2.4.0", "2.1.0+cu121") of a product. Of several CUDA versions that it comes with,
+        the one that the release names counts, else the newest."""
+        found = [one for one in self.builds if one.product == product and one.holds(release)]
+        named = re.search(r"\+cu(\d{2,3})\b", release)
+        if named:
+            found = [one for one in found if one.cuda.replace(".", "") == named[1]]
+        return found[-1] if found else None
+
+    def system(self, name: str) -> System | None:
+        """By id: "linux", "windows", "wsl", "macos"."""
+        return next((one for one in self.systems if one.id == name), None)
 
     def deepfacelab_build(self, folder: str) -> DflBuild | None:
         """DeepFaceLab's build by its folder's name."""
@@ -152,8 +209,8 @@ def table() -> Table:
         tuple(Toolkit(row["cuda"], row["driver"], row["source"]) for row in body["toolkit"]),
         tuple(
             Build(
-                row["product"], (row["versions"][0], row["versions"][1]), row["cuda"], row["cudnn"],
-                (row["python"][0], row["python"][1]), row["capability"], row["source"],
+                row["product"], _pair(row["versions"]), row["cuda"], row["cudnn"], _pair(row["python"]),
+                tuple(row["sass"]), tuple(row["ptx"]), row["source"],
             )
             for row in body["build"]
         ),
@@ -161,5 +218,27 @@ def table() -> Table:
             DflBuild(re.compile(row["name"]), row["cuda"], row["least_capability"], row["newest"], row["source"])
             for row in body["deepfacelab"]
         ),
-        tuple(body["system"]),
+        tuple(
+            System(
+                row["id"], row["name"], row["rule"],
+                (row["last"]["product"], row["last"]["version"]) if "last" in row else ("", ""),
+                row["driver"], row["source"],
+            )
+            for row in body["system"]
+        ),
+        tuple(
+            Seen(
+                tuple(row["generations"]), row["product"], _pair(row["versions"]), row["outcome"], row["reason"],
+                row["source"],
+            )
+            for row in body["seen"]
+        ),
+        tuple(
+            DirectMl(row["product"], row["least_capability"], tuple(row["systems"]), row["source"])
+            for row in body["directml"]
+        ),
     )  # fmt: skip
+
+
+def _pair(both: list[str]) -> tuple[str, str]:
+    return both[0], both[1]

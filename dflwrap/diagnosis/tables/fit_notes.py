@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 from dflwrap.diagnosis.lazy import lazy
 from dflwrap.diagnosis.tables.fit import Fit, Generation, Table, card_and_cuda, table
+from dflwrap.diagnosis.tables.fit_answer import sentence
 
 RULES = frozenset({
     "driver-too-old", "no-kernel-image", "wrong-build-new-gpu", "wrong-build-old-gpu", "cudnn-version-mismatch",
-    "cuda-dso-missing-silent-cpu",
+    "cuda-dso-missing-silent-cpu", "ptx-jit-first-run", "jit-exceeds-120s",
 })  # fmt: skip
 """The rules whose explanations are filled from the table."""
+_CARD_RULES = RULES - {"driver-too-old", "cudnn-version-mismatch", "cuda-dso-missing-silent-cpu"}
+"""Those that are about what a build holds for a card."""
 _CAPABILITY = lazy(r"(?:compute )?capability:? (\d{1,2}\.\d)\b")
 _DRIVER = lazy(r"(?:driver version:?|Kernel Module|NVIDIA-SMI) +(\d{3}\.\d{2,3}(?:\.\d{1,3})?)")
 
@@ -25,7 +28,12 @@ def note(
     known = table()
     card, generation = _card(known, cards, text)
     cuda, what = _cuda(known, versions, build)
+    system = "windows" if platform == "windows" else "linux"
     parts: list[str] = []
+    if generation is not None and "tensorflow" in versions and rule in _CARD_RULES:
+        told = sentence(known, card, "tensorflow", versions["tensorflow"], system)
+        if told:
+            return told
     if generation is not None and rule in ("no-kernel-image", "wrong-build-new-gpu", "wrong-build-old-gpu"):
         parts.append(
             f"{card} is of the generation {generation.name}, which needs CUDA {generation.first_cuda} or newer"
@@ -34,7 +42,6 @@ def note(
             fit = card_and_cuda(generation, cuda)
             parts.append(f"{what} brings CUDA {cuda}" + ("" if fit is Fit.FITS else f": {fit.value} for it"))
     if rule == "driver-too-old" and cuda:
-        system = "windows" if platform == "windows" else "linux"
         least = known.least_driver(cuda, system)
         found = _DRIVER.search(text)
         driver = versions.get("driver") or (found[1] if found else "")
