@@ -55,7 +55,7 @@ def test_the_map_leads_through_all_rooms() -> None:
     assert all(f"`{name}/`" in text for name in inner)
 
 
-def test_every_decision_has_its_date_and_its_status() -> None:
+def test_every_decision_has_its_date_its_status_and_what_was_not_taken() -> None:
     text = (ROOT / "docs/decisions.md").read_text(encoding="utf-8")
     entries = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
     headings = {entry.partition("\n")[0] for entry in entries}
@@ -66,6 +66,7 @@ def test_every_decision_has_its_date_and_its_status() -> None:
         )
         assert status, heading
         assert status[2] is None or status[2] in headings, heading
+        assert re.search(r"Not\s+taken|Rejected", body), heading
 
 
 def test_the_workflow_runs_the_suite_on_every_system_and_every_python_that_is_supported() -> None:
