@@ -15,17 +15,19 @@ What tells a frame's failure from its surroundings' is a frame that succeeds:
   machine is to blame and none of the frames (`GivenUp`). A slot on which all fails beside one that works is disabled.
 - Where copies of failed frames can be had (`copies`), a failure that is the frame's own first gets a try as a copy.
 
+- Lack of memory is the device's: it gets one worker fewer, and the frame is handed out again as it is; a second time
+  when the others are through. Only alone, with the memory there that a worker needs, is it a failure like any other.
+
 A frame is tried again once for each of these reasons, so it all ends.
 """
 
 # ruff: noqa: UP006, UP035, UP045
 import collections
-from typing import Any, Callable, Deque, Generic, List, Optional, Set, TypeVar
+from typing import Any, Callable, Deque, Generic, List, Optional, Set, Tuple, TypeVar
 
-STARTING, FREE, BUSY = "starting", "free", "busy"
-"""States of a worker."""
-UNHEALTHY = "errors"
-"""Why a worker is ended that fails frame after frame (the `reason` of its `worker_lost` event)."""
+from .device_slots import BUSY, FREE, NARROWER, STARTING, UNHEALTHY, Failure, Slot, Widths, Worker
+
+__all__ = ["BUSY", "FREE", "STARTING", "Failure", "FrameQueue", "GivenUp", "Slot", "Worker"]
 
 ERRORS_IN_ROW = 3
 """So many failures of a worker in a row mean that it is unhealthy."""
@@ -54,52 +56,6 @@ class GivenUp(Exception):  # noqa: N818 - it is an end, no fault of this program
         self.deaths, self.report = deaths, report
 
 
-class Slot:
-    """A device's place for a worker, and what its workers, one after another, have shown of it."""
-
-    def __init__(self, label: str) -> None:
-        self.label = label
-        self.unhealthy = False
-        """Its last worker was replaced for failing on everything, and no frame has succeeded since."""
-        self.disabled = False
-        """It fails on everything while others work: it gets no more workers."""
-
-
-class Worker:
-    """A worker process, as far as its frames go. The hosts' own classes derive from it."""
-
-    def __init__(self, slot: Any) -> None:
-        self.slot = slot
-        self.state = STARTING
-        self.frame: Any = None
-        """What it has in hand."""
-        self.frames_done = 0
-        """Results of any kind."""
-        self.good_frames = 0
-        self.held: List[Failure] = []
-        """Its failures in a row, not yet settled."""
-        self.last_failed = False
-        self.reason: Optional[str] = None
-        """Why it is being ended; None: it is not."""
-
-    @property
-    def fresh(self) -> bool:
-        """It has finished no frame yet."""
-        return self.frames_done == 0
-
-    @property
-    def is_well(self) -> bool:
-        """Nothing speaks against it: a frame that fails on it fails by itself."""
-        return not (self.held or self.last_failed or (self.slot.unhealthy and not self.good_frames))
-
-
-class Failure:
-    """A frame's failure. report: the host's own words for it; died: its worker was lost."""
-
-    def __init__(self, slot: Any, frame: Any, report: Any, died: bool = False) -> None:
-        self.slot, self.frame, self.report, self.died = slot, frame, report, died
-
-
 AnyWorker = TypeVar("AnyWorker", bound=Worker)
 
 
@@ -122,6 +78,8 @@ class FrameQueue(Generic[AnyWorker]):
         deaths_in_row: the limit once a frame has succeeded; before that it is `DEATHS_IN_ROW`.
         """
         self.workers: List[AnyWorker] = []
+        self.widths = Widths(self.workers)
+        """The workers of each device against its target."""
         self.stopping = False
         """Set it to end early: nothing more is handed out."""
         self._frames, self._name_of, self._copies = frames, name_of, copies
@@ -130,6 +88,8 @@ class FrameQueue(Generic[AnyWorker]):
         self._suspects: Deque[Any] = collections.deque()
         self._again: Deque[Any] = collections.deque()
         self._last_alone: Deque[Any] = collections.deque()
+        self._for_memory: Deque[Any] = collections.deque()  # failed twice for lack of it
+        self._handed_back: List[Tuple[AnyWorker, Any, Any]] = []
         self._tried: Set[Any] = set()  # (frame name, reason) of the second tries
         self._unproven: List[Failure] = []
         self._waiting: List[Failure] = []  # their frames wait for copies
@@ -166,9 +126,13 @@ class FrameQueue(Generic[AnyWorker]):
         """The next frame for a worker, which has it in hand from now on; None where it gets none now."""
         if self.stopping or worker.state != FREE or worker.reason is not None or self._waits(worker):
             return None
+        if self.widths.is_surplus(worker):
+            return None
         frame = self._choose(worker)
         if frame is not None:
             worker.state, worker.frame = BUSY, frame
+            if worker.slot.device is not None:
+                worker.epoch = worker.slot.device.epoch
         return frame
 
     def _waits(self, worker: AnyWorker) -> bool:
@@ -196,13 +160,20 @@ class FrameQueue(Generic[AnyWorker]):
     @property
     def needs_fresh_worker(self) -> bool:
         """Only frames are left that must be a worker's first, and no fresh worker is there or coming."""
-        if self.stopping or not self.exhausted or self._again or not (self._suspects or self._last_alone):
+        if self.stopping or not self.exhausted or self._again or self._for_memory:
+            return False
+        if not (self._suspects or self._last_alone):
             return False
         return not any(worker.state == STARTING or worker.fresh for worker in self.workers)
 
     def take_settled(self) -> List[Failure]:
         """The failures that stand, and were not taken yet."""
         taken, self._settled = self._settled, []
+        return taken
+
+    def take_handed_back(self) -> List[Tuple[AnyWorker, Any, Any]]:
+        """(worker, frame, report) of what failed for lack of memory and goes round again as it is."""
+        taken, self._handed_back = self._handed_back, []
         return taken
 
     def take_unhealthy(self) -> List[AnyWorker]:
@@ -215,6 +186,8 @@ class FrameQueue(Generic[AnyWorker]):
     def add(self, worker: AnyWorker) -> None:
         """A worker starts."""
         self.workers.append(worker)
+        if worker.slot.device is not None:
+            worker.epoch = worker.slot.device.epoch
 
     def ready(self, worker: AnyWorker) -> None:
         worker.state = FREE
@@ -225,9 +198,18 @@ class FrameQueue(Generic[AnyWorker]):
         """
         if worker in self.workers:
             self.workers.remove(worker)
+        if worker.reason == NARROWER:
+            self.widths.gone(worker)
         if len(worker.held) > 1:
             self._try_elsewhere(worker)
         self._flush(worker)
+
+    def start_failed(self, worker: AnyWorker, report: Any) -> bool:
+        """Memory ran out in its start. True: that is its device's matter, and the start counts for nothing."""
+        if self.widths.is_the_frames_own(worker):
+            return False
+        self.widths.lower(worker, report)
+        return True
 
     def lost(self, worker: AnyWorker, report: Any, hung: bool = False) -> None:
         """A worker has died. report: of its frame, where this settles it; hung: it was killed for hanging.
@@ -237,7 +219,9 @@ class FrameQueue(Generic[AnyWorker]):
         """
         if worker in self.workers:
             self.workers.remove(worker)
-        if worker.state == STARTING or worker.reason == UNHEALTHY:
+        if worker.reason == NARROWER:
+            self.widths.gone(worker)
+        if worker.state == STARTING or worker.reason in (UNHEALTHY, NARROWER):
             return
         self._kept = None
         self._deaths += 1
@@ -261,16 +245,21 @@ class FrameQueue(Generic[AnyWorker]):
         self._flush(worker)
         worker.good_frames += 1
         worker.last_failed = worker.slot.unhealthy = False
+        if worker.slot.device is not None:
+            worker.slot.device.room = False
         self._deaths, self._worked = 0, True
         for failure in self._take_unproven(lambda one: one.died or one.slot is worker.slot):
             self._own(failure)
 
-    def failed(self, worker: AnyWorker, report: Any, its_own: bool = False) -> None:
-        """Its frame has failed. its_own: surely by itself, no sign against the worker. Raises `GivenUp`.
+    def failed(self, worker: AnyWorker, report: Any, its_own: bool = False, memory: bool = False) -> None:
+        """Its frame has failed. its_own: surely by itself, no sign against the worker. memory: for lack of it.
 
-        A copy that fails is no such sign either: the frame was shown to be at fault before.
+        A copy that fails is no such sign either: the frame was shown to be at fault before. Raises `GivenUp`.
         """
         frame = self._free(worker)
+        if memory and not self.widths.is_the_frames_own(worker):
+            self._hand_back(worker, frame, report)
+            return
         worker.last_failed = True
         failure = Failure(worker.slot, frame, report)
         if its_own or self._is_copy(frame):
@@ -320,7 +309,7 @@ class FrameQueue(Generic[AnyWorker]):
     @property
     def _has_second_tries(self) -> bool:
         """Frames that have been tried once wait for another worker."""
-        return bool(self._suspects or self._again or self._last_alone)
+        return bool(self._suspects or self._again or self._last_alone or self._for_memory)
 
     @property
     def _others_first(self) -> bool:
@@ -343,6 +332,8 @@ class FrameQueue(Generic[AnyWorker]):
             return self._again.popleft()
         if self._last_alone and worker.fresh and self.exhausted:
             return self._last_alone.popleft()
+        if self._for_memory and self.exhausted:
+            return self._for_memory.popleft()
         copy = self._copy_for(worker)
         return copy if copy is not None else self._untried(worker.slot)
 
@@ -394,6 +385,12 @@ class FrameQueue(Generic[AnyWorker]):
         held, worker.held = worker.held, []
         for failure in held:
             self._own(failure)
+
+    def _hand_back(self, worker: AnyWorker, frame: Any, report: Any) -> None:
+        """Memory is the device's: the frame goes round again as it is, a second time when the others are through."""
+        self.widths.lower(worker, report)
+        self._handed_back.append((worker, frame, report))
+        (self._again if self._chance(frame, "memory") else self._for_memory).append(frame)
 
     def _is_copy(self, frame: Any) -> bool:
         return self._copies is not None and self._copies.is_copy(frame)

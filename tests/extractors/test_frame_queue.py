@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any, Callable, List
 
 if __name__ == "__main__":  # as the agent does: from its file
-    import importlib.util
+    import importlib
+    import types
 
-    spec = importlib.util.spec_from_file_location("frame_queue", sys.argv[1])
-    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
-    spec.loader.exec_module(module)  # type: ignore[union-attr]
-    frame_queue = module  # type: Any
+    package = types.ModuleType("shared")
+    package.__path__ = [str(Path(sys.argv[1]).parent)]
+    sys.modules["shared"] = package
+    frame_queue = importlib.import_module("shared.frame_queue")  # type: Any
+    device_slots = importlib.import_module("shared.device_slots")  # type: Any
 else:
-    from dflwrap.extractors import frame_queue
+    from dflwrap.extractors import device_slots, frame_queue
 
 
 def frames(count: int) -> List[str]:
@@ -648,6 +650,141 @@ def test_where_all_is_given_up_what_waits_for_copies_had_failed_by_itself() -> N
 
 
 # -- all of it -----------------------------------------------------------------------------------------
+
+
+# -- width, and lack of memory ------------------------------------------------------------------
+
+
+class Card:
+    """A queue whose workers share one device."""
+
+    def __init__(self, count: int, workers: int, room: bool = False) -> None:
+        self.names = frames(count)
+        self.device = device_slots.Device("GPU0", workers, elastic=True)
+        self.device.room = room
+        self.room = Room(self.names)
+        self.queue = self.room.queue
+        self.workers = [self.worker() for _ in range(workers)]
+
+    def worker(self) -> Any:
+        slot = device_slots.Slot("GPU0.{}".format(len(self.queue.workers)), self.device)
+        return self.room.worker(slot)
+
+    def out_of_memory(self, worker: Any) -> None:
+        self.queue.failed(worker, "oom", memory=True)
+
+    def ended(self) -> List[Any]:
+        """What a host does with the workers that are too many."""
+        taken = self.queue.widths.take_surplus()
+        for worker in taken:
+            self.queue.retire(worker)
+        return list(taken)
+
+    def changes(self) -> List[Any]:
+        return [(change.before, change.after) for change in self.queue.widths.take_changes()]
+
+
+def test_lack_of_memory_takes_one_worker_and_blames_no_frame() -> None:
+    card = Card(20, 4)
+    one, *others = card.workers
+    frame = card.queue.next_for(one)
+    for other in others:
+        card.queue.next_for(other)
+    card.out_of_memory(one)
+    assert (card.changes(), card.ended(), card.device.target) == ([(4, 3)], [one], 3)
+    card.out_of_memory(others[0])  # handed out before there was one fewer: nothing new
+    assert (card.changes(), card.ended(), card.device.target) == ([], [], 3)
+    card.queue.done(others[1])
+    assert card.queue.next_for(others[1]) == frame  # as it is
+    assert card.room.settled() == [] and len(card.queue.take_handed_back()) == 2
+    assert not card.queue.widths.may_start(one.slot)
+
+
+def test_it_narrows_on_while_memory_runs_out_on_and_waits_at_nothing() -> None:
+    card = Card(20, 3)
+    for expected in (2, 1, 0):
+        worker = card.queue.workers[0]
+        card.queue.next_for(worker)
+        card.out_of_memory(worker)
+        card.ended()
+        assert card.device.target == expected
+    assert card.queue.left and not card.queue.busy and card.room.settled() == []
+    card.queue.widths.set(card.device, 1)
+    assert card.queue.widths.may_start(device_slots.Slot("GPU0", card.device))
+
+
+def test_alone_with_the_memory_there_a_frame_fails_by_itself() -> None:
+    card = Card(3, 1, room=True)
+    (worker,) = card.workers
+    frame = card.queue.next_for(worker)
+    card.out_of_memory(worker)
+    assert card.device.target == 1 and card.changes() == [] and card.ended() == []
+    card.room.succeeds(worker)
+    assert card.room.settled() == [frame]
+    # That it had room was seen then; by now another program may have taken it.
+    card.queue.next_for(worker)
+    card.out_of_memory(worker)
+    assert card.changes() == [(1, 0)] and card.room.settled() == []
+
+
+def test_where_nobody_sets_the_width_lack_of_memory_is_a_failure_like_any_other() -> None:
+    room = Room(frames(4))
+    worker = room.worker(device_slots.Slot("GPU0", device_slots.Device("GPU0", 1)))
+    frame = room.queue.next_for(worker)
+    room.queue.failed(worker, "oom", memory=True)
+    room.succeeds(worker)
+    assert room.settled() == [frame]
+
+
+def test_a_frame_that_needs_too_much_comes_again_when_the_others_are_through() -> None:
+    card = Card(9, 4)
+    hungry, done = "0", []
+    while card.queue.left or card.queue.busy:
+        if not card.queue.workers:
+            card.queue.widths.set(card.device, 1, room=True)
+            card.worker()
+        for worker in list(card.queue.workers):
+            frame = card.queue.next_for(worker)
+            if frame == hungry:
+                card.out_of_memory(worker)
+            elif frame is not None:
+                card.queue.done(worker)
+                done.append(frame)
+        card.ended()
+        if not card.queue.left:
+            card.queue.finish()
+    assert sorted(done) == frames(9)[1:] and card.room.settled() == [hungry]
+    assert card.device.target >= 0
+
+
+def test_workers_too_many_finish_their_frame_and_end() -> None:
+    card = Card(20, 3)
+    busy, idle, starting = card.workers[0], card.workers[1], None
+    frame = card.queue.next_for(busy)
+    card.queue.widths.set(card.device, 4)
+    starting = device_slots.Worker(device_slots.Slot("GPU0.3", card.device))
+    card.queue.add(starting)
+    card.queue.widths.set(card.device, 2)
+    assert set(card.ended()) == {starting, card.workers[2]}
+    card.queue.widths.set(card.device, 0)
+    assert card.ended() == [idle] and busy.frame == frame
+    card.queue.done(busy)
+    assert card.queue.next_for(busy) is None and card.ended() == [busy]
+    assert card.queue.left and card.queue.workers == []
+
+
+def test_a_start_that_fails_for_memory_is_no_failed_start() -> None:
+    card = Card(5, 1)
+    card.queue.widths.set(card.device, 2)
+    second = device_slots.Worker(device_slots.Slot("GPU0.1", card.device))
+    card.queue.add(second)
+    assert card.queue.start_failed(second, "oom") and card.changes() == [(2, 1)]
+    card.queue.lost(second, None)
+    alone = Card(5, 0)
+    alone.queue.widths.set(alone.device, 1, room=True)
+    only = device_slots.Worker(device_slots.Slot("GPU0", alone.device))
+    alone.queue.add(only)
+    assert not alone.queue.start_failed(only, "oom")
 
 
 class World:

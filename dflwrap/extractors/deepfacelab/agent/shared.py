@@ -1,18 +1,25 @@
-"""What the agent shares with the built-in extractor, loaded from its file: dflwrap is not on DeepFaceLab's sys.path."""
+"""What the agent shares with the built-in extractor, loaded from its files: dflwrap is not on that sys.path."""
 # mypy: ignore-errors
-# ruff: noqa: PTH100, PTH118, PTH120
+# ruff: noqa: PTH100, PTH120
 
-import importlib.util
+import importlib
 import os
+import sys
+import types
+
+PACKAGE = "dflwrap_shared"
 
 
-def _load(name):
-    folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    spec = importlib.util.spec_from_file_location("dflwrap_" + name, os.path.join(folder, name + ".py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _package():
+    """A package of our own name over the folder of these files; of it only what is named below is loaded."""
+    if PACKAGE not in sys.modules:
+        package = types.ModuleType(PACKAGE)
+        package.__path__ = [os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))]
+        sys.modules[PACKAGE] = package
 
 
-control_file = _load("control_file")
-frame_queue = _load("frame_queue")
+_package()
+control_file = importlib.import_module(PACKAGE + ".control_file")
+device_slots = importlib.import_module(PACKAGE + ".device_slots")
+frame_queue = importlib.import_module(PACKAGE + ".frame_queue")
+memory_errors = importlib.import_module(PACKAGE + ".memory_errors")
