@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -278,6 +279,46 @@ def find_run(path: Path) -> tuple[RunFolder, Path]:
         f"No run of dflwrap is known there: {display(str(path))}. "
         f"Give a faceset that dflwrap made, the run folder beside it (<faceset>{SUFFIX}), or its report.json."
     )
+
+
+def find_runs(path: Path) -> tuple[tuple[RunFolder, Path], ...]:
+    """Every run that `path` means, each with its faceset: that of `find_run`, then those of facesets below `path`.
+
+    So a job is meant by the folder that holds its facesets (`OUT/personA`, with `OUT/personA_dflwrap` beside it).
+    Sorted by name; links are not followed below `path`. Raises DflwrapError where there is no run.
+    """
+    path = path.absolute()
+    found = {folder.path: (folder, faceset) for folder, faceset in _runs_below(path, MOST_RUNS_DEPTH)}
+    try:
+        own = find_run(path)
+    except DflwrapError:
+        if not found:
+            raise
+        return tuple(found.values())
+    return (own, *(run for name, run in found.items() if name != own[0].path))
+
+
+MOST_RUNS_DEPTH = 2
+"""Folders below one another that runs are looked for in: `extract DATA --layout per-person` has them in
+`DATA/aligned`."""
+
+
+def _runs_below(path: Path, depth: int) -> Iterator[tuple[RunFolder, Path]]:
+    try:
+        with os.scandir(path) as listing:
+            names = sorted(entry.name for entry in listing if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return
+    for name in names:
+        stem = name.removesuffix(SUFFIX)
+        if stem and stem != name:
+            run = RunFolder(path / stem)
+            if run.database.is_file():
+                yield run, path / stem
+    if depth > 1 and not path.name.endswith(SUFFIX):
+        for name in names:
+            if not name.endswith(SUFFIX):
+                yield from _runs_below(path / name, depth - 1)
 
 
 def _candidates(path: Path) -> list[Path]:
