@@ -4,7 +4,8 @@ The agent (DFL's Python 3.6) and the built-in extractor write these lines; the s
 Every object holds `event` (a name below), `time` (seconds since the epoch) and, where it applies,
 `worker` (a label such as "CPU0" or "GPU0.1") and `frame` (a file name inside the batch folder).
 
-    extractor_started  version, python, workers (how many will start), mode ("agent" | "builtin"), pid
+    extractor_started  version, python, workers (how many will start), mode ("agent" | "builtin"), pid;
+                       supported (the messages of the control file that are followed)
     agent_failed       error: the agent could not hook this DFL; black-box mode from here on
     worker_starting    worker, pid: a process was started; "started" or "replaced" follows once it is ready
     worker_started     worker, pid, device
@@ -15,6 +16,10 @@ Every object holds `event` (a name below), `time` (seconds since the epoch) and,
     frame_failed       worker, frame, error (last line), traceback (text, bounded), kind
                        ("exception" | "landmarks" | "unreadable" | "worker_lost"); optional: repaired
                        (true: the second failure, this time of the copy)
+    frame_again        worker, frame, error: failed for lack of memory, goes round again as it is
+    width_changed      device ("GPU0", "CPU"), before, workers (the target now), reason ("out_of_memory": lowered by the
+                       extractor itself, with the error; else as the control file says)
+    worker_ended       worker, pid: it was one too many for the device's width, and had no frame in hand
     repair_wanted      frame: failed once; a re-encoded copy is waited for (see AttemptSpec.repaired_dir)
     worker_lost        worker, pid, exit_status (negative = signal), frame or null, phase; optional: given_up (true:
                        everything failed on it while others worked, none follows it in this attempt)
@@ -48,6 +53,9 @@ class EventKind(StrEnum):
     FRAME_STARTED = "frame_started"
     FRAME_DONE = "frame_done"
     FRAME_FAILED = "frame_failed"
+    FRAME_AGAIN = "frame_again"
+    WIDTH_CHANGED = "width_changed"
+    WORKER_ENDED = "worker_ended"
     REPAIR_WANTED = "repair_wanted"
     WORKER_LOST = "worker_lost"
     WORKER_REPLACED = "worker_replaced"

@@ -3,7 +3,9 @@
 The host of the workers (the agent inside DeepFaceLab, which loads this file by its path: standard library only,
 Python 3.6 syntax; the built-in extractor) polls it a few times a second. Messages, by their `type`:
 
-    workers      device ("GPU0", "CPU"), workers (its number from now on; 0: none, its place is kept), reason
+    workers      device ("GPU0", "CPU"), workers (its number from now on; 0: none, its place is kept), reason; optional:
+                 room (true: the memory that a worker needs was seen to be free, so that what now fails alone for lack
+                 of it fails by itself), threads (of workers on the CPU that start from now on)
     frames       names ([[id, name], ...]): more frames of the batch folder, ready now
     frames_end   no more frames come
 
@@ -45,9 +47,13 @@ def parse(line: bytes) -> Optional[Message]:
 
 
 def _is_workers(message: Message) -> bool:
-    number = message.get("workers")
-    whole = isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= MOST_WORKERS
-    return whole and isinstance(message.get("device"), str) and isinstance(message.get("reason", ""), str)
+    texts = isinstance(message.get("device"), str) and isinstance(message.get("reason", ""), str)
+    numbers = _is_count(message.get("workers")) and _is_count(message.get("threads", 0))
+    return texts and numbers and isinstance(message.get("room", False), bool)
+
+
+def _is_count(number: Any) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= MOST_WORKERS
 
 
 def _is_frames(message: Message) -> bool:
@@ -141,6 +147,9 @@ class ControlWriter:
         if self._torn:
             raise OSError("the control file took only a part of a line: " + self._path)
 
-    def workers(self, device: str, workers: int, reason: str) -> None:
+    def workers(self, device: str, workers: int, reason: str, room: bool = False, threads: int = 0) -> None:
         """Set the width of a device. Raises OSError."""
-        self.send({"type": WORKERS, "device": device, "workers": workers, "reason": reason})
+        message = {"type": WORKERS, "device": device, "workers": workers, "reason": reason}
+        self.send(
+            {**message, **({"room": True} if room else {}), **({"threads": threads} if threads else {})}
+        )

@@ -100,9 +100,15 @@ class Widths:
 
     def active(self, device: Device) -> int:
         """Places of the device with a worker that is not being ended (a place may have a spare beside its worker)."""
-        return len(
-            {id(one.slot) for one in self._workers if one.slot.device is device and one.reason is None}
-        )
+        return len(self._places(device))
+
+    def _places(self, device: Device) -> List[Any]:
+        """Those with a worker that is not being ended, the longest at work first."""
+        places: List[Any] = []
+        for one in self._workers:
+            if one.slot.device is device and one.reason is None and one.slot not in places:
+                places.append(one.slot)
+        return places
 
     def may_start(self, slot: Any) -> bool:
         """Whether its device is to have one more worker."""
@@ -117,9 +123,11 @@ class Widths:
         return before
 
     def is_surplus(self, worker: Any) -> bool:
-        """Whether a worker that has nothing in hand is one too many; then it is to be ended."""
+        """Whether a worker that has nothing in hand is one too many (the last to come); then it is to be ended."""
         device = worker.slot.device
-        if device is None or worker.reason is not None or self.active(device) <= device.target:
+        if device is None or worker.reason is not None:
+            return False
+        if worker.slot not in self._places(device)[device.target :]:
             return False
         self._end(worker)
         return True

@@ -198,8 +198,6 @@ class FrameQueue(Generic[AnyWorker]):
         """
         if worker in self.workers:
             self.workers.remove(worker)
-        if worker.reason == NARROWER:
-            self.widths.gone(worker)
         if len(worker.held) > 1:
             self._try_elsewhere(worker)
         self._flush(worker)

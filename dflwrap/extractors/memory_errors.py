@@ -17,7 +17,7 @@ _MEMORY = re.compile(
 """What TensorFlow, CUDA, cuDNN, DirectML, PyTorch, Python, NumPy and OpenCV say."""
 _ASKED = re.compile(
     r"(?:failed to allocate|trying to allocate|Tried to allocate|Unable to allocate) +"
-    r"(?P<size>\d{1,9}(?:\.\d{0,3})?) ?(?P<unit>[KMGT]?)i?B?\b",
+    r"(?P<size>\d{1,15}(?:\.\d{0,3})?) ?(?P<unit>[KMGT]?)i?B?\b",
     re.IGNORECASE,
 )
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}

@@ -71,6 +71,8 @@ def test_hostile_lines_are_passed_over_with_one_note():
         b'{"type": "workers", "device": "GPU0", "workers": 1e9, "reason": ""}',
         b'{"type": "workers", "device": "GPU0", "workers": 100000000, "reason": ""}',
         b'{"type": "workers", "device": 0, "workers": 1, "reason": ""}',
+        b'{"type": "workers", "device": "GPU0", "workers": 1, "room": "yes"}',
+        b'{"type": "workers", "device": "GPU0", "workers": 1, "threads": -2}',
         b'{"type": "frames", "names": [[1, "../secret.png"]]}',
         b'{"type": "frames", "names": [[1, "C:\\\\x.png"]]}',
         b'{"type": "frames", "names": [[1, ".."]]}',

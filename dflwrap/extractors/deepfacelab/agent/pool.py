@@ -20,10 +20,13 @@ import time
 from . import event_writer, os_process
 from .event_writer import say
 from .retry_copies import RetryCopies
-from .shared import frame_queue
+from .shared import control_file, device_slots, frame_queue, memory_errors
 from .worker_hooks import REPORT
 from .worker_processes import WorkerProcesses
 from .worker_slot import STARTING, bare_report
+
+POLL_EVERY = 0.25
+"""Seconds between two looks at the control file."""
 
 
 class Pool:
@@ -39,6 +42,8 @@ class Pool:
             copies=self.copies,
         )
         self.worker_processes = WorkerProcesses(extract, settings, reporter, console, self.frames)
+        self.control = control_file.ControlReader(settings.control, self._note)
+        self._next_poll = 0.0
         self.total = len(extract.input_data)
         self.done = self.failed = 0
         self.longest = None
@@ -55,6 +60,7 @@ class Pool:
         if not recipes:
             raise Exception(f"Unable to start Subprocessor '{self.extract.name}' ")
         self.worker_processes.provide(recipes)
+        self._follow()
         self.extract.clis = []
         self.reporter.emit(
             "extractor_started",
@@ -63,6 +69,7 @@ class Pool:
             workers=len(recipes),
             mode="agent",
             pid=os.getpid(),
+            supported=[control_file.WORKERS] if self.settings.control else [],
         )
         try:
             self.worker_processes.start()
@@ -85,18 +92,55 @@ class Pool:
         while True:
             while not self._finished():
                 self._receive()
+                self._follow()
                 self.worker_processes.end_unhealthy()
                 self._reap()
                 self.worker_processes.enforce_bounds(self.longest)
                 self.frames.look_for_copies()
                 self._report_failures()
+                self._report_widths()
                 self._hand_out()
+                self.worker_processes.end_surplus()
             if self.frames.stopping:
                 self.frames.settle_held()
             elif self.frames.finish():
                 continue
             self._report_failures()
             return
+
+    def _follow(self):
+        """Do what the supervisor asks in the control file."""
+        if time.monotonic() < self._next_poll:
+            return
+        self._next_poll = time.monotonic() + POLL_EVERY
+        for message in self.control.poll():
+            if message["type"] == control_file.WORKERS and not self.worker_processes.set_width(message):
+                self._note("the control file names a device that is not there: {}".format(message["device"]))
+
+    def _note(self, text):
+        self.reporter.emit("log_line", stream="control", text=text)
+
+    def _report_widths(self):
+        for member, data, report in self.frames.take_handed_back():
+            self.copies.remove_faces(data)
+            self.reporter.emit(
+                "frame_again",
+                worker=member.slot.label,
+                frame=data.filepath.name,
+                error=report.get("error", ""),
+            )
+        for change in self.frames.widths.take_changes():
+            self.reporter.emit(
+                "width_changed",
+                device=change.device.key,
+                before=change.before,
+                workers=change.after,
+                reason=device_slots.OUT_OF_MEMORY,
+                error=change.report.get("error", ""),
+                asked=memory_errors.asked_for(
+                    change.report.get("traceback") or change.report.get("error", "")
+                ),
+            )
 
     def _finished(self):
         if not self.frames.stopping and not self.worker_processes.slots:
@@ -157,7 +201,9 @@ class Pool:
             return
         if kind != "unreadable" and not self.copies.is_copy(data):
             say(self.console.log_info, "Error while processing data: " + report["traceback"])
-        self.frames.failed(member, report, its_own=kind == "unreadable")
+        words = report.get("traceback") or report.get("error", "")
+        memory = kind != "unreadable" and memory_errors.is_out_of_memory(words)
+        self.frames.failed(member, report, its_own=kind == "unreadable", memory=memory)
         self._report_failures()
 
     def _succeeded(self, member, data, result, report):
@@ -193,6 +239,12 @@ class Pool:
         if member.state == STARTING:
             member.start_error = text
             say(self.console.log_info, f"Error while subprocess initialization: {text}")
+            report = {"error": event_writer.last_line(text), "traceback": text}
+            if memory_errors.is_out_of_memory(text) and self.frames.start_failed(member, report):
+                member.for_memory = True
+                self._report_widths()
+                if member.reason is not None:  # it is the one too many
+                    return
         elif member.frame is not None:
             say(self.console.log_info, f"Error while processing data: {text}")
             error = {"kind": "exception", "error": event_writer.last_line(text)}
@@ -255,7 +307,9 @@ class Pool:
         """Frames left for a fresh worker, and none is coming: renew one that has nothing else to do."""
         if not self.frames.needs_fresh_worker:
             return
-        slot = next((slot for slot in self.worker_processes.slots if slot.member is None), None)
+        may_start = self.frames.widths.may_start
+        empty = [slot for slot in self.worker_processes.slots if slot.member is None]
+        slot = next((slot for slot in empty if may_start(slot)), None)
         if slot is None:
             member = self.frames.to_renew()
             slot = None if member is None else member.slot

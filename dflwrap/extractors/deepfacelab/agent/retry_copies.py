@@ -52,7 +52,7 @@ class RetryCopies:
 
         proves: the worker that gets it is known to be well.
         """
-        self._remove_faces(data)
+        self.remove_faces(data)
         if self.has_copy(data):
             data.filepath = pathlib.Path(self._folder) / data.filepath.name
             if proves:
@@ -76,8 +76,8 @@ class RetryCopies:
                 self._there = frozenset()
         return self._there
 
-    def _remove_faces(self, data):
-        """Faces that the first try wrote before it failed would be taken for the copy's."""
+    def remove_faces(self, data):
+        """Faces that the first try wrote before it failed would be taken for the second one's."""
         index = 0
         while self._output is not None:
             try:

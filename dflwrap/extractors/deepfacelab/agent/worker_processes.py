@@ -13,7 +13,8 @@ import queue
 import time
 
 from . import event_writer, os_process
-from .worker_slot import FREE, STARTING, Member, Slot, labels
+from .shared import device_slots
+from .worker_slot import CPU, FREE, STARTING, Member, Slot, another, device_of, labels
 
 DRAIN_SECONDS = 0.3
 """How long after a worker's death its last messages may still arrive."""
@@ -24,6 +25,9 @@ STARTS_AFTER_DEATH, STARTS_AFTER_ERROR = 3, 2
 hanging (which costs the whole timeout)."""
 SPARE_MEMORY = 3 * 1024**3
 """Bytes of free memory that a spare wants (a worker holds 0.8 GB): the death may have been for lack of it."""
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+THREADS += ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""What TensorFlow and the libraries under NumPy read for the number of their threads, when a worker starts."""
 SPARE_GIB = 6.0
 """A spare worker holds VRAM (context, weights): only on devices of at least this size."""
 
@@ -38,10 +42,59 @@ class WorkerProcesses:
         self._kernels = os_process.GrowingFolder(settings.kernel_cache)
         self.inbox = queue.Queue()
         self.slots = []
+        self._devices = {}
+        self._recipes = {}  # device -> one of its recipes
+        self._threads = {}  # device -> threads of its next workers
+        self._leaving = []  # ended, and not gone yet
 
     def provide(self, recipes):
         """A slot for each of DeepFaceLab's recipes (name, host_dict, client_dict)."""
-        self.slots = [Slot(label, recipe) for label, recipe in zip(labels(recipes), recipes)]
+        for label, recipe in zip(labels(recipes), recipes):
+            key = device_of(recipe)
+            self._recipes.setdefault(key, recipe)
+            device = self._device(key)
+            device.target += 1
+            self.slots.append(Slot(label, recipe, device))
+
+    def _device(self, key):
+        if key not in self._devices:
+            elastic = bool(self._settings.control)
+            self._devices[key] = device_slots.Device(key, 0, elastic)
+        return self._devices[key]
+
+    def set_width(self, message):
+        """Follow a message of the control file; False where it names a device that is not there.
+
+        Workers on the CPU may stand beside those of video cards.
+        """
+        key, workers = message["device"], message["workers"]
+        if key not in self._recipes:
+            if key != CPU or not self._recipes:
+                return False
+            self._recipes[key] = another(next(iter(self._recipes.values())), CPU, 0)
+        device = self._device(key)
+        before = self._frames.widths.set(device, workers, message.get("room") is True)
+        if isinstance(message.get("threads"), int):
+            self._threads[key] = message["threads"]
+        mine = [slot for slot in self.slots if slot.device is device]
+        for _ in range(workers - len(mine)):
+            self._add_slot(device)
+        if before != workers:
+            reason = message.get("reason", "")
+            self._reporter.emit("width_changed", device=key, before=before, workers=workers, reason=reason)
+        return True
+
+    def _add_slot(self, device):
+        taken = {slot.label for slot in self.slots}
+        number = 0
+        while self._label(device, number) in taken or (number == 0 and device.key in taken):
+            number += 1
+        recipe = another(self._recipes[device.key], device.key, number)
+        self.slots.append(Slot(self._label(device, number), recipe, device))
+
+    @staticmethod
+    def _label(device, number):
+        return "{}{}{}".format(device.key, "" if device.key == CPU else ".", number)
 
     def members(self):
         for slot in self.slots:
@@ -54,10 +107,17 @@ class WorkerProcesses:
 
     def start(self):
         for slot in self.slots:
-            slot.member = self._started(slot)
+            if self._frames.widths.may_start(slot):
+                slot.member = self._started(slot)
 
     def _started(self, slot):
-        cli = self._extract.SubprocessorCli_class(slot.client_dict)
+        kept = dict(os.environ)
+        os.environ.update(self._environment(slot))
+        try:
+            cli = self._extract.SubprocessorCli_class(slot.client_dict)
+        finally:
+            os.environ.clear()
+            os.environ.update(kept)
         cli.state, cli.sent_time, cli.sent_data = 1, 0, None
         cli.name, cli.host_dict = slot.name, slot.host_dict
         member = Member(slot, cli, self.inbox)
@@ -65,9 +125,17 @@ class WorkerProcesses:
         self._reporter.emit("worker_starting", worker=slot.label, pid=member.pid)
         return member
 
+    def _environment(self, slot):
+        """What differs for the worker of this slot: on the CPU beside video cards it keeps away from them."""
+        threads = self._threads.get(slot.device.key, 0)
+        environment = dict.fromkeys(THREADS, str(threads)) if threads > 0 else {}
+        if slot.on_cpu and len(self._recipes) > 1:
+            environment["CUDA_VISIBLE_DEVICES"] = "-1"
+        return environment
+
     def restart(self, slot, spare):
         """A worker for an empty slot, where frames are left for it. `spare`: the last one died in a frame."""
-        if slot not in self.slots:
+        if slot not in self.slots or not self._frames.widths.may_start(slot):
             return
         if slot.member is None and self._frames.left:
             slot.member = self._started(slot)
@@ -101,6 +169,23 @@ class WorkerProcesses:
                 message = f"{member.slot.name} fails on everything, the others continue without it."
                 event_writer.say(self._console.log_info, message)
             os_process.kill(member.cli.p)
+
+    def end_surplus(self):
+        """End the workers that are too many for their device's width: they have nothing in hand."""
+        for member in self._frames.widths.take_surplus():
+            slot = member.slot
+            self._frames.retire(member)
+            if slot.spare is member:
+                slot.spare = None
+            elif slot.member is member:
+                slot.member, slot.spare = slot.spare, None
+            os_process.kill(member.cli.p)
+            self._leaving.append(member)
+            self._reporter.emit("worker_ended", worker=slot.label, pid=member.pid)
+        for member in [one for one in self._leaving if one.cli.p.exitcode is not None]:
+            self._leaving.remove(member)
+            member.end(1.0)
+            self._frames.widths.gone(member)
 
     @staticmethod
     def first_ready(slot):
@@ -159,7 +244,7 @@ class WorkerProcesses:
         slot.member, slot.spare = slot.spare, None
         if slot.disabled:
             self.slots.remove(slot)
-        elif member.state == STARTING:
+        elif member.state == STARTING and not member.for_memory:
             slot.start_failures += 1
             quick = member.start_error is None and member.reason is None
             limit = STARTS_AFTER_DEATH if quick else STARTS_AFTER_ERROR
@@ -197,5 +282,5 @@ class WorkerProcesses:
                 waiting = [m for m in waiting if m is not member]
         for member in members:
             os_process.kill(member.cli.p)
-        for member in members:
+        for member in members + self._leaving:
             member.end()

@@ -17,6 +17,8 @@ LEAST_BOUND, SLOWER = 45.0, 15.0
 """Steady phase: a frame may take 15 times as long as the slowest so far, and 45 s in any case (a busy
 machine slows a frame tenfold; the supervisor, with 20 times and 60 s, must come later). The second
 try of a frame that takes longer (20000 x 20000 pixels: half a minute) has a first frame's timeout."""
+CPU = "CPU"
+"""Key of the device that all workers without a video card share."""
 WATCH_EVERY = 0.5
 """Seconds between two looks at a worker's CPU time and state."""
 
@@ -30,6 +32,7 @@ class Member(frame_queue.Worker):
         self.cli = cli
         self.frame_since = self.started = self.last_life = self.last_look = now
         self.start_error = None
+        self.for_memory = False  # memory ran out in its start, which is its device's matter
         self.dead_since = None
         self.pipe_closed_at = None  # no message can be read from it any more
         self._cpu, self._last_state = os_process.cpu_and_state(cli.p.pid)
@@ -122,8 +125,8 @@ class Member(frame_queue.Worker):
 class Slot(frame_queue.Slot):
     """A device's place for a worker: its recipe, its worker, perhaps a spare one."""
 
-    def __init__(self, label, recipe):
-        super().__init__(label)
+    def __init__(self, label, recipe, device):
+        super().__init__(label, device)
         self.name, self.host_dict, self.client_dict = recipe
         self.member = None
         self.spare = None
@@ -133,6 +136,27 @@ class Slot(frame_queue.Slot):
     @property
     def on_cpu(self):
         return self.client_dict.get("device_type", "CPU") == "CPU"
+
+
+def device_of(recipe):
+    """ "GPU0", "CPU": what a recipe's worker runs on."""
+    client_dict = recipe[2]
+    if client_dict.get("device_type", "CPU") == "CPU":
+        return CPU
+    return "{}{}".format(client_dict["device_type"], client_dict.get("device_idx", 0))
+
+
+def another(recipe, device, number):
+    """A recipe for one more worker, the `number`th, of the device of `recipe`, or on the CPU beside it."""
+    name, _, client_dict = recipe
+    client_dict = dict(client_dict)
+    if device == CPU:
+        name = f"{CPU}{number}"
+        client_dict.update(device_type="CPU", device_idx=number)
+    else:
+        name = "{} #{}".format(name.split(" #")[0], number)
+    client_dict["device_name"] = name
+    return name, {}, client_dict
 
 
 def _pause(gap):
