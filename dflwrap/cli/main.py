@@ -12,7 +12,8 @@ import typer
 from dflwrap import __version__
 from dflwrap.cli import help_page
 from dflwrap.cli.commands import check, diagnose, extract, handover, prepare, rules, scripts, setup, verify
-from dflwrap.common.errors import DamagedLedgerError, DflwrapError, ExitCode, NeedsUserError
+from dflwrap.cli.words.errors import error_lines, fault_line
+from dflwrap.common.errors import DflwrapError, ExitCode
 from dflwrap.common.output import prepare_output
 from dflwrap.common.text import display
 
@@ -96,11 +97,7 @@ def run(arguments: Sequence[str]) -> None:
     except Exception as error:
         if os.environ.get("DFLWRAP_DEBUG"):
             raise
-        print(
-            f"dflwrap itself failed: {type(error).__name__}: {display(str(error))}. Nothing is lost: run the "
-            "same command again. If it fails again, set DFLWRAP_DEBUG=1, and report what it then prints.",
-            file=sys.stderr,
-        )
+        print(fault_line(error), file=sys.stderr)
         sys.exit(int(ExitCode.FAULT))
 
 
@@ -115,9 +112,5 @@ def _tell_usage(error: Any) -> None:
 
 def tell_error(error: DflwrapError) -> None:
     """What is wrong and what to do on stderr; for `NeedsUserError` the cause id is the last line."""
-    print(f"dflwrap: {display(str(error))}", file=sys.stderr)
-    if isinstance(error, NeedsUserError | DamagedLedgerError):
-        for step in error.steps:
-            print(f"  - {display(step)}", file=sys.stderr)
-    if isinstance(error, NeedsUserError):
-        print(display(error.cause), file=sys.stderr)
+    for line in error_lines(error):
+        print(line, file=sys.stderr)

@@ -5,30 +5,35 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+from dflwrap.cli.night import Log, Night, nightly
 from dflwrap.cli.terminal.asking import ask_conflict, somebody_there
 from dflwrap.cli.terminal.display import make_reporter
 from dflwrap.cli.terminal.printer import CLOSE_BOUND, within
 from dflwrap.cli.terminal.signals import heard
 from dflwrap.cli.terminal.stock_questions import ask_options
-from dflwrap.cli.words.summary import print_summary
+from dflwrap.cli.terminal.told import told
+from dflwrap.cli.words.errors import error_lines, fault_line
+from dflwrap.cli.words.summary import in_one_line, print_summary
 from dflwrap.common.choices import OnConflict
-from dflwrap.common.errors import ExitCode
+from dflwrap.common.errors import DflwrapError, ExitCode
 from dflwrap.common.text import display
 from dflwrap.common.windows.console import without_quick_edit
 from dflwrap.common.windows.job import without_dialogs
-from dflwrap.extractors.base import Extractor
 from dflwrap.extractors.choosing import choose_extractors
 from dflwrap.supervisor.progress import RunState
 from dflwrap.supervisor.reconcile.conflict import ConflictError
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run import RunResult, run_extraction
+from dflwrap.supervisor.run_folder import run_folder_of
 from dflwrap.supervisor.stop_request import Control
+from dflwrap.unattended.wishes import Wishes
 
+USUAL = Wishes()
+"""Nothing but staying awake."""
 LAST_WORDS = 600.0
 """Seconds for the summary. Whoever stopped the terminal (Ctrl-S, a paused pager) may come back to it; an unattended
 dflwrap whose output nobody reads has to end, and everything is in the run folder by then."""
@@ -43,19 +48,61 @@ def run_and_tell(
     as_json: bool,
     may_ask: bool,
     questions: frozenset[str] | None = None,
+    wishes: Wishes = USUAL,
 ) -> int:
     """Run; the exit code. may_ask: a person at the terminal is asked what becomes of an earlier faceset.
 
-    questions: not None = asked DeepFaceLab's questions as well, except for these options, which were given.
+    questions: not None = asked DeepFaceLab's questions as well, except for these options, which were given. Raises
+    DflwrapError for what is wrong before anything starts.
     """
     control = Control()
     with heard(control):
         stream = sys.stderr if as_json else sys.stdout
-        if questions is not None and somebody_there(stream):
-            may_ask = True
-            options = ask_options(request.options, questions, stream, lambda: control.stopping)
-            request = replace(request, options=options)
-        return _heard(request, kind, dfl_root, dfl_python, control, as_json=as_json, may_ask=may_ask)
+        with nightly(wishes, control) as night:
+            if questions is not None and somebody_there(stream):
+                may_ask = True
+                options = ask_options(request.options, questions, stream, lambda: control.stopping)
+                request = replace(request, options=options)
+            try:
+                code = _logged(request, kind, dfl_root, dfl_python, night, as_json=as_json, may_ask=may_ask)
+            except DflwrapError as error:
+                if error.exit_code is ExitCode.USAGE or os.environ.get("DFLWRAP_DEBUG"):
+                    raise
+                code = int(error.exit_code)
+                print(*error_lines(error), sep="\n", file=sys.stderr)
+        facts = {
+            "DFLWRAP_FACESET": str(request.output_dir),
+            "DFLWRAP_RUN": str(run_folder_of(request.output_dir)),
+        }
+        night.follow(code, facts, stream, as_json)
+        return code
+
+
+def _logged(
+    request: RunRequest,
+    kind: str,
+    dfl_root: Path | None,
+    dfl_python: Path | None,
+    night: Night,
+    *,
+    as_json: bool,
+    may_ask: bool,
+) -> int:
+    """One run; what it said is in its log, also the error that ended it, and word of it is sent."""
+    log, name = Log(), request.input_dir.name
+    try:
+        return _heard(request, kind, dfl_root, dfl_python, night, log, as_json=as_json, may_ask=may_ask)
+    except DflwrapError as error:
+        log("\n".join(error_lines(error)))
+        night.ended(name, int(error.exit_code), str(error))
+        raise
+    except Exception as error:
+        log(fault_line(error))
+        night.ended(name, int(ExitCode.FAULT), fault_line(error))
+        night.notifier.finish(stopping=lambda: night.control.by_user)
+        raise
+    finally:
+        log.close()
 
 
 def _heard(
@@ -63,11 +110,13 @@ def _heard(
     kind: str,
     dfl_root: Path | None,
     dfl_python: Path | None,
-    control: Control,
+    night: Night,
+    log: Log,
     *,
     as_json: bool,
     may_ask: bool,
 ) -> int:
+    control = night.control
     chosen = choose_extractors(
         kind, dfl_root=dfl_root, dfl_python=dfl_python, environ=os.environ, cwd=_current_folder()
     )
@@ -78,26 +127,35 @@ def _heard(
     state = RunState()
     stream = sys.stderr if as_json else sys.stdout  # with --json, stdout holds one object and nothing else
     asked = may_ask and somebody_there(stream)
+    spoken = told(stream, log)
+
+    def run(wanted: RunRequest) -> RunResult:
+        with without_quick_edit(), make_reporter(state, stream, log) as reporter:
+            control.answer = reporter.notice
+            with night.run(request.input_dir.name, state, reporter.notice):
+                return run_extraction(wanted, chosen, reporter, control, state, log.open)
+
     result: RunResult | None = None
     try:
         try:
             first = replace(request, on_conflict=OnConflict.STOP) if asked else request
-            result = _run(first, chosen, control, state, stream)
+            result = run(first)
         except ConflictError as conflict:
             if not asked:
                 raise
-            choice = ask_conflict(conflict, stream, lambda: control.stopping, default=request.on_conflict)
+            choice = ask_conflict(conflict, spoken, lambda: control.stopping, default=request.on_conflict)
             if choice is OnConflict.STOP:
                 raise
-            result = _run(replace(request, on_conflict=choice), chosen, control, state, stream)
-        told = result
+            result = run(replace(request, on_conflict=choice))
+        ended = result
+        night.ended(request.input_dir.name, int(ended.exit_code), in_one_line(ended))
 
         def tell() -> None:
-            print_summary(told, request, stream)
+            print_summary(ended, request, spoken)
             if as_json:
-                sys.stdout.write(json.dumps(told.report, ensure_ascii=True) + "\n")
+                sys.stdout.write(json.dumps(ended.report, ensure_ascii=True) + "\n")
             sys.stdout.flush()
-            _last_words(told)
+            _last_words(ended, told(sys.stderr, log))
 
         hurried = control.at_once
         bound = CLOSE_BOUND if hurried else LAST_WORDS
@@ -118,14 +176,6 @@ def _current_folder() -> Path | None:
         return None
 
 
-def _run(
-    request: RunRequest, chosen: Sequence[Extractor], control: Control, state: RunState, stream: IO[str]
-) -> RunResult:
-    with without_quick_edit(), make_reporter(state, stream) as reporter:
-        control.answer = reporter.notice
-        return run_extraction(request, chosen, reporter, control, state)
-
-
 def _nobody_reads() -> None:
     """So that the interpreter's last flush cannot fail, which would change the exit code."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -133,12 +183,13 @@ def _nobody_reads() -> None:
         os.dup2(nowhere, descriptor)
 
 
-def _last_words(result: RunResult) -> None:
+def _last_words(result: RunResult, stream: IO[str]) -> None:
     """On stderr: for exit code 3 the steps, and the cause id as the last line."""
     if result.exit_code is ExitCode.NEEDS_USER and result.stop:
-        print(f"dflwrap: {display(result.stop.sentence)}", file=sys.stderr)
+        print(f"dflwrap: {display(result.stop.sentence)}", file=stream)
         for step in result.stop.steps:
-            print(f"  - {display(step)}", file=sys.stderr)
-        print(display(result.stop.cause), file=sys.stderr)
+            print(f"  - {display(step)}", file=stream)
+        print(display(result.stop.cause), file=stream)
     elif result.exit_code is ExitCode.INTERRUPTED:
-        print("dflwrap: interrupted. Run the same command again to resume.", file=sys.stderr)
+        why = result.report["run"].get("reason") or "interrupted"
+        print(f"dflwrap: {why}. Run the same command again to resume.", file=stream)

@@ -39,7 +39,12 @@ def end_run(services: RunServices, report_file: ReportFile, ended: Ended, delete
     ledger = services.ledger
     look_again_at_hostile_faces(services.output_dir, ledger)
     code, name = _state(ledger, ended)
+    why = services.control.reason if ended.interrupted else ""
+    if why:
+        ledger.decide(None, f"stopped: {why}")
     report = report_file.build(name, _as_plain(ended.stop))
+    if why:
+        report["run"]["reason"] = why
     report["manual"] = left_for_a_person(services.request, ledger, deleted)
     try:
         report_file.write(report)

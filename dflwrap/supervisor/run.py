@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dflwrap.common.errors import DamagedLedgerError, DflwrapError, ExitCode, NeedsUserError, StoppedError
@@ -24,6 +25,7 @@ from dflwrap.supervisor.input_notices import faceset_as_input, quick_findings, w
 from dflwrap.supervisor.intake import Intake, take_in
 from dflwrap.supervisor.loop import Ended, Loop
 from dflwrap.supervisor.manual import check_debug_pictures, deleted_debug_pictures
+from dflwrap.supervisor.outside.stop_file import heeded
 from dflwrap.supervisor.progress import Reporter, RunState
 from dflwrap.supervisor.reconcile.end import EndNow, folder_id, look_at_end, open_lost
 from dflwrap.supervisor.reconcile.start import Begun, begin
@@ -62,16 +64,20 @@ def run_extraction(
     reporter: Reporter,
     control: Control,
     state: RunState,
+    on_kept: Callable[[Path], None] = lambda run_folder: None,
 ) -> RunResult:
     """Run to an end state. `extractors`: the chosen one first, then those that may take over.
 
-    Raises DflwrapError for what is wrong before anything starts.
+    on_kept: told the run folder once it is ours and stays. Raises DflwrapError for what is wrong before anything
+    starts.
     """
     check_folders(request)
     folder = RunFolder(request.output_dir)
+    folder.on_kept = on_kept
     folder.lock()
     try:
-        return _owning(request, extractors, reporter, control, state, folder)
+        with heeded(folder.path, control):
+            return _owning(request, extractors, reporter, control, state, folder)
     except DamagedLedgerError as error:
         if folder.kept:
             stopped = error.while_running()

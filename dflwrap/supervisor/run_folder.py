@@ -10,7 +10,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,7 +35,8 @@ _LOCK = "run.lock"
 _BEGUN_WITH = (_DATABASE, *(f"{_DATABASE}{end}" for end in ("-wal", "-shm", "-journal")))
 """Files that a run makes before it does anything."""
 _WRITTEN = frozenset(
-    {MARK, _LOCK, *_BEGUN_WITH, "attempts", "quarantine", "set_aside", "earlier", "dflwrap.log"}
+    {MARK, _LOCK, *_BEGUN_WITH, "attempts", "quarantine", "set_aside", "earlier"}
+    | {"dflwrap.log", "dflwrap.log.1", "dflwrap.log.2", "dflwrap.log.3", "stop.request", "stop.request.part"}
     | {"report.json", "report.json.part", "report.reserve", "report.html"}
 )
 """What dflwrap writes in the folder itself: behind a link of that name it would write elsewhere."""
@@ -65,6 +66,8 @@ class RunFolder:
         self._output_made: tuple[Path, ...] = ()
         self._kept = False
         self._cleared = False
+        self.on_kept: Callable[[Path], None] = lambda path: None
+        """Told this folder when `keep` is first called."""
 
     def lock(self) -> None:
         """Create and mark the folder, and own it.
@@ -179,7 +182,9 @@ class RunFolder:
 
     def keep(self) -> None:
         """From here on something is done."""
-        self._kept = True
+        if not self._kept:
+            self._kept = True
+            self.on_kept(self.path)
 
     def undo(self) -> None:
         """While it is owned: remove what this call has made (both folders, mark, ledger), if it did nothing.

@@ -1,4 +1,4 @@
-"""What the user asks of a running extraction from outside: finish gently, or end now."""
+"""What is asked of a running extraction from outside: finish gently, or end now."""
 
 from __future__ import annotations
 
@@ -19,14 +19,31 @@ class Control:
     def __init__(self) -> None:
         self._gentle = Flag()
         self._now = Flag()
+        self.reason = ""
+        """Why, where something else than the user's signal asked first: "it is 07:30 (--stop-at)"."""
+        self.by_user = False
+        """The user asked, by a signal or from another terminal: then nothing follows the end by itself."""
         self.answer: Callable[[str], None] = lambda text: None
         """Says to the user what a request means; called amid the handler, so it must neither wait nor lock."""
 
     def request_stop(self) -> None:
+        """By a signal of the user's."""
+        self.by_user = True
         if not self._gentle.is_set():
             self._gentle.set()
             self.answer(FINISHING)
         elif not self._now.is_set():
+            self._now.set()
+            self.answer(ENDING)
+
+    def stop_because(self, reason: str, *, by_user: bool = False, at_once: bool = False) -> None:
+        """Gently, unless `at_once`. Nothing happens where a stop is under way already and this is no stronger one."""
+        self.by_user = self.by_user or by_user
+        if not self._gentle.is_set():
+            self.reason = reason
+            self._gentle.set()
+            self.answer(f"Stopping: {reason}; finishing the frames at work.")
+        if at_once and not self._now.is_set():
             self._now.set()
             self.answer(ENDING)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dflwrap.cli import arguments
+from dflwrap.cli import unattended_options as unattended
 from dflwrap.cli.clips import folders
 from dflwrap.common.choices import (
     BLURRY_BELOW,
@@ -21,6 +22,7 @@ from dflwrap.common.choices import (
     Warp,
 )
 from dflwrap.common.errors import DflwrapError
+from dflwrap.unattended.wishes import STALL_MINUTES, Wishes
 
 if TYPE_CHECKING:
     from dflwrap.supervisor.request import RunRequest
@@ -291,6 +293,13 @@ def extract(
             rich_help_panel=_UNATTENDED,
         ),
     ] = 1800.0,
+    keep_awake: unattended.KeepAwake = True,
+    stop_at: unattended.StopAt = "",
+    max_hours: unattended.MaxHours = 0.0,
+    when_done: unattended.WhenDone = "",
+    low_priority: unattended.LowPriority = False,
+    notify: unattended.Notify = None,
+    stall_minutes: unattended.StallMinutes = STALL_MINUTES,
     output_debug: Annotated[
         bool,
         typer.Option(
@@ -367,6 +376,9 @@ def extract(
             as_json=json_output,
             may_ask=on_conflict is None,
             questions=given if ask else None,
+            wishes=Wishes(
+                keep_awake, stop_at, max_hours, when_done, low_priority, tuple(notify or ()), stall_minutes
+            ),
         )
     )
 

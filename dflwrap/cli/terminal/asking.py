@@ -76,6 +76,15 @@ def ask(
     return None
 
 
+def typed_already() -> bool:
+    """Something was typed that no question has taken: its reader, once there is one, takes the keys of all."""
+    if not _lines_of_stdin.cache_info().currsize:
+        return False
+    with suppress(queue.Empty):
+        return _lines_of_stdin().get_nowait() is not None
+    return False
+
+
 @functools.cache
 def _lines_of_stdin() -> queue.SimpleQueue[str | None]:
     """Lines typed, in lower case; None at the end. One reader for all questions: a thread that reads from the

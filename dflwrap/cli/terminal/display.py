@@ -21,6 +21,8 @@ from dflwrap.telemetry.base import DeviceSample
 
 PLAIN_EVERY = 10.0
 """Seconds between two progress lines without a terminal."""
+LOGGED_EVERY = 60.0
+"""Seconds; the same in the log, where a display is drawn."""
 STARTING_EVERY = 60.0
 """Seconds; the same, while the extractor starts."""
 WIDEST = 100
@@ -30,18 +32,23 @@ GIB = 1024**3
 
 
 @contextmanager
-def make_reporter(state: RunState, stream: IO[str]) -> Iterator[Reporter]:
-    """The reporter that fits `stream`; the live display ends with the block. It prints in a thread of its own."""
+def make_reporter(
+    state: RunState, stream: IO[str], log: Callable[[str], None] = lambda text: None
+) -> Iterator[Reporter]:
+    """The reporter that fits `stream`; the live display ends with the block. It prints in a thread of its own.
+
+    log: given all that is said, without its time; must not wait.
+    """
     console = Console(file=stream, highlight=False)
     if not console.is_terminal or console.is_dumb_terminal:
-        plain = PlainReporter(stream)
+        plain = PlainReporter(stream, log)
         with _in_a_thread(plain):
             yield plain
         return
     live = Live(console=console, refresh_per_second=4, transient=True, get_renderable=lambda: draw(state))
     live.start()
     try:
-        reporter = LiveReporter(live)
+        reporter = LiveReporter(live, log)
         with _in_a_thread(reporter):
             yield reporter
     finally:
@@ -58,29 +65,46 @@ def _in_a_thread(reporter: PlainReporter | LiveReporter) -> Iterator[None]:
         printer.close()
 
 
+class ProgressLines:
+    """When the totals are worth a line, where nothing is drawn."""
+
+    def __init__(self, every: float) -> None:
+        """every: seconds between two lines."""
+        self._every = every
+        self._last = float("-inf")
+        self._said = ""
+
+    def due(self, state: RunState) -> str:
+        """The line, or ""."""
+        now = time.monotonic()
+        every = STARTING_EVERY if state.stage == STARTING else self._every
+        if now - self._last < every or state.stage not in ("extracting", STARTING):
+            return ""
+        text = _starting(state, now) or progress_text(state)
+        if text == self._said:
+            return ""
+        self._last, self._said = now, text
+        return text
+
+
 class PlainReporter:
     """Timestamped lines: for logs, pipes and schedulers."""
 
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
+    def __init__(self, stream: IO[str], log: Callable[[str], None] = lambda text: None) -> None:
+        self._stream, self._log = stream, log
         self.say: Callable[[str], None] = self.write
-        self._last = float("-inf")
-        self._said = ""
+        self._progress = ProgressLines(PLAIN_EVERY)
 
     def notice(self, text: str) -> None:
         self._print(text)
 
     def changed(self, state: RunState) -> None:
-        now = time.monotonic()
-        every = STARTING_EVERY if state.stage == STARTING else PLAIN_EVERY
-        if now - self._last < every or state.stage not in ("extracting", STARTING):
-            return
-        text = _starting(state, now) or progress_text(state)
-        if text != self._said:
-            self._last, self._said = now, text
+        text = self._progress.due(state)
+        if text:
             self._print(text)
 
     def _print(self, text: str) -> None:
+        self._log(text)
         self.say(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {display(text)}")
 
     def write(self, line: str) -> None:
@@ -94,11 +118,13 @@ class PlainReporter:
 class LiveReporter:
     """Notices scroll above a display that is redrawn."""
 
-    def __init__(self, live: Live) -> None:
-        self._live = live
+    def __init__(self, live: Live, log: Callable[[str], None] = lambda text: None) -> None:
+        self._live, self._log = live, log
+        self._progress = ProgressLines(LOGGED_EVERY)
         self.say: Callable[[str], None] = self.write
 
     def notice(self, text: str) -> None:
+        self._log(text)
         self.say(f"{time.strftime('%H:%M:%S')} {display(text)}")
 
     def write(self, line: str) -> None:
@@ -108,7 +134,10 @@ class LiveReporter:
             pass
 
     def changed(self, state: RunState) -> None:
-        """The display asks for the state itself, four times a second."""
+        """The display asks for the state itself, four times a second; the log gets a line now and then."""
+        text = self._progress.due(state)
+        if text:
+            self._log(text)
 
 
 def draw(state: RunState) -> RenderableType:

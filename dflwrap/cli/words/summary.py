@@ -83,6 +83,24 @@ def print_summary(result: RunResult, request: RunRequest, stream: IO[str]) -> No
         console.print(Text(f"{'Look at:' if number == 0 else '':<12}{display(look)}"))
 
 
+def in_one_line(result: RunResult) -> str:
+    """Of an ended run, for a message to elsewhere: no path, and no name of a frame."""
+    frames, faces = result.report["frames"], result.report["faces"]
+    words = [f"{frames['extracted']} of {frames['total']} frames extracted", f"{faces} faces"]
+    for key, text in (
+        ("no_face", "without a face"),
+        ("quarantined", "quarantined"),
+        ("not_attempted", "not attempted"),
+    ):
+        if frames[key]:
+            words.append(f"{frames[key]} {text}")
+    said = f"{', '.join(words)}; {duration(result.seconds)}."
+    if result.stop is not None:
+        return f"It stopped: {result.stop.cause}. {said}"
+    why = result.report["run"].get("reason")
+    return f"It stopped: {why}. {said}" if why else said
+
+
 def _manual(console: Console, names: list[str] | None, output: Path) -> None:
     """What is left for a person, and the way to do it in DeepFaceLab that keeps the faceset."""
     if names is None:
