@@ -17,6 +17,7 @@ from dflwrap.extractors.builtin.folders import listed_frames, prepared_folders
 from dflwrap.extractors.builtin.pool import ExtractionFailedError, Host
 from dflwrap.extractors.builtin.reporting import Console, EventWriter
 from dflwrap.extractors.builtin.settings import WARPS, WorkerSettings
+from dflwrap.extractors.control_file import CONTROL_ENV, WORKERS
 
 _FACE_TYPES = ("half_face", "midfull_face", "full_face", "whole_face", "head", "mark_only")
 _DEFAULT_SIZE = {"head": 768}
@@ -105,6 +106,7 @@ def _extract(options: argparse.Namespace) -> int:
             f"GPU {options.force_gpu_idxs} was asked for; the built-in extractor's networks run on the CPU."
         )
     console.line("Extracting faces...")
+    control = os.environ.get(CONTROL_ENV, "")
     events.write(
         EventKind.EXTRACTOR_STARTED,
         version=engine_version(),
@@ -112,8 +114,9 @@ def _extract(options: argparse.Namespace) -> int:
         workers=min(options.workers, max(1, len(frames))),
         mode="builtin",
         pid=os.getpid(),
+        supported=[WORKERS] if control else [],
     )
-    host = Host(frames, settings, options.workers, events, console, stop)
+    host = Host(frames, settings, options.workers, events, console, stop, control)
     totals, code = host.totals, 0
     try:
         if frames:

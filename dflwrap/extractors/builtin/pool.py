@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dflwrap.common.events import EventKind
+from dflwrap.extractors.builtin.pool_width import PoolWidth
 from dflwrap.extractors.builtin.reporting import Console, EventWriter
 from dflwrap.extractors.builtin.settings import (
     PARTIAL_PREFIX,
@@ -32,6 +33,7 @@ from dflwrap.extractors.builtin.settings import (
 )
 from dflwrap.extractors.builtin.worker import run_worker
 from dflwrap.extractors.frame_queue import FREE, STARTING, Failure, FrameQueue, GivenUp, Slot, Worker
+from dflwrap.extractors.memory_errors import is_out_of_memory
 
 if TYPE_CHECKING:
     from multiprocessing.connection import _ConnectionBase  # what is common to the pipes of both systems
@@ -91,7 +93,9 @@ class Host:
         events: EventWriter,
         console: Console,
         should_stop: Callable[[], bool] = lambda: False,
+        control: str = "",
     ) -> None:
+        """control: path of the control file; "" = nothing changes while it runs."""
         self._queue = FrameQueue[_Process](
             list(frames), suspects_alone=True, deaths_in_row=DEATHS_ONCE_WORKED
         )
@@ -103,7 +107,7 @@ class Host:
             console.line(f"{self._count} workers, not {workers}: one process of Windows cannot wait for more")
         self._should_stop = should_stop
         self._context = multiprocessing.get_context("spawn")
-        self._slots = [Slot(f"CPU{index}") for index in range(self._count)]
+        self._width = PoolWidth(self._queue, self._count, _most_workers(), events, control)
         self._workers: list[_Process] = []
         self._starts_lost = 0
         self.totals = Totals(len(frames))
@@ -111,8 +115,8 @@ class Host:
     def run(self) -> Totals:
         """Until every frame has its result, or a stop. Raises `ExtractionFailedError`."""
         try:
-            for slot in self._slots:
-                self._start(slot, replaces=False)
+            self._width.follow()
+            self._fill()
             self._work_off()
         except GivenUp as error:
             what = "frame after frame has failed, none was extracted in between"
@@ -124,7 +128,9 @@ class Host:
 
     def _work_off(self) -> None:
         while self._open_frames() and not self._should_stop():
+            self._width.follow()
             self._hand_out()
+            self._end_surplus()
             self._attend(_TICK)
             self._replace_unhealthy()
             if not self._open_frames():
@@ -138,12 +144,27 @@ class Host:
     def _open_frames(self) -> bool:
         return self._queue.left or self._queue.busy
 
+    def _fill(self) -> None:
+        """A worker in each place that is to have one, and has none."""
+        for slot in self._width.to_fill():
+            if self._width.may_start(slot):
+                self._start(slot, replaces=False)
+
+    def _end_surplus(self) -> None:
+        for worker in self._queue.widths.take_surplus():
+            self._queue.retire(worker)
+            self._end(worker)
+            self._queue.widths.gone(worker)
+            self._events.write(EventKind.WORKER_ENDED, worker.slot.label, pid=worker.process.pid)
+
     # --- workers come and go
 
     def _start(self, slot: Slot, replaces: bool) -> None:
         ours, theirs = self._context.Pipe()
+        threads = self._width.threads
+        settings = self._settings if threads is None else replace(self._settings, threads=threads)
         process = self._context.Process(
-            target=run_worker, args=(theirs, self._settings), name=slot.label, daemon=True
+            target=run_worker, args=(theirs, settings), name=slot.label, daemon=True
         )
         process.start()
         theirs.close()
@@ -154,7 +175,7 @@ class Host:
 
     def _restart(self, slot: Slot) -> None:
         """Where frames are left for it."""
-        if self._queue.left and not self._should_stop() and not slot.disabled:
+        if self._width.may_start(slot) and self._queue.left and not self._should_stop():
             self._start(slot, replaces=True)
 
     def _replace(self, worker: _Process) -> None:
@@ -216,8 +237,12 @@ class Host:
     # --- frames out
 
     def _hand_out(self) -> None:
-        if not self._workers:  # the last one died when nothing was left for another
-            self._start(next(slot for slot in self._slots if not slot.disabled), replaces=True)
+        if not self._queue.exhausted:
+            self._fill()
+        elif (
+            not self._workers and self._width.device.target
+        ):  # the last one died when nothing was left for another
+            self._start(self._width.to_fill()[0], replaces=True)
         for worker in sorted(self._workers, key=lambda one: not one.fresh):
             frame = self._queue.next_for(worker)
             if frame is not None:
@@ -238,6 +263,8 @@ class Host:
         handles: list[Any] = []
         for worker in self._workers:
             handles += [worker.connection, worker.process.sentinel]
+        if not handles:
+            time.sleep(timeout)
         ready = wait(handles, timeout) if handles else []
         for worker in list(self._workers):
             if worker.connection in ready or worker.process.exitcode is not None:
@@ -260,12 +287,18 @@ class Host:
                 self._ready(worker)
             case StartFailed(error=error, traceback=text):
                 self._console.error(f"Error while subprocess initialization: {text or error}")
-                raise ExtractionFailedError(error)
+                report = FrameFailed("", error, text, "exception")
+                if not is_out_of_memory(text or error) or not self._queue.start_failed(worker, report):
+                    raise ExtractionFailedError(error)
+                self._width.report()
             case FrameDone():
                 self._done(worker, message)
             case FrameFailed():
                 self._say_failed(message)
-                self._queue.failed(worker, message, its_own=message.kind != "exception")
+                raised = message.kind == "exception"
+                memory = raised and is_out_of_memory(message.traceback or message.error)
+                self._queue.failed(worker, message, its_own=not raised, memory=memory)
+                self._width.report()
 
     def _ready(self, worker: _Process) -> None:
         self._queue.ready(worker)

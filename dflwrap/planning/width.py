@@ -1,0 +1,416 @@
+"""How many workers each device has while an attempt runs: pure. Its table is `tests/planning/test_width.py`.
+
+DeepFaceLab decodes, computes and encodes one frame after another in one process: users report some 2 frames/s on quite
+different cards and 3 to 4 % of a card in use, and split folders by hand to run several extractions at once. So no
+figure says how many workers are best. The width starts at one for each card, one is added where memory has room for it,
+and it stays where the frames per second rise by `WORTH`. Memory is never planned into a card's reserve.
+
+The extractor narrows by itself where memory runs out (`narrowed`); what was refused counts as a measure of the need.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from dflwrap.common.memory import GIB
+from dflwrap.planning.fit import ASSUMED_CPU_RAM, ASSUMED_GPU_RAM, PEAK_MARGIN, count, reserve, usable_ram
+
+WORTH = 1.05
+"""One more worker stays where the frames per second become this many times what they were."""
+WINDOW_SECONDS, WINDOW_FRAMES, WINDOW_LONGEST = 2.0, 40, 60.0
+"""A rate is measured over so many seconds and frames at least; over the longest where frames are that slow."""
+LONGEST_START = 600.0
+"""Seconds for one more worker to come to its first frame; then it is taken back."""
+SETTLED = 3.0
+"""Seconds after a change of width before memory is judged again: that of a worker that ended comes back."""
+RETRY_AFTER, RETRY_MOST = 300.0, 3600.0
+"""Seconds until a width that did not pay is tried again; each time twice as many, up to the most."""
+LEFT_AGAIN = 1 * GIB
+"""Bytes that another program gives back before that is a reason to try again at once."""
+STAND_IN_AFTER = 10.0
+"""Seconds of waiting for a card's memory before the CPU goes on with the frames."""
+WORTH_TRYING = 20.0
+"""Seconds of work left (at the present rate) below which one more worker is not tried: it would hardly start."""
+LEAST_NEED = 3 * GIB // 2
+"""Bytes. CUDA's context, its libraries and the weights alone take about that much: a first worker is not started on
+less, where its need is not known."""
+LONGEST_DOUBT = 180.0
+"""Seconds after which a device on which nothing has worked yet is tried in earnest, though more than `LEAST_NEED` may
+still be missing: what fails then is for the ladder to answer (weights on the CPU, smaller frames)."""
+ASSUMED_NEED = 5 * GIB
+"""Bytes of a further worker where nothing was measured: what users report of one DeepFaceLab process."""
+REFUSED_FOR = 600.0
+"""Seconds for which a need that was only inferred from a failure is believed."""
+MOST_PER_CARD, WORKERS_PER_CORE = 16, 2
+"""More workers than these cannot pay: each decodes and encodes on a core."""
+ALL_OF_IT = 0.9
+"""Of a card's memory free without the extractor: nobody else is on it, and there will never be more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A device's memory at one moment, in bytes. None: not told here."""
+
+    total: int
+    free: int | None
+    """The least of the last seconds."""
+    ours: int | None = None
+    """Held by all workers of the device together."""
+    each: int | None = None
+    """Most that one worker was seen to hold, ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What the controller looks at."""
+
+    time: float
+    frames: int
+    """That came back so far, of any outcome."""
+    left: int
+    """That are open."""
+    working: Mapping[str, int]
+    """Workers per device that have finished a frame."""
+    readings: Mapping[str, Reading]
+    ram_free: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A device's width from now on."""
+
+    device: str
+    workers: int
+    sentence: str = ""
+    """For the user; empty where another one tells it."""
+    room: bool = False
+    """See `extractors/control_file.py`."""
+    threads: int = 0
+
+
+@dataclass(slots=True)
+class Device:
+    """One device, and what was learned of it; it outlives the attempt."""
+
+    key: str
+    most: int
+    """Workers that are ever tried."""
+    display: bool = False
+    on_cpu: bool = False
+    fixed: int | None = None
+    """The user's own number."""
+    start: int = 1
+    """Workers to begin with."""
+    threads: int = 0
+    """Of each worker; on the CPU."""
+    need: int | None = None
+    """Bytes that one worker takes, by what was measured or refused."""
+    enough: int | None = None
+    """Least memory (bytes, less the reserve) for each worker with which frames were done: where that much is free and a
+    frame fails for lack of memory, alone, it is the frame."""
+    target: int = 0
+    refused: tuple[float, int] = (0.0, 0)
+    """(until when, bytes): inferred from a failure."""
+    waiting_since: float | None = None
+    said: bool = False
+    """The waiting was told."""
+    changed: float = -1e9
+    next_try: float = -1e9
+    pause: float = RETRY_AFTER
+    foreign: int | None = None
+    """Bytes that other programs held when a width did not pay."""
+
+    @property
+    def title(self) -> str:
+        return "CPU" if self.on_cpu else f"GPU {self.key[3:]}"
+
+    def waited(self, now: float) -> float:
+        """Seconds for which it has been waiting for memory."""
+        return 0.0 if self.waiting_since is None else now - self.waiting_since
+
+    def reserve(self, reading: Reading) -> int:
+        return 0 if self.on_cpu else reserve(reading.total, self.display)
+
+    def needs(self, now: float) -> int:
+        """Bytes of one more worker, as far as is known; else what is assumed."""
+        known = max(self.need or 0, self.refused[1] if now < self.refused[0] else 0)
+        if known:
+            return known
+        if self.on_cpu:
+            return ASSUMED_CPU_RAM
+        return ASSUMED_NEED if self.target else LEAST_NEED
+
+    def usable(self, reading: Reading | None) -> int | None:
+        """Bytes that its workers may hold together; None where that is not told."""
+        if reading is None or reading.free is None:
+            return None
+        return reading.free + (reading.ours or 0) - self.reserve(reading)
+
+    def has_room(self, reading: Reading | None, now: float) -> bool:
+        """The memory that a worker needs is there for certain, or there will never be more."""
+        usable = self.usable(reading)
+        if reading is None or reading.free is None or usable is None:
+            return False
+        if self.enough is not None:
+            return usable >= self.enough
+        if self.on_cpu or (self.waited(now) >= LONGEST_DOUBT and usable >= LEAST_NEED):
+            return True
+        return reading.free >= ALL_OF_IT * reading.total
+
+    def fits(self, reading: Reading | None, now: float) -> bool:
+        """Whether memory has room for one more worker. Where it cannot be read, only for the first."""
+        usable = self.usable(reading)
+        if reading is None or usable is None:
+            return self.target == 0
+        need = self.needs(now)
+        if not self.target:
+            return usable >= need or self.has_room(reading, now)
+        return usable >= (self.target + 1 if reading.ours is not None else 1) * need
+
+
+@dataclass(slots=True)
+class _Trial:
+    device: Device
+    rate: float
+    """Before."""
+    began: float
+    measured_from: tuple[float, int] | None = None
+
+
+@dataclass(slots=True)
+class WidthController:
+    """Of one run: `begin` each attempt, then `look` every second or so, and tell it what the extractor reports."""
+
+    devices: dict[str, Device]
+    stand_in: Device | None = None
+    """The CPU, where it may go on with the frames while cards wait for memory."""
+    worker_ram: int = ASSUMED_GPU_RAM
+    """Bytes of RAM that one more worker on a card takes."""
+    _trial: _Trial | None = None
+    _window: deque[tuple[float, int]] = field(default_factory=deque)
+    _working: dict[str, int] = field(default_factory=dict)
+
+    # -- an attempt begins -------------------------------------------------------------------------
+
+    def begin(self, now: Now) -> list[Order]:
+        """The widths to start with: what paid before, else one for each card; none where memory has no room."""
+        self._trial = None
+        self._window.clear()
+        self._working = {}
+        orders = []
+        for device in self.devices.values():
+            wanted, device.target = max(1, device.target or device.fixed or device.start), 0
+            device.changed, device.said = now.time, False
+            reading = now.readings.get(device.key)
+            if device.fits(reading, now.time):
+                room = device.has_room(reading, now.time)
+                device.target, device.waiting_since = wanted, None
+                orders.append(Order(device.key, wanted, room=room, threads=device.threads))
+            else:
+                device.waiting_since = now.time
+                orders.append(Order(device.key, 0, self._waits(device, reading, now.time)))
+        if self.stand_in is not None:
+            self.stand_in.target = 0
+        return orders
+
+    # -- what the extractor reports ----------------------------------------------------------------
+
+    def narrowed(self, key: str, workers: int, asked: int | None, now: Now) -> None:
+        """It has lowered a device's width for lack of memory. asked: bytes that were refused, where it says so."""
+        device = self._device(key)
+        if device is None:
+            return
+        reading = now.readings.get(key)
+        if self._trial is not None and self._trial.device is device:
+            self._trial = None
+        if asked and reading is not None:
+            device.need = max(device.need or 0, (reading.each or 0) + asked)
+        if reading is not None and reading.free is not None:
+            usable = reading.free + (reading.ours or 0) - device.reserve(reading)
+            device.refused = (now.time + REFUSED_FOR, int(usable / (workers + 1) * WORTH))
+        device.target, device.changed = workers, now.time
+        if workers == 0 and device.waiting_since is None:
+            device.waiting_since, device.said = now.time, False
+
+    def waiting(self) -> bool:
+        """Nobody is to work: every device waits for memory."""
+        return not any(device.target for device in self._all())
+
+    # -- every second or so ------------------------------------------------------------------------
+
+    def look(self, now: Now) -> list[Order]:
+        """What is to change now."""
+        self._learn(now)
+        self._measure(now)
+        orders = [order for device in self.devices.values() for order in self._end_wait(device, now)]
+        orders += self._stand_in(now)
+        if orders:
+            return orders
+        if self._trial is not None:
+            return self._judge(self._trial, now)
+        for device in self.devices.values():
+            order = self._widen(device, now)
+            if order is not None:
+                return [order]
+        return []
+
+    def _learn(self, now: Now) -> None:
+        for device in self._all():
+            reading = now.readings.get(device.key)
+            working, usable = now.working.get(device.key, 0), device.usable(reading)
+            if not working or reading is None or usable is None:
+                continue
+            if working >= device.target > 0:
+                device.enough = min(device.enough or usable, usable // device.target)
+            if reading.each:
+                device.need = max(device.need or 0, int(reading.each * PEAK_MARGIN))
+
+    def _measure(self, now: Now) -> None:
+        """The rate is that of the workers of now: with each that comes or goes it is measured anew."""
+        working = {key: number for key, number in now.working.items() if number}
+        if working != self._working:
+            self._working = working
+            self._window.clear()
+        self._window.append((now.time, now.frames))
+        while len(self._window) > 2 and now.time - self._window[1][0] >= WINDOW_LONGEST:
+            self._window.popleft()
+
+    def _rate(self) -> float | None:
+        """Frames per second, or None while that would mean little."""
+        if len(self._window) < 2:
+            return None
+        (since, before), (until, frames) = self._window[0], self._window[-1]
+        seconds, done = until - since, frames - before
+        if seconds < WINDOW_SECONDS or (done < WINDOW_FRAMES and seconds < WINDOW_LONGEST / 2):
+            return None
+        return done / seconds if done else None
+
+    # -- waiting for memory ------------------------------------------------------------------------
+
+    def _end_wait(self, device: Device, now: Now) -> Iterable[Order]:
+        if device.waiting_since is None:
+            return
+        reading = now.readings.get(device.key)
+        settled = now.time - device.changed >= SETTLED
+        if settled and device.fits(reading, now.time):
+            seconds = now.time - device.waiting_since
+            free = "" if reading is None or reading.free is None else f"{reading.free / GIB:.1f} GiB are free"
+            words = f"{device.title}: {free or 'tried again'} after {_time(seconds)} of waiting: 1 worker"
+            room = device.has_room(reading, now.time)
+            device.waiting_since, device.changed, device.target = None, now.time, 1
+            yield Order(device.key, 1, words if device.said else "", room=room, threads=device.threads)
+        elif settled and not device.said:
+            yield Order(device.key, 0, self._waits(device, reading, now.time))
+
+    def _waits(self, device: Device, reading: Reading | None, now: float) -> str:
+        device.said = True
+        kept = device.needs(now) + (device.reserve(reading) if reading is not None else 0)
+        free = "" if reading is None or reading.free is None else f" ({reading.free / GIB:.1f} GiB are)"
+        return f"{device.title}: waiting until {kept / GIB:.1f} GiB of its memory are free{free}"
+
+    def _stand_in(self, now: Now) -> Iterable[Order]:
+        """The CPU goes on while no card works, and ends when one does again."""
+        cpu = self.stand_in
+        if cpu is None:
+            return
+        waits = [d for d in self.devices.values() if d.waiting_since is not None]
+        long = [d for d in waits if d.waited(now.time) >= STAND_IN_AFTER]
+        if not cpu.target and long and len(waits) == len(self.devices):
+            cpu.target = cpu.start
+            titles = " and ".join(device.title for device in waits)
+            words = f"CPU: {count(cpu.start, 'worker')} while {titles} waits for memory"
+            yield Order(cpu.key, cpu.start, words, threads=cpu.threads)
+        elif cpu.target and any(now.working.get(key) for key in self.devices):
+            cpu.target = 0
+            yield Order(cpu.key, 0, "CPU: its workers end, for the card works again")
+
+    # -- wider, and back ---------------------------------------------------------------------------
+
+    def _widen(self, device: Device, now: Now) -> Order | None:
+        most = device.fixed if device.fixed is not None else device.most
+        if not 0 < device.target < most or now.time - device.changed < SETTLED:
+            return None
+        rate = self._rate()
+        if rate is None or now.working.get(device.key, 0) < device.target or now.left < rate * WORTH_TRYING:
+            return None
+        reading = now.readings.get(device.key)
+        if not device.fits(reading, now.time) or not (device.on_cpu or self._has_ram(now)):
+            return None
+        if now.time < device.next_try and not self._has_left(device, reading):
+            return None
+        device.target, device.changed = device.target + 1, now.time
+        if device.fixed is not None:
+            words = f"{device.title}: {count(device.target - 1, 'worker')} -> {device.target}: memory is free again"
+            return Order(device.key, device.target, words, threads=device.threads)
+        self._trial = _Trial(device, rate, now.time)
+        return Order(device.key, device.target, threads=device.threads)
+
+    def _has_ram(self, now: Now) -> bool:
+        return now.ram_free is None or usable_ram(now.ram_free) >= self.worker_ram
+
+    @staticmethod
+    def _has_left(device: Device, reading: Reading | None) -> bool:
+        held = _foreign(reading)
+        return device.foreign is not None and held is not None and device.foreign - held >= LEFT_AGAIN
+
+    def _judge(self, trial: _Trial, now: Now) -> list[Order]:
+        device = trial.device
+        if now.working.get(device.key, 0) < device.target:
+            if now.time - trial.began < LONGEST_START:
+                return []
+            return [self._back(trial, "the new one did not start", now)]
+        rate = self._rate()
+        if rate is None:
+            return []
+        if rate < trial.rate * WORTH:
+            words = (
+                f"{_per_second(rate)} frames/s with {device.target}, {_per_second(trial.rate)} with one fewer"
+            )
+            return [self._back(trial, words, now)]
+        self._trial = None
+        device.pause, device.next_try = RETRY_AFTER, now.time
+        step = f"{count(device.target - 1, 'worker')} -> {device.target}"
+        rates = f"{_per_second(trial.rate)} -> {_per_second(rate)} frames/s"
+        return [Order(device.key, device.target, f"{device.title}: {step}: {rates}", threads=device.threads)]
+
+    def _back(self, trial: _Trial, why: str, now: Now) -> Order:
+        device, self._trial = trial.device, None
+        device.target -= 1
+        device.changed, device.next_try = now.time, now.time + device.pause
+        device.pause = min(RETRY_MOST, 2 * device.pause)
+        device.foreign = _foreign(now.readings.get(device.key))
+        words = f"{device.title}: {count(device.target + 1, 'worker')} -> {device.target} again: {why}"
+        return Order(device.key, device.target, words, threads=device.threads)
+
+    # -- small things ------------------------------------------------------------------------------
+
+    def _all(self) -> Iterable[Device]:
+        yield from self.devices.values()
+        if self.stand_in is not None:
+            yield self.stand_in
+
+    def _device(self, key: str) -> Device | None:
+        return next((device for device in self._all() if device.key == key), None)
+
+
+def most_workers(cores: int, cards: int) -> int:
+    """Workers of one card that are ever tried."""
+    return max(1, min(MOST_PER_CARD, WORKERS_PER_CORE * cores // max(1, cards)))
+
+
+def _foreign(reading: Reading | None) -> int | None:
+    if reading is None or reading.free is None or reading.ours is None:
+        return None
+    return reading.total - reading.free - reading.ours
+
+
+def _per_second(rate: float) -> str:
+    return f"{rate:.1f}" if rate < 100 else f"{rate:.0f}"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
