@@ -61,7 +61,6 @@ class Promoter:
         """source: folder of the frames, whose fingerprints are taken when they come back (they are in the cache)."""
         self._ledger = ledger
         self._source = source
-        self._as_entered: dict[int, tuple[int, int]] = {}
         self._run_folder = run_folder
         self._faceset = faceset
         self._debug = faceset.with_name(faceset.name + "_debug")
@@ -101,13 +100,12 @@ class Promoter:
         """Of the frames whose files are still as they were entered: of the others it would be another content's."""
         if self._source is None:
             return {}
-        self._as_entered = self._as_entered or self._ledger.sizes()
         found = {}
         for row in rows:
             path = self._source / row.file_name
             try:
                 info = path.stat()
-                if (info.st_size, info.st_mtime_ns) == self._as_entered.get(row.id):
+                if (info.st_size, info.st_mtime_ns) == self._ledger.size(row.id):
                     found[row.id] = fingerprint(path)
             except OSError:
                 continue

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import sqlite3
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dflwrap.common.text import display
@@ -56,6 +57,11 @@ class FrameTable(Store):
         """Size in bytes and modification time in ns of each frame, as entered."""
         return dict(self.rows(_size, "SELECT id, size, mtime_ns FROM frames"))
 
+    def size(self, frame: int) -> tuple[int, int] | None:
+        """`sizes` of one frame; None for one that is not there."""
+        found = self.rows(_size, "SELECT id, size, mtime_ns FROM frames WHERE id = ?", (frame,))
+        return found[0][1] if found else None
+
     def fingerprints(self) -> dict[int, str]:
         """Of the frames that were handed out since ledgers know fingerprints."""
         return dict(
@@ -86,24 +92,27 @@ class FrameTable(Store):
                 [(size, mtime, fingerprint, frame) for frame, size, mtime, fingerprint in frames],
             )
 
-    def enter_anew(self, frame: int, new: NewFrame) -> None:
-        """The file of a frame without a result has changed: it is judged by its new facts."""
+    def enter_anew(self, frames: Iterable[tuple[int, NewFrame]]) -> None:
+        """The files of frames without a result have changed: they are judged by their new facts."""
         with self.transaction():
-            self.db.execute(
+            self.db.executemany(
                 "UPDATE frames SET size = ?, mtime_ns = ?, entry = ?, plain = ?, max_side = ?,"
                 " entry_reason = ?, longest_side = ?, outcome = ?, cause = ?, evidence = ?, attempt = NULL,"
                 " failures = 0, fingerprint = NULL, edited = 0 WHERE id = ?",
-                (
-                    new.size,
-                    new.mtime_ns,
-                    new.entry.value,
-                    int(new.plain),
-                    new.max_side,
-                    new.entry_reason,
-                    new.longest_side,
-                    *_refusal(new),
-                    frame,
-                ),
+                [
+                    (
+                        new.size,
+                        new.mtime_ns,
+                        new.entry.value,
+                        int(new.plain),
+                        new.max_side,
+                        new.entry_reason,
+                        new.longest_side,
+                        *_refusal(new),
+                        frame,
+                    )
+                    for frame, new in frames
+                ],
             )
 
     def longest_sides(self) -> dict[int, int]:
@@ -171,13 +180,13 @@ class FrameTable(Store):
     def removed(self) -> list[FrameRow]:
         return self.frames(_REMOVED)
 
-    def count_failure(self, frame: int, cause: str, evidence: str) -> None:
-        """Remember that an attempt failed this frame; it stays open."""
+    def count_failures(self, failures: Iterable[tuple[int, str, str]]) -> None:
+        """(frame, cause, evidence): remember that an attempt failed these frames; they stay open."""
         with self.transaction():
-            self.db.execute(
+            self.db.executemany(
                 "UPDATE frames SET failures = failures + 1, cause = ?, evidence = ?"
                 " WHERE id = ? AND outcome IS NULL",
-                (cause, display(evidence), frame),
+                [(cause, display(evidence), frame) for frame, cause, evidence in failures],
             )
 
     def reencode(self, frame: int, reason: str, max_side: int) -> None:
@@ -189,21 +198,23 @@ class FrameTable(Store):
             )
 
     def counts(self) -> Counts:
-        rows = self.read(
-            f"SELECT CASE WHEN {_REMOVED} THEN 'removed' ELSE outcome END AS state, count(*),"  # noqa: S608
-            " coalesce(sum(faces), 0) FROM frames GROUP BY state"
-        )
-        by: dict[str | None, int] = {outcome: number for outcome, number, _ in rows}
-        of: Callable[[str | None], int] = lambda outcome: by.get(outcome, 0)  # noqa: E731
+        """Cheap: kept with each change (`schema.TALLY`)."""
+        try:
+            self._count_anew()
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+        rows = self.read("SELECT state, frames, faces FROM tally")
+        by: dict[str, int] = {state: frames for state, frames, _ in rows}
+        removed = by[REMOVED]
         return Counts(
-            total=sum(by.values()) - of("removed"),
-            extracted=of("extracted"),
-            no_face=of("no_face"),
-            quarantined=of("quarantined"),
-            not_attempted=of("not_attempted"),
-            open=of(None),
+            total=sum(by.values()) - removed,
+            extracted=by["extracted"],
+            no_face=by["no_face"],
+            quarantined=by["quarantined"],
+            not_attempted=by["not_attempted"],
+            open=by["open"],
             faces=sum(faces for _, _, faces in rows),
-            removed=of("removed"),
+            removed=removed,
         )
 
 

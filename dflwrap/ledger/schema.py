@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import stat
 from pathlib import Path
 
 import psutil
+
+from dflwrap.ledger.records import REMOVED
 
 TABLES = """
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -86,6 +89,37 @@ MIGRATIONS = (
 """One entry for each version after the first: statements that bring the version before it up to date."""
 
 VERSION = 1 + len(MIGRATIONS)
+
+
+def _state(row: str) -> str:
+    """Which count a row of `frames` belongs to: its outcome, `open`, or `removed`."""
+    removed = f"{row}outcome IS 'not_attempted' AND {row}cause IS '{REMOVED}'"
+    return f"CASE WHEN {removed} THEN '{REMOVED}' ELSE coalesce({row}outcome, 'open') END"
+
+
+def _added(row: str, sign: str) -> str:
+    return f"UPDATE tally SET frames = frames {sign} 1, faces = faces {sign} {row}faces WHERE state = {_state(row)};"  # noqa: S608
+
+
+TALLY = f"""
+PRAGMA temp_store = MEMORY;
+CREATE TEMP TABLE tally (state TEXT PRIMARY KEY, frames INTEGER NOT NULL, faces INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TEMP TRIGGER tally_new AFTER INSERT ON frames BEGIN {_added("new.", "+")} END;
+CREATE TEMP TRIGGER tally_gone AFTER DELETE ON frames BEGIN {_added("old.", "-")} END;
+CREATE TEMP TRIGGER tally_changed AFTER UPDATE OF outcome, cause, faces ON frames
+    BEGIN {_added("old.", "-")} {_added("new.", "+")} END;
+"""
+"""Frames counted by state, kept by SQLite with each change: the display asks five times a second, and counting a
+hundred thousand rows each time is not for free. Of this connection only, in memory: the file holds nothing of it."""
+
+_STATES = json.dumps(["open", "extracted", "no_face", "quarantined", "not_attempted", REMOVED])
+
+COUNT_ANEW = (
+    "DELETE FROM tally",
+    f"INSERT INTO tally SELECT value, 0, 0 FROM json_each('{_STATES}')",  # noqa: S608
+    f"INSERT OR REPLACE INTO tally SELECT {_state('')} AS state, count(*), sum(faces) FROM frames GROUP BY state",  # noqa: S608
+)
+"""Needed at first, and when another connection has written (`PRAGMA data_version`)."""
 
 
 def statements(script: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
 from dflwrap.ledger.error_messages import damaged, translate_sqlite_error
-from dflwrap.ledger.schema import MIGRATIONS, TABLES, VERSION, connect, statements
+from dflwrap.ledger.schema import COUNT_ANEW, MIGRATIONS, TABLES, TALLY, VERSION, connect, statements
 
 T = TypeVar("T")
 
@@ -34,6 +34,7 @@ class Store:
         self._connect()
 
     def _connect(self) -> None:
+        self._counted: int | None = None
         try:
             self.db = connect(self.path)
         except sqlite3.DatabaseError as error:
@@ -62,6 +63,16 @@ class Store:
                 for statement in (s for script in scripts for s in statements(script)):
                     self.db.execute(statement)
                 self.db.execute(f"PRAGMA user_version={VERSION}")
+        self.db.executescript(TALLY)
+        self._count_anew()
+
+    def _count_anew(self) -> None:
+        version = self.db.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._counted:
+            with self.transaction():
+                for statement in COUNT_ANEW:
+                    self.db.execute(statement)
+            self._counted = version
 
     def _check(self) -> None:
         answer = self.db.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -78,7 +89,14 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Raises NeedsUserError or DamagedLedgerError in place of SQLite's errors."""
+        """All or nothing of the block, with one flush of the disk; one within another belongs to the outer one.
+
+        For loops that only write: nothing that takes its time belongs into one. Raises NeedsUserError or
+        DamagedLedgerError in place of SQLite's errors.
+        """
+        if self.db.in_transaction:
+            yield
+            return
         try:
             self.db.execute("BEGIN IMMEDIATE")
             try:

@@ -15,7 +15,7 @@ from dflwrap.frames.inventory import UNREAD, FrameEntry, Inventory
 from dflwrap.frames.judgement import Entry, Judgement, judge
 from dflwrap.frames.names import case_key, face_stem, stem_and_suffix
 from dflwrap.ledger.ledger import STEM_PREFIX, Ledger
-from dflwrap.ledger.records import FrameRow, NewFrame, Outcome
+from dflwrap.ledger.records import NewFrame, Outcome
 from dflwrap.supervisor.reconcile.adoption import adopt
 from dflwrap.supervisor.reconcile.clip import ClipJudge
 from dflwrap.supervisor.reconcile.faces import record_census
@@ -25,6 +25,9 @@ from dflwrap.supervisor.reconcile.missing import account_for_missing
 from dflwrap.supervisor.reconcile.redo import redo_asked
 from dflwrap.supervisor.reconcile.start import Begun
 from dflwrap.supervisor.request import RunRequest
+
+SETTLED_AT_ONCE = 500
+"""Frames left out that share a flush of the ledger."""
 
 
 @dataclass(slots=True)
@@ -61,7 +64,7 @@ def take_in(
             run_folder,
             begun.clip,
             judge_clip,
-            lambda row, entry: _anew(request, ledger, row, entry),
+            lambda row, entry: _new_frame(entry, row.stem, judge(request.input_dir, entry)),
         )
     _enter(request, ledger, intake, stopping)
     present = [entry.name for entry in inventory.frames]
@@ -87,11 +90,12 @@ def _enter(request: RunRequest, ledger: Ledger, intake: Intake, stopping: Callab
     stems = {case_key(row.stem) for row in known.values()}
     prefix = ledger.get_name(STEM_PREFIX) or ""
     new: list[NewFrame] = []
+    anew: list[tuple[int, NewFrame]] = []
     for entry in heeding(stopping, intake.inventory.frames):
         row = known.get(entry.name)
         if row is not None:
             if row.entry is Entry.REFUSE and row.outcome is Outcome.NOT_ATTEMPTED and entry.size != UNREAD:
-                _anew(request, ledger, row, entry)
+                anew.append((row.id, _new_frame(entry, row.stem, judge(request.input_dir, entry))))
             continue
         judgement = judge(request.input_dir, entry)
         stem = _unique_stem(entry.name, stems, prefix)
@@ -102,7 +106,8 @@ def _enter(request: RunRequest, ledger: Ledger, intake: Intake, stopping: Callab
                 f"its faces are named {display(stem)}_N.jpg"
             )
         new.append(_new_frame(entry, stem, judgement))
-    if new:
+    with ledger.transaction():
+        ledger.enter_anew(anew)
         ledger.add_frames(new)
 
 
@@ -132,20 +137,23 @@ def _unique_stem(name: str, taken: set[str], prefix: str) -> str:
     return candidate
 
 
-def _anew(request: RunRequest, ledger: Ledger, row: FrameRow, entry: FrameEntry) -> None:
-    ledger.enter_anew(row.id, _new_frame(entry, row.stem, judge(request.input_dir, entry)))
-
-
 def _filter(request: RunRequest, ledger: Ledger, intake: Intake, stopping: Callable[[], bool]) -> None:
     """Leave out what the user asked to leave out; frames left out before under other filters are open again."""
     ledger.reopen("outcome = 'not_attempted' AND cause = ?", (FILTERED,))
     if not request.filters.any:
         return
     left_out = 0
-    with Converter(stopping) as converter:
-        for row in heeding(stopping, ledger.open_frames()):
-            reason = why_left_out(request.input_dir / row.file_name, request.filters, converter)
-            if reason is not None:
-                ledger.settle(row.id, Outcome.NOT_ATTEMPTED, cause=FILTERED, evidence=reason)
-                left_out += 1
+    found: list[tuple[int, Outcome, int | None, str | None, str | None]] = []
+    try:
+        with Converter(stopping) as converter:
+            for row in heeding(stopping, ledger.open_frames()):
+                reason = why_left_out(request.input_dir / row.file_name, request.filters, converter)
+                if reason is not None:
+                    found.append((row.id, Outcome.NOT_ATTEMPTED, None, FILTERED, reason))
+                    left_out += 1
+                if len(found) >= SETTLED_AT_ONCE:
+                    ledger.settle_many(found)
+                    found.clear()
+    finally:
+        ledger.settle_many(found)
     intake.notices.append(f"{left_out} frame(s) left out, as requested")

@@ -192,7 +192,8 @@ class Loop:
         if self._bisection:
             return self._answer_bisection(record, judged, rows, plan, telemetry, context)
         if judged.verdict is None:
-            self._held &= {row.name for row in self._ledger.open_frames()}
+            if self._held:
+                self._held &= {row.name for row in self._ledger.open_frames()}
             wider = after_success(tuple(self._history), telemetry, self._plan, context)
             if wider is not None and context.open_frames:
                 self._follow(wider, record)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,9 +58,15 @@ class RunServices:
         self.state.counts = self.ledger.counts()
         self.reporter.changed(self.state)
 
-    def quarantine(self, row: FrameRow, cause: str, evidence: str) -> None:
-        self.ledger.settle(row.id, Outcome.QUARANTINED, cause=cause, evidence=evidence)
-        self.say_quarantined(row, evidence)
+    def quarantine_each(self, frames: Iterable[tuple[FrameRow, str, str]]) -> None:
+        """(frame, cause, evidence): enter them together, then say each."""
+        found = list(frames)
+        if found:
+            self.ledger.settle_many(
+                (row.id, Outcome.QUARANTINED, None, cause, evidence) for row, cause, evidence in found
+            )
+        for row, _, evidence in found:
+            self.say_quarantined(row, evidence)
 
     def say_quarantined(self, row: FrameRow, evidence: str) -> None:
         self.reporter.notice(f"{row.name}: quarantined: {display_start(evidence, SHOWN)}")

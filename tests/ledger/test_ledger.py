@@ -41,7 +41,16 @@ def write_until_it_fails(ledger: Ledger) -> None:
         ledger.decide(None, f"{n} " + "because " * 50)
 
 
+def fail_in_the_middle(ledger: Ledger, ids: list[int], step: int) -> None:
+    with ledger.transaction():
+        ledger.settle_many((i, Outcome.NO_FACE, 1, None, None) for i in ids)
+        ledger.reopen("1")
+        ledger.add_frames([frame(10_000 + step)])
+        raise ZeroDivisionError
+
+
 STEPS = ("add", "settle", "promote", "journal", "forget", "reopen", "fail", "adopt", "restart")
+STEPS += ("anew", "take back", "roll back")
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -92,8 +101,21 @@ def test_whatever_is_done_to_it_every_frame_is_counted_once(tmp_path: Path, seed
                     if model[i] != "extracted":
                         model[i] = None
             case "fail":
-                for i in some:
-                    ledger.count_failure(i, "a-cause", "evidence")
+                ledger.count_failures((i, "a-cause", "evidence") for i in some)
+            case "anew":
+                # as its callers do: never of a frame with a result
+                chosen = [i for i in some if model[i] not in ("extracted", "no_face")]
+                refused = random_.random() < 0.3
+                new_frame = frame(step, Entry.REFUSE if refused else Entry.LINK)
+                ledger.enter_anew((i, new_frame) for i in chosen)
+                model.update(dict.fromkeys(chosen, "quarantined" if refused else None))
+            case "take back":
+                ledger.take_back(some)
+                model.update(dict.fromkeys(some, None))
+                faces.update(dict.fromkeys(some, 0))
+            case "roll back":
+                with pytest.raises(ZeroDivisionError):
+                    fail_in_the_middle(ledger, ids, step)
             case "adopt":
                 for i in some:
                     ledger.adopt([(i, f"old_{i}_{step}.jpg", None)])
@@ -103,6 +125,9 @@ def test_whatever_is_done_to_it_every_frame_is_counted_once(tmp_path: Path, seed
                 ledger.close()
                 ledger = Ledger(path)
         counts_ = ledger.counts()
+        counted_anew = Ledger(path)
+        assert counts_ == counted_anew.counts()
+        counted_anew.close()
         assert counts_.total == len(model)
         settled = counts_.extracted + counts_.no_face + counts_.quarantined + counts_.not_attempted
         assert counts_.total == settled + counts_.open

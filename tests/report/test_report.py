@@ -33,7 +33,7 @@ def ledger(tmp_path: Path) -> Ledger:
     ledger.settle_promoted([2], 1)
     ledger.settle(3, Outcome.QUARANTINED, attempt=1, cause="poison-frame", evidence="it died\x1b[2J")
     ledger.settle(4, Outcome.NOT_ATTEMPTED, cause="input-dir-missing", evidence="gone")
-    ledger.count_failure(6, "cuda-out-of-memory", "no room")
+    ledger.count_failures([(6, "cuda-out-of-memory", "no room")])
     ledger.begin_attempt(1, "builtin", Plan().to_dict(), "first", 6)
     ledger.end_attempt(1, gained=2, ended_by="exit", exit_status=1, cause="x", verdict=None)
     ledger.decide(1, "on with it")

@@ -72,6 +72,8 @@ class Collector:
     checker: FrameChecker | None = None
     waiting: list[FinishedFrame] = field(default_factory=list)
     """Came back, and it is not known yet whether the frame is whole."""
+    _unseen: list[int] = field(default_factory=list)
+    """Frames that came back without having been looked at, to be settled together."""
     damaged: list[tuple[FrameRow, str]] = field(default_factory=list)
     """Frames that were quarantined for it, and the decoder's words; for the caller to tell, and to empty."""
 
@@ -108,7 +110,14 @@ class Collector:
             elif event.kind is EventKind.FRAME_DONE:
                 self._back(event)
                 self._done(row, event, finished)
+        self._settle_unseen()
         self._promote(self._whole(finished))
+
+    def _settle_unseen(self) -> None:
+        frames, self._unseen = self._unseen, []
+        if frames:
+            why = ("image-too-small", "the detector did not look at it")
+            self.ledger.settle_many((frame, Outcome.QUARANTINED, self.attempt, *why) for frame in frames)
 
     def finish(self, seconds: float) -> None:
         """Settle what waits for its check; what is not known after `seconds` counts as whole."""
@@ -123,10 +132,9 @@ class Collector:
         unknown, self.waiting = self.waiting, []
         self.checker.undecided += ["the attempt had ended"] * len(unknown)
         self._promote(ready + unknown)
-        for name, failure in failed:
-            result = self.checker.result(name)
-            if result is not None and result.damage:  # whatever it failed with
-                self._quarantine(failure.frame, result.damage)
+        checked = [(failure.frame, self.checker.result(name)) for name, failure in failed]
+        # whatever they failed with
+        self._quarantine([(row, result.damage) for row, result in checked if result and result.damage])
 
     def _ask(self, name: str | None) -> None:
         if self.checker is not None and name is not None:
@@ -137,25 +145,31 @@ class Collector:
         if self.checker is None:
             return list(finished)
         items, self.waiting, ready = [*self.waiting, *finished], [], []
+        damaged: list[tuple[FrameRow, str]] = []
         for item in items:
             result = self.checker.result(item.batch_name)
             if result is None:
                 self.waiting.append(item)
             elif result.damage:
-                self._quarantine(item.frame, result.damage)
+                damaged.append((item.frame, result.damage))
             else:
                 ready.append(item)
+        self._quarantine(damaged)
         return ready
 
-    def _quarantine(self, row: FrameRow, words: str) -> None:
-        """Its faces, if it gave any, stay behind in the attempt's folder."""
-        evidence = f"damaged: {words}"
-        self.ledger.settle(
-            row.id, Outcome.QUARANTINED, attempt=self.attempt, cause="decoder-warnings", evidence=evidence
+    def _quarantine(self, damaged: Sequence[tuple[FrameRow, str]]) -> None:
+        """Their faces, if they gave any, stay behind in the attempt's folder."""
+        if not damaged:
+            return
+        told = [(row, f"damaged: {words}") for row, words in damaged]
+        self.ledger.settle_many(
+            (row.id, Outcome.QUARANTINED, self.attempt, "decoder-warnings", evidence)
+            for row, evidence in told
         )
-        self.gained.add(row.id)
-        self.failures.pop(row.id, None)
-        self.damaged.append((row, evidence))
+        for row, _ in told:
+            self.gained.add(row.id)
+            self.failures.pop(row.id, None)
+        self.damaged += told
 
     def leave_out(self, frames: set[int]) -> None:
         """What became of these frames says nothing of the attempt."""
@@ -181,13 +195,7 @@ class Collector:
             self.failures[row.id] = Failure(row, "not_whole", "the extractor's report of it is not readable")
             return
         if event.data.get("looked") is False:
-            self.ledger.settle(
-                row.id,
-                Outcome.QUARANTINED,
-                attempt=self.attempt,
-                cause="image-too-small",
-                evidence="the detector did not look at it",
-            )
+            self._unseen.append(row.id)
             self.gained.add(row.id)
             return
         name = event.frame or ""

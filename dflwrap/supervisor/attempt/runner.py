@@ -118,8 +118,7 @@ class AttemptRunner:
         if batch.cut:
             words = f"the disk has room for copies of {batch.copies} frames at a time (scaled, converted or not linked)"
             self._tell([f"{words}: the others follow when these are done"])
-        for row, judgement in batch.refused:
-            self.services.quarantine(row, judgement.cause, judgement.reason)
+        self.services.quarantine_each((row, j.cause, j.reason) for row, j in batch.refused)
         return batch
 
     def _prepare(
@@ -304,9 +303,10 @@ class AttemptRunner:
         return judge_attempt(result, running.collector, running.folder, self.services.observer.memory())
 
     def _count_failures(self, collector: Collector, judged: Judged) -> None:
-        for failure in collector.failures.values():
-            cause, error = judged.cause or "poison-frame", plain_text(failure.error)
-            self.services.ledger.count_failure(failure.frame.id, cause, error)
+        cause = judged.cause or "poison-frame"
+        self.services.ledger.count_failures(
+            (failure.frame.id, cause, plain_text(failure.error)) for failure in collector.failures.values()
+        )
 
     def _end(self, running: RunningAttempt, result: AttemptResult | None, judged: Judged | None) -> None:
         verdict = judged.verdict if judged else None

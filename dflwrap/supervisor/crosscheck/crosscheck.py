@@ -213,8 +213,9 @@ class CrossCheck:
             self._second_extractor = None
         if self._against is not None:
             (question, answer), self._against = self._against, None
-            for frame in self._watch.empties(question.since):
-                self._ledger.reopen("id = ? AND outcome = 'no_face'", (frame,))
+            with self._ledger.transaction():
+                for frame in self._watch.empties(question.since):
+                    self._ledger.reopen("id = ? AND outcome = 'no_face'", (frame,))
             self._watch = YieldWatch()
             return self._verdict(answer)
         if self._on_cpu is None:

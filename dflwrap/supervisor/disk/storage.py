@@ -218,15 +218,19 @@ class Storage:
         if len(failing) > FEW_UNREAD and not self._others_read({row.file_name for row, _ in failing}):
             self._unreadable = [self.input_dir / row.file_name for row, _ in failing[: FEW_UNREAD + 1]]
             raise _failing(self.input_dir, failing[0][1])
+        given_up, again = [], []
         for row, error in failing:
             words = f"its disk could not read it ({error.strerror})"
             if row.id in self._read_errors:
-                self.ledger.settle(row.id, Outcome.NOT_ATTEMPTED, cause=UNREADABLE, evidence=words)
+                given_up.append((row.id, Outcome.NOT_ATTEMPTED, None, UNREADABLE, words))
                 told.append(f"{row.name}: not attempted: {words}")
             else:
-                self.ledger.count_failure(row.id, UNREADABLE, words)
+                again.append((row.id, UNREADABLE, words))
                 told.append(f"{row.name}: {words}; to be retried")
             self._read_errors.add(row.id)
+        with self.ledger.transaction():
+            self.ledger.settle_many(given_up)
+            self.ledger.count_failures(again)
         return told
 
     def _others_read(self, failing: set[str]) -> bool:

@@ -9,12 +9,12 @@ from dflwrap.faceset.identity import Match, Pair
 from dflwrap.faceset.promotion import set_aside
 from dflwrap.frames.inventory import FrameEntry
 from dflwrap.ledger.ledger import Ledger
-from dflwrap.ledger.records import FaceRow, FrameRow, Outcome
+from dflwrap.ledger.records import FaceRow, FrameRow, NewFrame, Outcome
 from dflwrap.supervisor.reconcile.clip import ClipJudge, ClipNow, by_frame
 from dflwrap.supervisor.request import RunRequest
 
-EnterAnew = Callable[[FrameRow, FrameEntry], None]
-"""Judges a frame's file again and enters it, open again or refused."""
+JudgeAnew = Callable[[FrameRow, FrameEntry], NewFrame]
+"""Judges a frame's file again: it will be open again, or refused."""
 
 
 def settle_differing(
@@ -23,7 +23,7 @@ def settle_differing(
     run_folder: Path,
     clip: ClipNow,
     judge: ClipJudge,
-    enter_anew: EnterAnew,
+    judge_anew: JudgeAnew,
 ) -> list[str]:
     """Keep the results of edited frames, open replaced ones again; what the user should hear of it."""
     ledger.content_is((row.id, entry.size, entry.mtime_ns, now) for row, entry, now in clip.touched)
@@ -33,6 +33,8 @@ def settle_differing(
     for face in ledger.faces():
         rows_of.setdefault(face.frame, []).append(face)
     edited: list[tuple[FrameRow, FrameEntry, str]] = []
+    anew: list[tuple[int, NewFrame]] = []
+    taken: list[int] = []
     replaced = moved = 0
     for (row, entry, now), kind in zip(clip.differing, kinds, strict=True):
         if kind is Match.SAME and row.outcome in (Outcome.EXTRACTED, Outcome.NO_FACE):
@@ -44,8 +46,11 @@ def settle_differing(
                 set_aside(request.output_dir / face.name, run_folder)
                 moved += 1
         if row.outcome is Outcome.EXTRACTED:
-            ledger.take_back([row.id])
-        enter_anew(row, entry)
+            taken.append(row.id)
+        anew.append((row.id, judge_anew(row, entry)))
+    with ledger.transaction():  # a crash before it: their files differ at the next start too
+        ledger.take_back(taken)
+        ledger.enter_anew(anew)
     if edited:
         ledger.content_is((row.id, entry.size, entry.mtime_ns, now) for row, entry, now in edited)
         ledger.mark_edited(row.id for row, *_ in edited)
