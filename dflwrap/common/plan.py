@@ -79,6 +79,8 @@ class AttemptSpec:
     """Where the supervisor answers a `repair_wanted` event: the re-encoded copy appears under the frame's
     own name (always a PNG, whatever the name says; whole as soon as it is there), or `<name>.no` where none
     can be made. Waited for `REPAIR_BOUND` seconds. "" = nobody answers."""
+    stream: bool = False
+    """`frames` are those that are ready at the start; the control file tells of the others, and of the end."""
     control_path: str = ""
     """Where the supervisor tells the extractor what changes while it runs (`extractors/control_file.py`). "" = nothing
     changes."""
@@ -95,4 +97,5 @@ class AttemptSpec:
             "frames": list(self.frames),
             "repaired_dir": self.repaired_dir,
             "control_path": self.control_path,
+            "stream": self.stream,
         }

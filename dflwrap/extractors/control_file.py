@@ -19,6 +19,8 @@ from typing import Any, Callable, Dict, List, Optional
 
 CONTROL_ENV = "DFLWRAP_CONTROL"
 """Environment variable with the path of the control file."""
+STREAM_ENV = "DFLWRAP_STREAM"
+"""Environment variable: "1" where the batch folder is filled while the extractor works, until `frames_end`."""
 WORKERS, FRAMES, FRAMES_END = "workers", "frames", "frames_end"
 """The types of message."""
 

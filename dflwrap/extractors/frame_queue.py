@@ -23,7 +23,7 @@ A frame is tried again once for each of these reasons, so it all ends.
 
 # ruff: noqa: UP006, UP035, UP045
 import collections
-from typing import Any, Callable, Deque, Generic, List, Optional, Set, Tuple, TypeVar
+from typing import Any, Callable, Deque, Generic, Iterable, List, Optional, Set, Tuple, TypeVar
 
 from .device_slots import BUSY, FREE, NARROWER, STARTING, UNHEALTHY, Failure, Slot, Widths, Worker
 
@@ -82,7 +82,10 @@ class FrameQueue(Generic[AnyWorker]):
         """The workers of each device against its target."""
         self.stopping = False
         """Set it to end early: nothing more is handed out."""
+        self.more_to_come = False
+        """Frames are added while it runs (`frames_come`): that none is left now is not the end."""
         self._frames, self._name_of, self._copies = frames, name_of, copies
+        self._known = {name_of(frame) for frame in frames}
         self._take_first = take_first if take_first is not None else lambda slot: frames.pop(0)
         self._alone, self._deaths_allowed = suspects_alone, deaths_in_row
         self._suspects: Deque[Any] = collections.deque()
@@ -114,8 +117,8 @@ class FrameQueue(Generic[AnyWorker]):
 
     @property
     def exhausted(self) -> bool:
-        """No frame is left that has never been tried."""
-        return self._ended or not self._frames
+        """No frame is left that has never been tried, and none is to come."""
+        return not self.more_to_come and (self._ended or not self._frames)
 
     @property
     def has_suspects(self) -> bool:
@@ -230,6 +233,19 @@ class FrameQueue(Generic[AnyWorker]):
         if self._deaths >= (self._deaths_allowed if self._worked else DEATHS_IN_ROW):
             text = f"{self._deaths} workers in a row were lost, none got a frame done"
             raise GivenUp(text, self._deaths)
+
+    def frames_come(self, frames: Iterable[Any]) -> List[Any]:
+        """More frames; those whose names came before are passed over. Gives those that were added.
+
+        A host that lists a folder which is being filled sees frames that are told of later as well.
+        """
+        new = []
+        for frame in frames:
+            if self._name_of(frame) not in self._known:
+                self._known.add(self._name_of(frame))
+                new.append(frame)
+        self._frames.extend(new)
+        return new
 
     # -- what a host tells: frames -------------------------------------------------------------------
 
@@ -356,12 +372,12 @@ class FrameQueue(Generic[AnyWorker]):
         return None
 
     def _untried(self, slot: Any) -> Any:
-        if self.exhausted:
+        if self._ended or not self._frames:
             return None
         if self._unproven or self._others_first or self._deaths >= ELSEWHERE_AFTER:
             return self._frames.pop(len(self._frames) // 2)
         frame = self._take_first(slot)
-        self._ended = frame is None
+        self._ended = frame is None and not self.more_to_come
         return frame
 
     # -- whose fault ---------------------------------------------------------------------------------

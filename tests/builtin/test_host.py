@@ -19,6 +19,7 @@ from dflwrap.common.events import Event, EventKind, parse_event
 from dflwrap.extractors.builtin.pool import ExtractionFailedError, Host
 from dflwrap.extractors.builtin.reporting import Console, EventWriter
 from dflwrap.extractors.builtin.settings import FrameDone, Ready, WorkerSettings
+from dflwrap.extractors.control_file import ControlWriter
 from dflwrap.samples import make_frames
 
 
@@ -227,3 +228,42 @@ def test_what_a_dying_worker_says_last_counts_whenever_it_comes(
     assert [event.frame for event in events(tmp_path, EventKind.FRAME_STARTED)] == [*names], "each once"
     assert (totals.done, totals.failed) == (2, 0)
     assert not [event.frame for event in events(tmp_path, EventKind.WORKER_LOST) if event.frame is not None]
+
+
+def test_frames_that_come_later_are_extracted_each_once_and_the_end_is_waited_for(tmp_path: Path) -> None:
+    make_frames(tmp_path / "frames", 3, (320, 240), 0, False)
+    names = sorted(path.name for path in (tmp_path / "frames").iterdir())
+    (tmp_path / "faces").mkdir()
+    settings = WorkerSettings(
+        str(tmp_path / "frames"), str(tmp_path / "faces"), None, "whole_face", 128, 90, 0, threads=1
+    )
+    control = str(tmp_path / "control.jsonl")
+    writer, looks = ControlWriter(control), 0
+
+    def should_stop() -> bool:  # asked once a turn
+        nonlocal looks
+        looks += 1
+        done = len(events(tmp_path, EventKind.FRAME_DONE))
+        if done == 1 and looks < 10_000:
+            looks = 10_000
+            writer.send({"type": "frames", "names": [[n, name] for n, name in enumerate(names)]})
+        elif done == 3 and looks < 20_000:
+            assert host._open_frames(), "all came back, and more may come"
+            looks = 20_000
+            writer.send({"type": "frames_end"})
+        return False
+
+    out = Console(io.StringIO(), io.StringIO())
+    host = Host(
+        names[:1],
+        settings,
+        1,
+        EventWriter(tmp_path / "events"),
+        out,
+        should_stop,
+        control,
+        True,
+    )
+    totals = host.run()
+    assert (totals.total, totals.done, totals.stopped) == (3, 3, False)
+    assert [event.frame for event in events(tmp_path, EventKind.FRAME_DONE)] == names

@@ -17,7 +17,7 @@ from dflwrap.extractors.builtin.folders import listed_frames, prepared_folders
 from dflwrap.extractors.builtin.pool import ExtractionFailedError, Host
 from dflwrap.extractors.builtin.reporting import Console, EventWriter
 from dflwrap.extractors.builtin.settings import WARPS, WorkerSettings
-from dflwrap.extractors.control_file import CONTROL_ENV, WORKERS
+from dflwrap.extractors.control_file import CONTROL_ENV, FRAMES, FRAMES_END, STREAM_ENV, WORKERS
 
 _FACE_TYPES = ("half_face", "midfull_face", "full_face", "whole_face", "head", "mark_only")
 _DEFAULT_SIZE = {"head": 768}
@@ -107,19 +107,20 @@ def _extract(options: argparse.Namespace) -> int:
         )
     console.line("Extracting faces...")
     control = os.environ.get(CONTROL_ENV, "")
+    stream = bool(control) and os.environ.get(STREAM_ENV) == "1"
     events.write(
         EventKind.EXTRACTOR_STARTED,
         version=engine_version(),
         python=sys.version.split()[0],
-        workers=min(options.workers, max(1, len(frames))),
+        workers=options.workers if stream else min(options.workers, max(1, len(frames))),
         mode="builtin",
         pid=os.getpid(),
-        supported=[WORKERS] if control else [],
+        supported=[WORKERS, FRAMES, FRAMES_END] if control else [],
     )
-    host = Host(frames, settings, options.workers, events, console, stop, control)
+    host = Host(frames, settings, options.workers, events, console, stop, control, stream)
     totals, code = host.totals, 0
     try:
-        if frames:
+        if frames or stream:
             host.run()
         events.write(EventKind.FINISHED, done=totals.done, failed=totals.failed, total=totals.total)
     except ExtractionFailedError as error:

@@ -11,7 +11,7 @@ from dflwrap.common.events import EVENTS_ENV
 from dflwrap.common.plan import AttemptSpec
 from dflwrap.extractors.base import ConsoleReader, Extractor, ExtractorInfo, Launch
 from dflwrap.extractors.builtin.engine import engine_version
-from dflwrap.extractors.control_file import CONTROL_ENV
+from dflwrap.extractors.control_file import CONTROL_ENV, STREAM_ENV
 from dflwrap.extractors.deepfacelab.console import DflConsole
 
 _RELEASE = re.compile(r"(\d+\.\d+)\.\S+")
@@ -69,6 +69,7 @@ class BuiltinExtractor(Extractor):
             env.pop(name, None)
         if not black_box:
             env.update({EVENTS_ENV: spec.events_path, CONTROL_ENV: spec.control_path})
+            env[STREAM_ENV] = "1" if spec.stream else "0"
         return Launch(argv, env)
 
     def console(self) -> ConsoleReader:

@@ -94,16 +94,20 @@ class Host:
         console: Console,
         should_stop: Callable[[], bool] = lambda: False,
         control: str = "",
+        stream: bool = False,
     ) -> None:
-        """control: path of the control file; "" = nothing changes while it runs."""
+        """control: path of the control file; "" = nothing changes while it runs. stream: there are more frames, of
+        which it tells."""
         self._queue = FrameQueue[_Process](
             list(frames), suspects_alone=True, deaths_in_row=DEATHS_ONCE_WORKED
         )
+        self._queue.more_to_come = stream
         self._settings = settings
-        self._count = max(1, min(workers, len(frames), _most_workers()))
+        wanted = workers if stream else min(workers, len(frames))
+        self._count = max(1, min(wanted, _most_workers()))
         self._events = events
         self._console = console
-        if self._count < min(workers, len(frames)):
+        if self._count < wanted:
             console.line(f"{self._count} workers, not {workers}: one process of Windows cannot wait for more")
         self._should_stop = should_stop
         self._context = multiprocessing.get_context("spawn")
@@ -115,7 +119,7 @@ class Host:
     def run(self) -> Totals:
         """Until every frame has its result, or a stop. Raises `ExtractionFailedError`."""
         try:
-            self._width.follow()
+            self.totals.total += self._width.follow()
             self._fill()
             self._work_off()
         except GivenUp as error:
@@ -128,7 +132,7 @@ class Host:
 
     def _work_off(self) -> None:
         while self._open_frames() and not self._should_stop():
-            self._width.follow()
+            self.totals.total += self._width.follow()
             self._hand_out()
             self._end_surplus()
             self._attend(_TICK)

@@ -7,7 +7,7 @@ from typing import Any
 
 from dflwrap.common.events import EventKind
 from dflwrap.extractors.builtin.reporting import EventWriter
-from dflwrap.extractors.control_file import WORKERS, ControlReader
+from dflwrap.extractors.control_file import FRAMES, FRAMES_END, WORKERS, ControlReader
 from dflwrap.extractors.device_slots import OUT_OF_MEMORY, Device, Slot
 from dflwrap.extractors.frame_queue import FrameQueue
 
@@ -26,11 +26,17 @@ class PoolWidth:
         self.threads: int | None = None
         """Of the next workers; None: as the host was started with."""
 
-    def follow(self) -> None:
-        """Do what the supervisor asks."""
+    def follow(self) -> int:
+        """Do what the supervisor asks; the number of frames that have come."""
+        came = 0
         for message in self._control.poll():
             if message["type"] == WORKERS and message["device"] == self.device.key:
                 self._set(min(message["workers"], self._most), message)
+            elif message["type"] == FRAMES:
+                came += len(self._queue.frames_come(name for _, name in message["names"]))
+            elif message["type"] == FRAMES_END:
+                self._queue.more_to_come = False
+        return came
 
     def _set(self, workers: int, message: dict[str, Any]) -> None:
         before = self._queue.widths.set(self.device, workers, message.get("room") is True)

@@ -12,7 +12,7 @@ import platformdirs
 from dflwrap.common.events import EVENTS_ENV
 from dflwrap.common.plan import REPAIR_BOUND, AttemptSpec, Plan
 from dflwrap.extractors.base import Launch
-from dflwrap.extractors.control_file import CONTROL_ENV
+from dflwrap.extractors.control_file import CONTROL_ENV, STREAM_ENV
 from dflwrap.extractors.deepfacelab.install import DflInstall
 from dflwrap.extractors.deepfacelab.stock_environment import stock_environment
 
@@ -155,6 +155,7 @@ def _agent_settings(install: DflInstall, spec: AttemptSpec, plan: Plan) -> dict[
     return {
         EVENTS_ENV: spec.events_path,
         CONTROL_ENV: spec.control_path,
+        STREAM_ENV: "1" if spec.stream else "0",
         "DFLWRAP_DFL_VERSION": install.version,
         "DFLWRAP_REPAIRED": spec.repaired_dir,
         "DFLWRAP_REPAIR_TIMEOUT": str(REPAIR_BOUND),

@@ -19,6 +19,7 @@ import time
 
 from . import event_writer, os_process
 from .event_writer import say
+from .frame_stream import FrameStream
 from .retry_copies import RetryCopies
 from .shared import control_file, device_slots, frame_queue, memory_errors
 from .worker_hooks import REPORT
@@ -27,6 +28,7 @@ from .worker_slot import STARTING, bare_report
 
 POLL_EVERY = 0.25
 """Seconds between two looks at the control file."""
+SUPPORTED = (control_file.WORKERS, control_file.FRAMES, control_file.FRAMES_END)
 
 
 class Pool:
@@ -43,6 +45,7 @@ class Pool:
         )
         self.worker_processes = WorkerProcesses(extract, settings, reporter, console, self.frames)
         self.control = control_file.ControlReader(settings.control, self._note)
+        self.stream = FrameStream(self.frames, extract.input_data, settings.stream, console)
         self._next_poll = 0.0
         self.total = len(extract.input_data)
         self.done = self.failed = 0
@@ -69,7 +72,7 @@ class Pool:
             workers=len(recipes),
             mode="agent",
             pid=os.getpid(),
-            supported=[control_file.WORKERS] if self.settings.control else [],
+            supported=list(SUPPORTED) if self.settings.control else [],
         )
         try:
             self.worker_processes.start()
@@ -114,6 +117,7 @@ class Pool:
             return
         self._next_poll = time.monotonic() + POLL_EVERY
         for message in self.control.poll():
+            self.total += self.stream.take(message)
             if message["type"] == control_file.WORKERS and not self.worker_processes.set_width(message):
                 self._note("the control file names a device that is not there: {}".format(message["device"]))
 

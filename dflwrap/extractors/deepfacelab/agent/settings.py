@@ -18,6 +18,8 @@ class Settings:
 
     events            DFLWRAP_EVENTS            path of the events file; "" = no events
     control           DFLWRAP_CONTROL           path of the control file (`control_file`); "" = nothing changes
+    stream            DFLWRAP_STREAM            "1": the input folder is being filled; the control file tells
+                                                of the frames, and of their end
     version           DFLWRAP_DFL_VERSION       passed through into `extractor_started`
     workers           DFLWRAP_WORKERS           workers per device (CPU: in all); 0 = DeepFaceLab's own choice
     weights_on_cpu    DFLWRAP_WEIGHTS_ON_CPU    "1": keep the weights in the computer's memory
@@ -40,6 +42,7 @@ class Settings:
         env = os.environ if environ is None else environ
         self.events = env.get("DFLWRAP_EVENTS", "")
         self.control = env.get("DFLWRAP_CONTROL", "")
+        self.stream = bool(self.control) and env.get("DFLWRAP_STREAM", "") == "1"
         self.version = env.get("DFLWRAP_DFL_VERSION", "")
         self.workers = _number(env, "DFLWRAP_WORKERS", 0, int)
         self.weights_on_cpu = env.get("DFLWRAP_WEIGHTS_ON_CPU", "") == "1"
