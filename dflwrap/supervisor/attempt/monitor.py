@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import queue
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from dflwrap.supervisor.liveness.start_times import NO_TIMES, StartTimes
 from dflwrap.supervisor.liveness.watchdog import Dead, Liveness, Phase
 from dflwrap.supervisor.process.output_watcher import OutputWatcher
 from dflwrap.supervisor.process.start import start_tree
-from dflwrap.supervisor.process.streams import MAX_QUEUED, EventTail, Line, StreamPump
+from dflwrap.supervisor.process.streams import EventTail, Line, LineQueue, StreamPump
 from dflwrap.supervisor.process.tree import CannotStartError, ProcessTree
 from dflwrap.supervisor.stop_request import Control
 
@@ -115,10 +114,10 @@ class Attempt:
         self._spec, self._extractor, self._watch, self._control = spec, extractor, watch, control
         self._watcher = OutputWatcher(Path(spec.output_dir), spec.frames) if black_box else None
         self._black_box = black_box
-        self._lines: queue.Queue[Line] = queue.Queue(maxsize=MAX_QUEUED)
+        self._lines = LineQueue()
         self._tail = EventTail(Path(spec.events_path))
         self._console = extractor.console()
-        self._back: set[str] = set()
+        self._awaited = set(spec.frames)
         self._finished = False
         self._agent_failed: str | None = None
         self._prompt: tuple[str, float] | None = None
@@ -230,12 +229,12 @@ class Attempt:
                 self._agent_failed = str(event.data.get("error", ""))[:2000]
                 self._watcher = OutputWatcher(Path(self._spec.output_dir), self._spec.frames)
         deadline = time.monotonic() + LOOK_BOUND
-        for _ in range(self._lines.qsize()):  # no more: who outlives the end may write on
+        for _ in range(len(self._lines)):  # no more: who outlives the end may write on
             if not everything and time.monotonic() > deadline:
                 break
-            events += self._read_line(self._lines.get_nowait())
+            events += self._read_line(self._lines.take())
         if self._watcher:
-            events += self._watcher.poll()
+            events += self._watcher.poll(at_once=everything)
         if events:
             self._note(events)
             self._watch.events(events)
@@ -259,8 +258,8 @@ class Attempt:
         for event in events:
             self._live.event(event, now)
             if event.kind in (EventKind.FRAME_DONE, EventKind.FRAME_FAILED) and event.frame:
-                self._back.add(event.frame)
+                self._awaited.discard(event.frame)
             elif event.kind is EventKind.FINISHED:
                 self._finished = True
-        if self._all_done_since is None and self._back.issuperset(self._spec.frames):
+        if self._all_done_since is None and not self._awaited:
             self._all_done_since = now

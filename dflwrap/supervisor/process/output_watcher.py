@@ -15,6 +15,11 @@ from pathlib import Path
 from dflwrap.common.events import Event, EventKind
 from dflwrap.frames.names import stem_and_suffix
 
+LOOK_SHARE = 0.01
+"""Share of the time that listing the folders may cost: with 20,000 pictures one takes some ten milliseconds."""
+LONGEST_PAUSE = 10.0
+"""Seconds between two looks at most."""
+
 
 class OutputWatcher:
     """Turns new whole debug pictures into `frame_done` events."""
@@ -23,13 +28,24 @@ class OutputWatcher:
         self._output = output
         self._debug = output.with_name(output.name + "_debug")
         self._open = {stem_and_suffix(name)[0]: name for name in frames}
+        self._next = 0.0
 
     @property
     def first_open(self) -> str | None:
         """The first frame in DFL's order that has not come back: with one worker, the one in work."""
         return min(self._open.values(), default=None)
 
-    def poll(self) -> list[Event]:
+    def poll(self, *, at_once: bool = False) -> list[Event]:
+        """What is new. Looks as often as that costs little, or `at_once`."""
+        began = time.perf_counter()
+        if began < self._next and not at_once:
+            return []
+        events = self._look()
+        now = time.perf_counter()
+        self._next = now + min((now - began) / LOOK_SHARE, LONGEST_PAUSE)
+        return events
+
+    def _look(self) -> list[Event]:
         done = [stem for stem in self._stems(self._debug) if stem in self._open]
         if not done:
             return []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -13,7 +13,10 @@ HEAD_BYTES = 16 * 1024 * 1024
 TAIL_BYTES = 16 * 1024 * 1024
 """A log file keeps its first HEAD_BYTES and about its last TAIL_BYTES; what lies between is dropped."""
 MAX_QUEUED = 20_000
-"""Lines waiting for the supervisor; a flood beyond that is logged but not passed on."""
+MAX_QUEUED_BYTES = 8 * 1024 * 1024
+"""Lines, and bytes in them, waiting for the supervisor; a flood beyond either is logged but not passed on."""
+SHORT = 1024
+"""Bytes of a line that is passed on though the bytes are full: an endless line must not cost an error message."""
 
 
 class Line(NamedTuple):
@@ -24,6 +27,36 @@ class Line(NamedTuple):
     text: bytes
     ended: bool
     """False: no line end yet, but nothing came for a while (a prompt?)."""
+
+
+class LineQueue:
+    """Lines on their way to the supervisor, from several threads; bounded by their number and their bytes."""
+
+    def __init__(self, lines: int = MAX_QUEUED, size: int = MAX_QUEUED_BYTES) -> None:
+        self._most, self._most_bytes = lines, size
+        self._lines: deque[Line] = deque()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def offer(self, line: Line) -> bool:
+        """Add it; False where there is no room."""
+        with self._lock:
+            long = len(line.text) > SHORT
+            if len(self._lines) >= self._most or (long and self._bytes + len(line.text) > self._most_bytes):
+                return False
+            self._lines.append(line)
+            self._bytes += len(line.text)
+            return True
+
+    def take(self) -> Line:
+        """The oldest. Raises IndexError where there is none."""
+        with self._lock:
+            line = self._lines.popleft()
+            self._bytes -= len(line.text)
+            return line
+
+    def __len__(self) -> int:
+        return len(self._lines)
 
 
 class BoundedLog:
@@ -87,7 +120,7 @@ class BoundedLog:
 class StreamPump(threading.Thread):
     """Drains one pipe until its end, whatever comes through it."""
 
-    def __init__(self, name: str, pipe: IO[bytes], log: Path, lines: queue.Queue[Line]) -> None:
+    def __init__(self, name: str, pipe: IO[bytes], log: Path, lines: LineQueue) -> None:
         super().__init__(name=f"pump-{name}", daemon=True)
         self._name, self._pipe, self._lines = name, pipe, lines
         self._log = BoundedLog(log)
@@ -122,10 +155,7 @@ class StreamPump(threading.Thread):
 
     def _pass_on(self, text: bytes, *, ended: bool) -> None:
         if text.strip():
-            try:
-                self._lines.put_nowait(Line(self._name, text, ended))
-            except queue.Full:
-                pass
+            self._lines.offer(Line(self._name, text, ended))
 
     def quiet(self) -> None:
         """Called when nothing came for a while: tells once what stands there without a line end."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ def debug(output: Path, name: str, content: bytes = WHOLE) -> None:
 
 
 def polled(watcher: OutputWatcher) -> dict[str | None, list[str]]:
-    events = watcher.poll()
+    events = watcher.poll(at_once=True)
     assert all(event.kind is EventKind.FRAME_DONE for event in events)
     return {event.frame: event.data["faces"] for event in events}
 
@@ -73,6 +75,35 @@ def test_other_files_mean_nothing(output: Path) -> None:
     assert polled(watcher) == {}
     debug(output, "a.jpg")
     assert polled(watcher) == {"a.png": []}
+
+
+def test_a_slow_listing_is_not_made_ten_times_a_second(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watcher = OutputWatcher(output, ["a.png", "b.png"])
+    listings = 0
+    really = os.listdir
+
+    def slow(folder: Path) -> list[str]:
+        nonlocal listings
+        listings += 1
+        time.sleep(0.05)
+        return really(folder)
+
+    monkeypatch.setattr(os, "listdir", slow)
+    for _ in range(20):
+        assert watcher.poll() == []
+    assert listings == 1, "twenty looks within some seconds of fifty milliseconds each would be a core"
+    debug(output, "a.jpg")
+    assert polled(watcher) == {"a.png": []}, "the last look of an attempt sees everything"
+
+
+def test_a_quick_one_is(output: Path) -> None:
+    watcher = OutputWatcher(output, ["a.png"])
+    assert watcher.poll() == []
+    debug(output, "a.jpg")
+    deadline = time.monotonic() + 60
+    while not (events := watcher.poll()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [event.frame for event in events] == ["a.png"]
 
 
 def test_missing_folders_are_no_news(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import queue
 import subprocess
 import sys
 import threading
@@ -15,7 +14,7 @@ import pytest
 from disks import small_disk
 
 from dflwrap.supervisor.process import streams
-from dflwrap.supervisor.process.streams import MAX_LINE, BoundedLog, EventTail, Line, StreamPump
+from dflwrap.supervisor.process.streams import MAX_LINE, BoundedLog, EventTail, Line, LineQueue, StreamPump
 
 
 class Pipe:
@@ -24,7 +23,7 @@ class Pipe:
     def __init__(self, folder: Path, room: int = 1000) -> None:
         read, write = os.pipe()
         self.log = folder / "stdout.log"
-        self.lines: queue.Queue[Line] = queue.Queue(maxsize=room)
+        self.lines = LineQueue(room)
         self.pump = StreamPump("stdout", os.fdopen(read, "rb"), self.log, self.lines)
         self.pump.start()
         self.write: BinaryIO = os.fdopen(write, "wb", 0)
@@ -43,8 +42,8 @@ class Pipe:
 
     def waiting(self) -> list[Line]:
         lines = []
-        while not self.lines.empty():
-            lines.append(self.lines.get())
+        while self.lines:
+            lines.append(self.lines.take())
         return lines
 
     def put(self, text: bytes) -> None:
@@ -104,7 +103,7 @@ def test_a_line_of_fifty_megabytes_comes_in_bounded_pieces(tmp_path: Path) -> No
         peak = max(peak, len(pipe.pump._pending))
     lines = pipe.say(b"\nafter\n")
     assert lines[-1].text == b"after"
-    assert sum(len(line.text) for line in lines[:-1]) == 50 << 20
+    assert 0 < sum(len(line.text) for line in lines[:-1]) <= streams.MAX_QUEUED_BYTES, "nobody took any"
     assert max(len(line.text) for line in lines) <= MAX_LINE
     assert peak <= 2 * MAX_LINE
     size = pipe.log.stat().st_size
@@ -119,15 +118,43 @@ def test_a_flood_never_blocks_the_one_who_prints(tmp_path: Path) -> None:
     script = "import sys\nfor n in range(100_000): sys.stdout.write(f'line {n}\\n')"
     child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
     assert child.stdout is not None
-    lines: queue.Queue[Line] = queue.Queue(maxsize=100)
+    lines = LineQueue(100)
     pump = StreamPump("stdout", child.stdout, tmp_path / "stdout.log", lines)
     pump.start()
     assert child.wait(30) == 0
     pump.join(30)
-    assert lines.qsize() == 100
+    assert len(lines) == 100
     log = (tmp_path / "stdout.log").read_bytes()
     assert log.startswith(b"line 0\n") and log.endswith(b"line 99999\n")
     assert pump.bytes_seen == len(log)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the memory of a process is asked for with `resource`")
+def test_four_hundred_megabytes_without_a_line_end_do_not_fill_the_memory(tmp_path: Path) -> None:
+    """Nobody takes the lines meanwhile. Measured in a process of its own: what it held at most before and after."""
+    child = "import sys\nfor _ in range(400): sys.stdout.write('x' * 1_000_000)"
+    script = f"""
+import resource, subprocess, sys
+from pathlib import Path
+from dflwrap.supervisor.process.streams import LineQueue, StreamPump
+
+def most():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+before, lines = most(), LineQueue()
+child = subprocess.Popen([sys.executable, "-c", {child!r}], stdout=subprocess.PIPE)
+pump = StreamPump("stdout", child.stdout, Path({str(tmp_path / "stdout.log")!r}), lines)
+pump.start()
+assert child.wait(60) == 0
+pump.join(60)
+assert pump.bytes_seen == 400_000_000 and len(lines) > 0
+print(most() - before, sum(len(lines.take().text) for _ in range(len(lines))))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=120, check=True)
+    grown, queued = map(int, done.stdout.split())
+    assert queued <= streams.MAX_QUEUED_BYTES + streams.MAX_QUEUED * streams.SHORT
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert grown * unit < 100 << 20
 
 
 def test_what_ends_without_a_line_end_is_not_lost(pipe: Pipe) -> None:
