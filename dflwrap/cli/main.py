@@ -11,7 +11,18 @@ import typer
 
 from dflwrap import __version__
 from dflwrap.cli import help_page
-from dflwrap.cli.commands import check, diagnose, extract, handover, prepare, rules, scripts, setup, verify
+from dflwrap.cli.commands import (
+    check,
+    diagnose,
+    doctor,
+    extract,
+    handover,
+    prepare,
+    rules,
+    scripts,
+    setup,
+    verify,
+)
 from dflwrap.cli.words.errors import error_lines, fault_line
 from dflwrap.common.errors import DflwrapError, ExitCode
 from dflwrap.common.output import prepare_output
@@ -62,6 +73,7 @@ def _root(
 extract.register(app)
 check.register(app)
 diagnose.register(app)
+doctor.register(app)
 handover.register(app)
 prepare.register(app)
 rules.register(app)

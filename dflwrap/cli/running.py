@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -23,6 +24,7 @@ from dflwrap.common.errors import DflwrapError, ExitCode
 from dflwrap.common.text import display
 from dflwrap.common.windows.console import without_quick_edit
 from dflwrap.common.windows.job import without_dialogs
+from dflwrap.extractors.base import Extractor
 from dflwrap.extractors.choosing import choose_extractors
 from dflwrap.supervisor.progress import RunState
 from dflwrap.supervisor.reconcile.conflict import ConflictError
@@ -118,9 +120,9 @@ def _heard(
 ) -> int:
     control = night.control
     chosen = choose_extractors(
-        kind, dfl_root=dfl_root, dfl_python=dfl_python, environ=os.environ, cwd=_current_folder()
+        kind, dfl_root=dfl_root, dfl_python=dfl_python, environ=os.environ, cwd=current_folder()
     )
-    if _current_folder() is None:
+    if current_folder() is None:
         os.chdir(request.output_dir.anchor)  # extractors start in it, and many programs cannot start in none
     if sys.platform == "win32":
         without_dialogs()  # inherited by everything that this run starts
@@ -129,9 +131,13 @@ def _heard(
     asked = may_ask and somebody_there(stream)
     spoken = told(stream, log)
 
+    doctor = _doctor(request, chosen, dfl_root, dfl_python, control)  # tells once, though `run` may run twice
+
     def run(wanted: RunRequest) -> RunResult:
         with without_quick_edit(), make_reporter(state, stream, log) as reporter:
             control.answer = reporter.notice
+            for sentence in doctor:
+                reporter.notice(sentence)
             with night.run(request.input_dir.name, state, reporter.notice):
                 return run_extraction(wanted, chosen, reporter, control, state, log.open)
 
@@ -168,12 +174,39 @@ def _heard(
     return int(result.exit_code)
 
 
-def _current_folder() -> Path | None:
+def current_folder() -> Path | None:
     """None where it has been deleted."""
     try:
         return Path.cwd()
     except OSError:
         return None
+
+
+def _doctor(
+    request: RunRequest,
+    chosen: Sequence[Extractor],
+    dfl_root: Path | None,
+    dfl_python: Path | None,
+    control: Control,
+) -> Iterator[str]:
+    """What the quick checks have to say of this run, which they never stop, not even by a fault of their own."""
+    from dflwrap.doctor.quick import notices
+
+    try:
+        yield from notices(
+            os.environ,
+            current_folder(),
+            dfl_root=dfl_root,
+            dfl_python=dfl_python,
+            input_dir=request.input_dir,
+            output_dir=request.output_dir,
+            builtin=chosen[0].info().name == "builtin",
+            on_cpu=request.cpu_only,
+            stopping=lambda: control.stopping,
+        )
+    except Exception:
+        if os.environ.get("DFLWRAP_DEBUG"):
+            raise
 
 
 def _nobody_reads() -> None:

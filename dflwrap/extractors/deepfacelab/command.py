@@ -55,15 +55,9 @@ def extract_arguments(spec: AttemptSpec, *, black_box: bool) -> list[str]:
 def build_environment(
     install: DflInstall, spec: AttemptSpec, environ: Mapping[str, str], *, black_box: bool
 ) -> dict[str, str]:
-    """The whole environment: the user's, less what belongs to dflwrap's own Python, plus what DeepFaceLab's own
-    scripts set, plus the plan."""
+    """The whole environment: that of the install, plus the plan."""
     plan = spec.plan
-    stock = stock_environment(install, environ)
-    env = {key: value for key, value in environ.items() if key.upper() not in {*_OURS, *stock}}
-    env.update({key: value for key, value in stock.items() if value and key not in _OURS})
-    if _same_folder(env.get("VIRTUAL_ENV"), sys.prefix):
-        env.pop("VIRTUAL_ENV")
-    env.update(_console_settings(environ))
+    env = install_environment(install, environ)
     env.update(_cuda_settings(env, on_cpu=not plan.devices))
     env.update(thread_settings(plan.threads))
     if not plan.devices:
@@ -71,13 +65,25 @@ def build_environment(
         env.update({"NN_DEVICES_INITIALIZED": "1", "NN_DEVICES_COUNT": "0", "CUDA_VISIBLE_DEVICES": "-1"})
     else:
         env.pop("CUDA_VISIBLE_DEVICES", None)  # DeepFaceLab removes it too: indices are the machine's
-    if install.layout == "windows-build" and "PATH" not in stock:
-        env["PATH"] = _build_path(install, env.get("PATH", ""))
     for name in (EVENTS_ENV, CONTROL_ENV):
         env.pop(name, None)
     if not black_box:
         env.update(_agent_settings(install, spec, plan))
     env.update(plan.env)
+    return env
+
+
+def install_environment(install: DflInstall, environ: Mapping[str, str]) -> dict[str, str]:
+    """Of every process that an install's own Python runs: the user's, less what belongs to dflwrap's own Python, plus
+    what DeepFaceLab's own scripts set, and a console in UTF-8."""
+    stock = stock_environment(install, environ)
+    env = {key: value for key, value in environ.items() if key.upper() not in {*_OURS, *stock}}
+    env.update({key: value for key, value in stock.items() if value and key not in _OURS})
+    if _same_folder(env.get("VIRTUAL_ENV"), sys.prefix):
+        env.pop("VIRTUAL_ENV")
+    env.update(_console_settings(environ))
+    if install.layout == "windows-build" and "PATH" not in stock:
+        env["PATH"] = _build_path(install, env.get("PATH", ""))
     return env
 
 

@@ -1,0 +1,1 @@
+"""The checks, by what they look at; `dflwrap.doctor.registry` lists them."""
