@@ -19,7 +19,7 @@ def main() -> int:
         ("mypy for Windows", ["mypy", "--platform", "win32"]),
         ("mypy for macOS", ["mypy", "--platform", "darwin"]),
         # Much of the suite waits for processes: more of it at once than there are cores.
-        ("pytest", ["pytest", "-n", "3", "--dist", "worksteal", *sys.argv[1:]]),
+        ("pytest", ["pytest", "-n", "5", "--dist", "worksteal", *sys.argv[1:]]),
     ):
         print(f"== {name}", flush=True)
         if subprocess.run([python, "-m", *command], cwd=ROOT, check=False).returncode != 0:

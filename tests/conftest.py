@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-LONG = ("chaos", "supervisor", "cli", "builtin", "deepfacelab")
-"""Folders whose tests run whole extractions."""
+from schedule import spread
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first: started last, they would keep one worker busy while the others have nothing left."""
-    items.sort(key=lambda item: item.path.parent.name not in LONG)
+    """What a system cannot show is skipped; what takes long is spread over the workers."""
     on_windows = sys.platform == "win32"
     for item in items:
         if on_windows and item.get_closest_marker("posix"):
             item.add_marker(pytest.mark.skip(reason="needs POSIX"))
         if not on_windows and item.get_closest_marker("windows"):
             item.add_marker(pytest.mark.skip(reason="can only be shown on Windows"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        items[:] = spread(items, workers)
 
 
 PRIVILEGE_NOT_HELD = 1314

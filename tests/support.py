@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from warm import can_run_warm, run_warm
 
 DOUBLE = Path(__file__).parent / "double"
 """The test double of DeepFaceLab."""
@@ -51,14 +52,23 @@ def environment(more: dict[str, str] | None = None) -> dict[str, str]:
     return {**os.environ, "DFLWRAP_DEBUG": "", **cache, **(more or {})}
 
 
-def dflwrap(*arguments: str | Path, env: dict[str, str] | None = None, timeout: float = 900) -> Finished:
-    """Run `dflwrap ARGUMENTS` as a process of its own."""
-    program = ("-c", SHORT_PAUSES) if arguments[:1] == ("extract",) else ("-m", "dflwrap")
+def dflwrap(
+    *arguments: str | Path, env: dict[str, str] | None = None, timeout: float = 900, fresh: bool = False
+) -> Finished:
+    """Run `dflwrap ARGUMENTS` as a process of its own. fresh: it starts Python itself (see `warm`)."""
+    code, words, whole = (
+        SHORT_PAUSES if arguments[:1] == ("extract",) else "",
+        [*map(str, arguments)],
+        environment(env),
+    )
+    if not fresh and can_run_warm(whole):
+        status, out, err = run_warm(words, code, whole, timeout)
+        return Finished(status, out.decode(), err.decode())
     done = subprocess.run(
-        [sys.executable, *program, *map(str, arguments)],
+        [sys.executable, *(("-c", code) if code else ("-m", "dflwrap")), *words],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        env=environment(env),
+        env=whole,
         timeout=timeout,
         check=False,
     )

@@ -120,7 +120,7 @@ def wait_for_faces(output: Path, count: int, process: subprocess.Popen[bytes]) -
     pytest.fail(f"no {count} faces appeared; exit code {process.poll()}")
 
 
-def many(source: Path, folder: Path, copies: int = 16) -> Path:
+def many(source: Path, folder: Path, copies: int = 8) -> Path:
     """A longer clip: the same frames under more names, so that a kill falls into the run."""
     folder.mkdir()
     for path in source.glob("*.jpg"):
@@ -221,7 +221,7 @@ def test_a_name_taken_by_something_else_is_an_error_before_anything_starts(
 
 
 def test_a_second_dflwrap_on_the_same_faceset_is_refused(clean_frames: Path, tmp_path: Path) -> None:
-    source, output = many(clean_frames, tmp_path / "frames", 40), tmp_path / "aligned"
+    source, output = many(clean_frames, tmp_path / "frames", 12), tmp_path / "aligned"
     process = start(source, output)
     try:
         deadline = time.monotonic() + 200

@@ -103,7 +103,16 @@ def wine_prefix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("wine")
     environ = Cmd(folder / "prefix", folder).environ(folder)
     subprocess.run(["wineboot", "-i"], env=environ, capture_output=True, timeout=BOUND, check=False)
+    # While one program runs, the next ones need not start Wine's services, nor wait for their end (3 s).
+    awake = subprocess.Popen(
+        ["wine", "cmd"],
+        env=environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     yield folder / "prefix"
+    awake.communicate(b"exit\r\n", timeout=BOUND)
     subprocess.run(
         ["wineserver", "-k"], env=environ, capture_output=True, timeout=BOUND, check=False
     )  # of this prefix

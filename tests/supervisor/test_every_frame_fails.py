@@ -13,12 +13,21 @@ from typing import Any
 
 import psutil
 import pytest
-from support import DOUBLE, Finished, all_gone, assert_conserved, environment, small_frames, until
+from support import (
+    DOUBLE,
+    SHORT_PAUSES,
+    Finished,
+    all_gone,
+    assert_conserved,
+    environment,
+    small_frames,
+    until,
+)
 
 LIMIT = 400.0
 """Seconds after which a run counts as one that never ends; the longest of them takes a tenth of it when idle."""
 
-SIZE = (3000, 2000)
+SIZE = (2000, 1400)
 """So large that copying them for a second try takes longer than failing: the copies queue."""
 
 pytestmark = pytest.mark.posix
@@ -33,14 +42,14 @@ class Run:
         frames: int,
         script: dict[str, Any],
         *more: str,
-        program: tuple[str, ...] = ("-m", "dflwrap"),
+        program: str = SHORT_PAUSES,
     ) -> None:
         self.tmp_path = tmp_path
         path = tmp_path / "script.json"
         path.write_text(json.dumps(script))
         self._streams = tmp_path / "stdout.txt", tmp_path / "stderr.txt"
         command = [
-            *(sys.executable, *program, "extract", "--json", "--image-size", "256", "--cpu-only"),
+            *(sys.executable, "-c", program, "extract", "--json", "--image-size", "256", "--cpu-only"),
             *("--input-dir", str(small_frames(tmp_path / "frames", frames, SIZE))),
             *("--output-dir", str(tmp_path / "aligned"), "--workers", "2", "--extractor", "dfl"),
             *("--dfl-root", str(DOUBLE), "--dfl-python", sys.executable, *more),
@@ -89,7 +98,7 @@ class Run:
 
 
 @pytest.mark.parametrize(
-    ("frames", "fault"), [(60, "raise"), (60, "cuda_oom"), (40, "segfault"), (12, "unreadable")]
+    ("frames", "fault"), [(40, "raise"), (40, "cuda_oom"), (30, "segfault"), (12, "unreadable")]
 )
 def test_it_ends(tmp_path: Path, frames: int, fault: str) -> None:
     done = Run(tmp_path, frames, {"*.png": fault}).finish()
@@ -143,11 +152,10 @@ def test_a_long_clip_of_which_nothing_comes_any_more_is_not_suspected_frame_by_f
         "import dflwrap.planning.blame as blame, dflwrap.planning.policy as policy\n"
         "for room in (blame, policy):\n"
         "    assert room.MOST_WITHOUT_PROGRESS > 3\n"
-        "    room.MOST_WITHOUT_PROGRESS = 3\n"
-        "from dflwrap.cli.start import run\nrun()\n"
+        "    room.MOST_WITHOUT_PROGRESS = 3\n" + SHORT_PAUSES
     )
     script = {"*000[1-9]?.png": "raise", "*0000[5-9].png": "raise"}
-    run = Run(tmp_path, 60, script, program=("-c", few))
+    run = Run(tmp_path, 40, script, program=few)
     done = run.finish()
     assert_conserved(done.report)
     assert done.code == 3, done.stderr

@@ -31,8 +31,8 @@ def test_a_gap_between_two_looks_counts_as_one_pause_at_most() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="the double's faults are POSIX")
 def test_a_run_that_slept_in_a_frame_goes_on_with_it(tmp_path: Path) -> None:
     """All processes stand still, as when the computer is suspended: with that, the frame takes longer than it
-    may (15 of 12 s); without it, it does not (5 s)."""
-    frame_timeout, asleep, slow = 12, 10, 15
+    may (10 of 8 s); without it, it does not (5 s)."""
+    frame_timeout, asleep, slow = 8, 7, 10
     small_frames(tmp_path / "frames", 4)
     (tmp_path / "script.json").write_text(json.dumps({MIDDLE: {"fault": "slow", "seconds": slow}}))
     process = subprocess.Popen(

@@ -8,13 +8,13 @@ import pytest
 from played_cards import extract
 from support import assert_conserved
 
-BOUNDS = ("--startup-timeout", "12", "--frame-timeout", "5")
+BOUNDS = ("--startup-timeout", "10", "--frame-timeout", "5")
 
 
 def test_a_worker_that_starts_slowly_is_replaced_in_place(tmp_path: Path) -> None:
     """Its start takes longer than a frame may: the loss of the only worker is no hang of the others."""
-    script = {"worker_start": {"fault": "slow", "seconds": 9}, "00003.png": {"fault": "kill", "times": 1}}
-    done = extract(tmp_path, None, 4, script, "--cpu-only", "--workers", "1", "--frame-timeout", "6")
+    script = {"worker_start": {"fault": "slow", "seconds": 7}, "00003.png": {"fault": "kill", "times": 1}}
+    done = extract(tmp_path, None, 4, script, "--cpu-only", "--workers", "1", "--frame-timeout", "5")
     assert done.code == 0, done.stderr
     assert done.report["frames"]["extracted"] == 4
     assert len(done.report["attempts"]) == 1, done.report["decisions"]
