@@ -66,9 +66,9 @@ def page(command: Command, name: str, columns: int) -> str:
         lines += [*textwrap.wrap(" ".join(paragraph.split()), width), ""]
     groups: dict[str, list[Row]] = {}
     if isinstance(command, TyperGroup):
-        groups["Commands"] = [(key, _short(sub)) for key, sub in command.commands.items() if not sub.hidden]
+        groups["Commands"] = [(key, summary(sub)) for key, sub in command.commands.items() if not sub.hidden]
     for parameter in parameters:
-        title, row = _described(parameter)
+        title, row = described(parameter)
         groups.setdefault(title, []).append(row)
     if not any("--help" in row[0] for rows in groups.values() for row in rows):
         last = next((t for t in ("Output", "Options") if t in groups), "Options")
@@ -79,7 +79,7 @@ def page(command: Command, name: str, columns: int) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _described(parameter: Any) -> tuple[str, Row]:
+def described(parameter: Any) -> tuple[str, Row]:
     """The group of an option or argument, and its row."""
     panel = getattr(parameter, "rich_help_panel", None)
     if isinstance(parameter, TyperArgument):
@@ -133,7 +133,8 @@ def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _short(command: Command) -> str:
+def summary(command: Command) -> str:
+    """The first paragraph of what it does."""
     text = command.short_help or command.help or ""
     return " ".join(re.split(r"\n\s*\n", text.strip())[0].split())
 
