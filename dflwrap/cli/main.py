@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from dflwrap import __version__
 from dflwrap.cli import help_page
 from dflwrap.cli.commands import (
     check,
@@ -32,6 +31,8 @@ UsageError: type[Exception] = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
 """What Typer raises for a bad command line; its Click has no public name."""
+_COMPLETING = "_DFLWRAP_COMPLETE"
+"""Set by a shell that asks for completions."""
 _CTRL_C = 130
 """The code that Typer makes of a KeyboardInterrupt."""
 
@@ -50,7 +51,7 @@ app = typer.Typer(
     "continues with a changed plan, and accounts for every frame.",
     epilog=_EPILOG,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -58,14 +59,19 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"dflwrap {__version__}")
+        from dflwrap.cli.words.about import about
+
+        typer.echo(about())
         raise typer.Exit
 
 
 @app.callback()
 def _root(
     _version_option: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version and what it stands on."
+        ),
     ] = False,
 ) -> None: ...
 
@@ -86,11 +92,11 @@ def run(arguments: Sequence[str]) -> None:
     """Never shows a traceback unless DFLWRAP_DEBUG is set. arguments: as in `sys.argv`, which Typer reads."""
     prepare_output()
     try:
-        text = help_page.answer(app, arguments)
+        text = None if _COMPLETING in os.environ else help_page.answer(app, arguments)
         if text is not None:
             print(text, end="", flush=True)
             sys.exit(0 if set(arguments) & set(help_page.HELP) else int(ExitCode.USAGE))
-        code = app(standalone_mode=False)
+        code = app(prog_name="dflwrap", standalone_mode=False)
         sys.exit(int(ExitCode.INTERRUPTED) if code == _CTRL_C else code)
     except UsageError as error:
         _tell_usage(error)

@@ -22,8 +22,8 @@ Made from the program by `python -m dflwrap.cli.reference docs`; do not edit. `d
 """
 _RUNGS = """# Every rung
 
-Made from the program by `python -m dflwrap.cli.reference docs`; do not edit. A rung is one answer to a failure. For each
-kind of cause `dflwrap extract` takes the rungs of its row in this order, each once, and stops when none is left.
+Made from the program by `python -m dflwrap.cli.reference docs`; do not edit. A rung is one answer to a failure. For
+each kind of cause `dflwrap extract` takes the rungs of its row in this order, each once, and stops when none is left.
 [planning.md](planning.md) says when it comes back to a wider plan, [rules.md](rules.md) what the causes are.
 
 ## What each does

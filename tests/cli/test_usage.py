@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -79,7 +81,11 @@ def test_starting_imports_nothing_heavy() -> None:
 def test_the_version_is_told() -> None:
     from dflwrap import __version__
 
-    assert dflwrap("--version").stdout.split() == ["dflwrap", __version__]
+    first, python, packages, builtin = dflwrap("--version").stdout.splitlines()
+    assert first == f"dflwrap {__version__}"
+    assert platform.python_version() in python and platform.machine() in python
+    assert f"NumPy {version('numpy')}" in packages and "missing" not in packages
+    assert builtin.startswith("built-in extractor: ")
 
 
 def test_the_smallest_side_is_that_of_the_frames() -> None:
