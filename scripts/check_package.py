@@ -2,8 +2,8 @@
 
     python3 scripts/check_package.py [FOLDER]
 
-Needs `build` (extra `dev`) and the package index. In each environment dflwrap says its version, diagnoses a log, checks a
-folder and shows a rule, from an empty folder, so that nothing of this one can help. FOLDER keeps the two files.
+Needs `build` (extra `dev`) and the package index. In each environment dflwrap says its version, diagnoses a log, checks
+a folder and shows a rule, from an empty folder, so that nothing of this one can help. FOLDER keeps the two files.
 Exit codes: 0 both work, 1 one does not.
 """
 
