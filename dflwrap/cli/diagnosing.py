@@ -226,6 +226,7 @@ def _cause(cause: Cause, hide: Callable[[str], str]) -> dict[str, Any]:
         "remedies": list(cause.remedies),
         "steps": list(cause.steps),
         "references": list(cause.references),
+        "check": cause.check or None,
     }
 
 

@@ -52,6 +52,13 @@ class Cause:
     """What the user can do, in order."""
     explanation: str = ""
     references: tuple[str, ...] = ()
+    check: str = ""
+    """The check of `dflwrap doctor` that would prove it; "" where none would."""
+
+    @property
+    def proof(self) -> str:
+        """The command that would prove it on the machine where it happened; "" where none would."""
+        return f"dflwrap doctor --only {self.check}" if self.check else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,13 @@ class Machine:
         return ask(self.install, ("engine", self.engine), self.environ, ENGINE_BOUND)
 
     @cached_property
+    def opencv_answer(self) -> Asked | None:
+        """What the import of OpenCV says; None without an install. Raises CannotStartError."""
+        if self.install is None or not self.engine:
+            return None
+        return ask(self.install, ("import", "cv2"), self.environ, PACKAGES_BOUND)
+
+    @cached_property
     def cards(self) -> Cards:
         reader = self._open_reader()
         try:

@@ -28,10 +28,10 @@ from dflwrap.doctor.checks.places import (
     WritePermission,
 )
 from dflwrap.doctor.checks.python import DflPackages, DflPython, PackageTraps
-from dflwrap.doctor.checks.tensorflow import TensorflowFit, TensorflowGpu, TensorflowImport
+from dflwrap.doctor.checks.tensorflow import OpencvImport, TensorflowFit, TensorflowGpu, TensorflowImport
 
 CHECKS: tuple[Check, ...] = (
-    *(DflInstall(), DflVersion(), DflFiles(), DflPython(), DflPackages(), PackageTraps()),
+    *(DflInstall(), DflVersion(), DflFiles(), DflPython(), DflPackages(), PackageTraps(), OpencvImport()),
     *(ModelFiles(), ModelContents(), Builtin()),
     *(GpuDriver(), GpuMemory(), GpuPrograms(), GpuTimeout()),
     *(TensorflowImport(), TensorflowGpu(), TensorflowFit()),

@@ -331,7 +331,8 @@ def _stop(case: _Case, why: str, notes: tuple[str, ...] = ()) -> Stop:
     if notes:
         words += " (" + "; ".join(notes) + ")"
     if case.cause is not None:
-        steps = case.cause.steps
+        proof = case.cause.proof
+        steps = (*case.cause.steps, *((f"To prove that it is so: {proof}.",) if proof else ()))
     else:
         steps = _UNKNOWN_STEPS[:1] if case.context.extractor == "builtin" else _UNKNOWN_STEPS
     because = reason(case.cause, case.record, case.telemetry)

@@ -75,6 +75,7 @@ def test_the_json_has_the_documented_shape(capsys: pytest.CaptureFixture[str]) -
     primary = body["primary"]
     assert set(primary) == {
         "id", "title", "category", "confidence", "explanation", "evidence", "symptoms", "consequences", "remedies", "steps", "references",
+        "check",
     }  # fmt: skip
     assert primary["evidence"][0]["line"] > 1
     assert "OOM when allocating" in " ".join(item["text"] for item in primary["evidence"])
@@ -90,6 +91,19 @@ def test_the_page_answers_what_why_and_what_to_do(capsys: pytest.CaptureFixture[
     for part in ("[gpu-oom-tensor]", "Confidence:", "The lines that show it:", "gpu-oom-tensor.log:", "Why:",
                  "What you can do", "What dflwrap extract does by itself", "655 images found"):  # fmt: skip
         assert part in page
+
+
+def test_a_cause_in_the_machine_ends_with_the_check_that_would_prove_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for log, check in (("tf-dll-missing", "tensorflow-import"), ("gpu-oom-tensor", "gpu-memory")):
+        quick([str(SAMPLES / f"{log}.log")])
+        page = capsys.readouterr().out.rstrip()
+        assert page.endswith(f"To prove it on the machine where it happened: dflwrap doctor --only {check}")
+        _, body = spoken(capsys, str(SAMPLES / f"{log}.log"))
+        assert body["primary"]["check"] == check
+    quick([str(SAMPLES / "imread-failed.log")])
+    assert "dflwrap doctor" not in capsys.readouterr().out
 
 
 def test_what_it_does_by_itself_is_what_it_does_without_options(capsys: pytest.CaptureFixture[str]) -> None:

@@ -163,6 +163,14 @@ def test_what_it_says_is_diagnosed_by_the_catalogue(place: Place, said: str, cau
     assert any(words[:30] in line for line in answer.lines)
 
 
+def test_an_opencv_that_lacks_a_library_of_the_desktop(place: Place) -> None:
+    said = "libGL.so.1: cannot open shared object file: No such file or directory"
+    (place.dfl.site / "cv2/__init__.py").write_text(f"raise ImportError({said!r})\n")
+    assert place.findings() == {"opencv-import": FAILURE}
+    answer = place.look("opencv-import")["opencv-import"]
+    assert "[libgl-missing]" in answer.explanation and any("libGL.so.1" in line for line in answer.lines)
+
+
 def test_an_unknown_error_of_it_is_shown_as_it_is(place: Place) -> None:
     place.dfl.tensorflow("raise RuntimeError('the moon is in the wrong house')\n")
     answer = place.look("tensorflow-import")["tensorflow-import"]
@@ -261,7 +269,11 @@ def test_a_python_that_does_not_start(place: Place) -> None:
     place.dfl.python.write_text("#!/bin/sh\necho 'no Python at all' >&2\nexit 3\n")
     place.dfl.python.chmod(0o755)
     found = place.findings()
-    assert found["dfl-python"] is FAILURE and found["tensorflow-import"] is FAILURE
+    assert (
+        found["dfl-python"] is FAILURE
+        and found["opencv-import"] is FAILURE
+        and found["tensorflow-import"] is FAILURE
+    )
     answer = place.look("dfl-python")["dfl-python"]
     assert "status 3" in answer.explanation and answer.lines == ("no Python at all",)
 

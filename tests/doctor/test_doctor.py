@@ -42,7 +42,7 @@ def test_a_machine_that_will_do_ends_with_0(place: Place) -> None:
     done = dflwrap("doctor", *options(place), env={"DISPLAY": ":0"})
     assert done.code == 0, done.stdout + done.stderr
     assert "Failures:" not in done.stdout and "Well: dfl-install" in done.stdout
-    assert re.search(r"^33 checks: ", done.stdout, re.M)
+    assert re.search(r"^34 checks: ", done.stdout, re.M)
     assert contents(place.folder) == before, "it changes nothing"
 
 
@@ -205,6 +205,11 @@ def test_the_document_is_current() -> None:
 def test_each_trap_is_a_cause_of_the_catalogue() -> None:
     known = load_catalogue().by_id
     assert [trap.cause for trap in traps() if trap.cause not in known] == []
+
+
+def test_each_check_that_a_cause_names_exists_and_may_be_asked_alone() -> None:
+    named = {rule.check for rule in load_catalogue().rules if rule.check}
+    assert named <= set(by_id()) and len(named) > 20
 
 
 @pytest.mark.parametrize("version", ["2.7", "3.6", "3.7", "3.8", "3.9", "3.10", "3.12", "3.13"])

@@ -177,6 +177,8 @@ def page(rule: Rule) -> str:
     found = ids_for(rule.id)
     if found:
         lines += ["", "Found beforehand by dflwrap check (docs/findings.md)", "  " + ", ".join(found)]
+    if rule.check:
+        lines += ["", "Proved by (docs/doctor.md)", f"  dflwrap doctor --only {rule.check}"]
     if rule.references:
         lines += ["", "More", *(f"  {url}" for url in rule.references)]
     return "\n".join(map(display, lines))

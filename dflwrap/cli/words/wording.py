@@ -115,6 +115,8 @@ def _verdict(verdict: Verdict, hide: Callable[[str], str]) -> list[str]:
             lines += [f"  - {cause.title} [{cause.id}], line {_first_line(cause)}" for cause in others[:6]]
     if verdict.benign:
         lines += ["", "Alarming but harmless: " + ", ".join(verdict.benign)]
+    if primary is not None and primary.proof:
+        lines += ["", f"To prove it on the machine where it happened: {primary.proof}"]
     return lines
 
 

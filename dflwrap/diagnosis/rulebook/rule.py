@@ -106,6 +106,8 @@ class Rule:
     not_matches: tuple[str, ...] = ()
     complete_run: bool = False
     """Whether it may be the answer although every frame came back: single frames, speed, quality."""
+    check: str = ""
+    """The check of `dflwrap doctor` that would prove it, where the cause lies in the machine or the install."""
     general: bool = False
     """A general sign (a crash, a silence, a status): explains nothing where a named exception stands."""
     inferred: bool = False
@@ -129,6 +131,7 @@ class Rule:
             steps=self.steps,
             explanation=self.explanation,
             references=self.references,
+            check=self.check,
         )
 
 
@@ -136,7 +139,7 @@ _TEXT = ("id", "title", "category", "explanation")
 _KNOWN = {
     "id", "title", "category", "role", "signatures", "strength", "stage", "explained_by", "not_proof",
     "remedies", "explanation", "steps", "references", "matches", "not_matches", "inferred", "complete_run", "general",
-    "variants",
+    "variants", "check",
 }  # fmt: skip
 
 
@@ -198,6 +201,7 @@ def rule_from_table(table: dict[str, Any], origin: str) -> Rule:
         matches=lists["matches"],
         not_matches=lists["not_matches"],
         complete_run=bool(table.get("complete_run", False)),
+        check=str(table.get("check", "")),
         general=bool(table.get("general", False)),
         inferred=bool(inferred),
         origin=origin,

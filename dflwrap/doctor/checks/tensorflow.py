@@ -9,7 +9,7 @@ from dflwrap.diagnosis.tables.fit_answer import Outcome, answer, driver_answer
 from dflwrap.doctor.asking import Asked
 from dflwrap.doctor.check import Answer, Check
 from dflwrap.doctor.checks.python import last_lines
-from dflwrap.doctor.machine import ENGINE_BOUND, Machine
+from dflwrap.doctor.machine import ENGINE_BOUND, PACKAGES_BOUND, Machine
 
 NAMES = {"tensorflow": "TensorFlow", "torch": "PyTorch"}
 SHOWN = 5
@@ -107,6 +107,24 @@ class TensorflowGpu(Check):
         if seen:
             return self.warning(told, found.fix, found.lines)
         return self.failure(told, found.fix, found.lines)
+
+
+class OpencvImport(Check):
+    """Does OpenCV start?"""
+
+    id = "opencv-import"
+    quick = False
+    timeout = PACKAGES_BOUND + 30
+
+    def look(self, machine: Machine) -> Answer:
+        asked = machine.opencv_answer
+        if asked is None:
+            return self.skipped(_NO_ENGINE)
+        if asked.answer is not None:
+            return self.ok(f"OpenCV {asked.answer['version']} starts.")
+        found = Diagnosed(asked, machine.system)
+        how = "gave no answer in time" if asked.status is None else "cannot be imported"
+        return self.failure(f"OpenCV {how}.{found.why}", found.fix, found.lines)
 
 
 def _cards(number: int) -> str:

@@ -1,7 +1,11 @@
 """Started by DeepFaceLab's own Python: says what that Python has, or what its TensorFlow (PyTorch) says.
 
-`python ask.py TOKEN packages MODULE...` or `python ask.py TOKEN engine tensorflow|torch`. The answer is one line on
-stdout: the token, then JSON. Standard library only, Python 3.6 syntax (2.7 gets as far as saying so).
+    python ask.py TOKEN packages MODULE...
+    python ask.py TOKEN engine tensorflow|torch
+    python ask.py TOKEN import MODULE
+
+The answer is one line on stdout: the token, then JSON. Standard library only, Python 3.6 syntax (2.7 gets as far as
+saying so).
 """
 
 import json
@@ -16,6 +20,8 @@ def main(arguments):
     token, question = arguments[0], arguments[1]
     if question == "packages":
         answer = packages(arguments[2:])
+    elif question == "import":
+        answer = {"version": str(getattr(__import__(arguments[2]), "__version__", ""))}
     else:
         answer = engine(arguments[2])
     say(token, answer)
