@@ -12,17 +12,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
 
-from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.waits import heeding, never
-from dflwrap.faceset.face_file.errors import FaceFileError, HostileMetadataError, TornFaceError
+from dflwrap.faceset.face_file.errors import FaceFileError
 from dflwrap.faceset.face_file.hostile import check_harmless
-from dflwrap.faceset.face_file.jpeg import check_image_data, header_segments, image_size
-from dflwrap.faceset.face_file.metadata import FaceMetadata, metadata_in, read_metadata
-from dflwrap.faceset.face_file.verify import verify_bytes
+from dflwrap.faceset.face_file.metadata import FaceMetadata, read_metadata
 from dflwrap.faceset.facts import face_facts
+from dflwrap.faceset.many_strangers import look_at_all
+from dflwrap.faceset.strangers import Stranger
 from dflwrap.ledger.records import FaceRow
 
 FACE_SUFFIXES = frozenset({".jpg", ".jpeg"})
@@ -31,30 +29,6 @@ PAK = "faceset.pak"
 
 Identity = tuple[str, tuple[float, ...] | None]
 """The frame's file name, and the rounded rectangle in it."""
-
-
-class StrangerKind(StrEnum):
-    """What a file is that the run has not put there."""
-
-    WHOLE = "whole"
-    TORN = "torn"
-    """What a killed extractor leaves: cut short, empty, or the bare JPEG before its metadata came."""
-    HOSTILE = "hostile"
-    """Its metadata would run code when DeepFaceLab loads it."""
-    OTHER = "other"
-    """No face of DeepFaceLab's, or not readable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stranger:
-    """A file of the faceset folder that no record is about."""
-
-    name: str
-    kind: StrangerKind
-    metadata: FaceMetadata | None = None
-    size: tuple[int, int] = (0, 0)
-    """Of the picture, pixels; (0, 0) = not known."""
-    problem: str = ""
 
 
 @dataclass(slots=True)
@@ -121,9 +95,8 @@ def take_census(
     names = sorted(name for name in entries if Path(name).suffix.lower() in FACE_SUFFIXES)
     headers = {name: _header(faceset / name) for name in heeding(stopping, names)} if pending else {}
     claimed = _find_renamed(faceset, pending, headers, sources, census)
-    for name in heeding(stopping, names):
-        if name not in claimed:
-            census.strangers.append(_stranger(faceset / name, image_size_asked))
+    unknown = [name for name in names if name not in claimed]
+    census.strangers.extend(look_at_all(faceset, unknown, image_size_asked, stopping))
     return census
 
 
@@ -137,7 +110,7 @@ def _is_this(
         info = entry.stat(follow_symlinks=False)
         facts = row.facts
         if facts is not None and (info.st_size, info.st_mtime_ns) == (facts.size, facts.mtime_ns):
-            (census.changed if row.edited else census.present).append(replace(row, missing=False))
+            (census.changed if row.edited else census.present).append(_there(row))
             return True
         path = faceset / entry.name
         metadata = read_metadata(path)
@@ -158,6 +131,10 @@ def _is_this(
         return False
     census.changed.append(replace(now, edited=True))
     return True
+
+
+def _there(row: FaceRow) -> FaceRow:
+    return replace(row, missing=False) if row.missing else row
 
 
 def _as_recorded(row: FaceRow, path: Path) -> bool:
@@ -182,27 +159,29 @@ def _is_harmless(path: Path) -> bool:
     return True
 
 
-def _header(path: Path) -> FaceMetadata | None:
+def _header(path: Path) -> Identity | None:
+    """Who the face is; all of its metadata would be 15 KiB, times a whole faceset that was renamed."""
     try:
-        return read_metadata(path) if path.is_file() and not path.is_symlink() else None
+        metadata = read_metadata(path) if path.is_file() and not path.is_symlink() else None
     except (FaceFileError, OSError):
         return None
+    return identity_of(metadata) if metadata is not None else None
 
 
 def _find_renamed(
     faceset: Path,
     pending: list[FaceRow],
-    headers: Mapping[str, FaceMetadata | None],
+    headers: Mapping[str, Identity | None],
     sources: Mapping[int, str],
     census: Census,
 ) -> set[str]:
     """The files that carry the identity of a face that is not under its recorded name."""
     by_identity: dict[Identity, list[str]] = {}
     by_source: dict[str, list[str]] = {}
-    for name, metadata in headers.items():
-        if metadata is not None and metadata.source_filename:
-            by_identity.setdefault(identity_of(metadata), []).append(name)
-            by_source.setdefault(metadata.source_filename, []).append(name)
+    for name, identity in headers.items():
+        if identity is not None and identity[0]:
+            by_identity.setdefault(identity, []).append(name)
+            by_source.setdefault(identity[0], []).append(name)
     claimed: set[str] = set()
     for row in pending:
         source = sources.get(row.frame, "")
@@ -218,32 +197,3 @@ def _find_renamed(
             claimed.add(found)
             census.renamed.append((row, found))
     return claimed
-
-
-def _stranger(path: Path, size: int) -> Stranger:
-    if path.is_symlink() or not path.is_file():
-        return Stranger(path.name, StrangerKind.OTHER, problem="a link or a folder, not a file")
-    try:
-        data = retry_held_open(path.read_bytes)
-    except OSError as error:
-        return Stranger(path.name, StrangerKind.OTHER, problem=f"cannot be read: {error.strerror or error}")
-    try:
-        metadata = verify_bytes(data)
-        return Stranger(path.name, StrangerKind.WHOLE, metadata, image_size(data, header_segments(data)))
-    except FaceFileError as error:
-        if isinstance(error.__cause__, HostileMetadataError):
-            return Stranger(path.name, StrangerKind.HOSTILE, problem=str(error))
-        kind = StrangerKind.TORN if is_torn(data, size) else StrangerKind.OTHER
-        return Stranger(path.name, kind, problem=str(error))
-
-
-def is_torn(data: bytes, size: int) -> bool:
-    """What a killed extractor leaves: cut short, empty, or the bare JPEG before its metadata came."""
-    try:
-        segments = header_segments(data)
-        check_image_data(data, segments)
-        return metadata_in(data, segments) is None and image_size(data, segments) == (size, size)
-    except TornFaceError:
-        return True
-    except FaceFileError:
-        return False

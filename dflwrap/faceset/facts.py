@@ -17,6 +17,11 @@ def face_facts(path: Path, metadata: FaceMetadata) -> FaceFacts:
     return FaceFacts(info.st_size, info.st_mtime_ns, digest.digest(), metadata.source_rect)
 
 
+def digest_of(data: bytes) -> bytes:
+    """Of a whole file that was read already."""
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
 def _digest() -> hashlib.blake2b:
     """BLAKE2b with 16 bytes: not against forgery, but to tell an edited face from a copied one."""
     return hashlib.blake2b(digest_size=16)

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from support import contents
 
-from dflwrap.faceset.census import Census, StrangerKind, take_census
+from dflwrap.faceset.census import Census, take_census
 from dflwrap.faceset.face_file.metadata import FaceMetadata, read_metadata, rewrite, write_metadata
 from dflwrap.faceset.facts import face_facts
+from dflwrap.faceset.strangers import StrangerKind
 from dflwrap.ledger.records import FaceRow
 
 SIZE = 64

@@ -20,8 +20,9 @@ from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.retrying import is_held_open
 from dflwrap.extractors.builtin.facefile import write_whole
 from dflwrap.extractors.builtin.images import read_frame
-from dflwrap.faceset.census import StrangerKind, take_census
+from dflwrap.faceset.census import take_census
 from dflwrap.faceset.face_file.metadata import read_metadata
+from dflwrap.faceset.strangers import StrangerKind
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.report.summary import write_report
 

@@ -7,6 +7,7 @@ are not.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +15,10 @@ from pathlib import Path
 
 from dflwrap.common.choices import OnConflict
 from dflwrap.common.text import display
-from dflwrap.faceset.census import Census, Stranger, StrangerKind
-from dflwrap.faceset.facts import face_facts
+from dflwrap.faceset.census import Census
 from dflwrap.faceset.identity import Match, Pair
 from dflwrap.faceset.promotion import set_aside
+from dflwrap.faceset.strangers import Stranger, StrangerKind
 from dflwrap.frames.names import case_key
 from dflwrap.ledger.ledger import STEM_PREFIX, Ledger
 from dflwrap.ledger.records import FaceFacts, FrameRow, Outcome
@@ -111,7 +112,7 @@ def _sort(request: RunRequest, ledger: Ledger, census: Census, judge: ClipJudge)
     half: set[str] = set()
     claimed: list[tuple[FrameRow, Stranger]] = []
     for stranger in census.strangers:
-        row = by_name.get((stranger.metadata.source_filename or "") if stranger.metadata else "")
+        row = by_name.get(stranger.source)
         if stranger.kind is StrangerKind.TORN and _stem_in(stranger.name, stems):
             result.torn.append(stranger.name)
             half.add(case_key(stem_of_face(stranger.name) or ""))
@@ -166,15 +167,14 @@ def _judged(request: RunRequest, items: Sequence[tuple[FrameRow, Stranger]], jud
 
 def _unlike(stranger: Stranger, request: RunRequest) -> bool:
     """A face of another type or size than is asked for now."""
-    metadata, options = stranger.metadata, request.options
-    if metadata is None or metadata.face_type != options.face_type:
+    options = request.options
+    if stranger.face_type != options.face_type:
         return True
     return options.face_type != "mark_only" and stranger.size != (options.image_size, options.image_size)
 
 
 def _kind(stranger: Stranger) -> str:
-    face_type = stranger.metadata.face_type if stranger.metadata else "unknown"
-    return f"{face_type} of {stranger.size[0]} pixels"
+    return f"{stranger.face_type} of {stranger.size[0]} pixels"
 
 
 def _other_faces(
@@ -201,14 +201,10 @@ def _other_faces(
 def _enter(
     ledger: Ledger, output: Path, adopted: list[tuple[FrameRow, Stranger]], notices: list[str]
 ) -> None:
-    faces: list[tuple[int, str, FaceFacts | None]] = []
-    for row, stranger in adopted:
-        assert stranger.metadata is not None
-        try:
-            facts = face_facts(output / stranger.name, stranger.metadata)
-        except OSError:
-            continue  # it went away just now
-        faces.append((row.id, stranger.name, facts))
+    there = ((row, stranger) for row, stranger in adopted if os.path.lexists(output / stranger.name))
+    faces: list[tuple[int, str, FaceFacts | None]] = [
+        (row.id, stranger.name, stranger.facts) for row, stranger in there
+    ]
     if not faces:
         return
     ledger.adopt(faces)

@@ -15,11 +15,12 @@ from typing import Any
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.text import display
-from dflwrap.faceset.census import FACE_SUFFIXES, Census, Stranger, StrangerKind
+from dflwrap.faceset.census import FACE_SUFFIXES, Census
 from dflwrap.faceset.face_file.errors import HostileMetadataError
 from dflwrap.faceset.face_file.hostile import check_harmless
 from dflwrap.faceset.face_file.metadata import MAX_FILE_BYTES
 from dflwrap.faceset.promotion import set_aside
+from dflwrap.faceset.strangers import Stranger, StrangerKind
 from dflwrap.frames.names import stem_and_suffix
 from dflwrap.ledger.ledger import HOSTILE_COLUMNS, HOSTILE_FACES, Ledger
 
