@@ -17,6 +17,7 @@ from dflwrap.cli.commands import (
     extract,
     handover,
     prepare,
+    report,
     rules,
     scripts,
     setup,
@@ -82,6 +83,7 @@ diagnose.register(app)
 doctor.register(app)
 handover.register(app)
 prepare.register(app)
+report.register(app)
 rules.register(app)
 scripts.register(app)
 setup.register(app)

@@ -79,6 +79,19 @@ class Look:
     """Variance of the Laplacian."""
 
 
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A small picture as text, for a page."""
+
+    webp: str
+    """Base64."""
+    width: int
+    height: int
+    """Pixels."""
+    sharpness: float
+    """Of the image itself: variance of the Laplacian."""
+
+
 class Converter:
     """Converts images one at a time in a child process that starts on first use."""
 
@@ -134,6 +147,13 @@ class Converter:
         """Brightness and sharpness of the image at `source`. Raises as `convert`, but for its target."""
         answer = self._ask({"source": os.fsencode(source).hex()})
         return Look(answer["mean"], answer["brightest"], answer["sharpness"])
+
+    def thumbnail(self, source: Path, side: int, quality: int) -> Thumbnail:
+        """A WebP of the image at `source`, at most `side` pixels long. Raises as `convert`, but for its target."""
+        answer = self._ask({"source": os.fsencode(source).hex(), "thumbnail": [side, quality]})
+        return Thumbnail(
+            str(answer["webp"]), int(answer["width"]), int(answer["height"]), answer["sharpness"]
+        )
 
     def measure(self, files: Sequence[tuple[Path, int]]) -> list[Measures]:
         """What each file is like; files: paths with their sizes in bytes. One that kills the decoder is named.

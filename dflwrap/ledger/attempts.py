@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dflwrap.common.events import Event
@@ -77,6 +78,26 @@ class AttemptTable(Store):
                 "INSERT INTO samples (attempt, time, body) VALUES (?, ?, ?)",
                 [(attempt, moment, json.dumps(body)) for moment, body in samples],
             )
+
+    def samples(self) -> Iterator[tuple[float, dict[str, Any]]]:
+        """Telemetry in the order of time, one sample at a time: a night has tens of thousands."""
+        yield from self._bodies("SELECT time, body FROM samples ORDER BY time", ())
+
+    def events_of(self, kind: str) -> Iterator[tuple[float, dict[str, Any]]]:
+        """The events of one kind that were kept, in the order of time."""
+        yield from self._bodies("SELECT time, body FROM events WHERE kind = ? ORDER BY time", (kind,))
+
+    def _bodies(self, query: str, values: tuple[str, ...]) -> Iterator[tuple[float, dict[str, Any]]]:
+        """What is no time or no object is passed over: nothing rests on it but a picture."""
+        try:
+            cursor = self.db.execute(query, values)
+            for time_, body in cursor:
+                try:
+                    yield moment(time_), json.loads(table(body))
+                except ValueError:
+                    continue
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
 
 
 def _attempt(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from dflwrap import __version__
 from dflwrap.common.durable import sync
 from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.text import display, safe_json
+from dflwrap.ledger.history import sessions_of
 from dflwrap.ledger.ledger import HOSTILE_COLUMNS, HOSTILE_FACES, Ledger
-from dflwrap.ledger.records import FrameRow
+from dflwrap.ledger.records import AttemptRow, FrameRow
+from dflwrap.report.moments import iso
 
 SCHEMA_VERSION = 1
 RUNNING = "running"
@@ -35,8 +38,10 @@ def build_report(
         "interrupted": "the run was interrupted before it",
     }
     open_frames = ledger.open_frames()
+    attempts, sessions = ledger.attempts(), sessions_of(ledger)
     return {
         "schema_version": SCHEMA_VERSION,
+        "written_at": iso(time.time()),
         "run": {
             "dflwrap": __version__,
             "state": state,
@@ -45,6 +50,18 @@ def build_report(
             "options": ledger.get("options"),
             "extractor": ledger.get("extractor"),
             "stop": stop,
+            "started_at": iso(sessions[0].started if sessions else None),
+            "ended_at": iso(sessions[-1].ended if sessions else None),
+            "sessions": [
+                {
+                    "started_at": iso(session.started),
+                    "ended_at": iso(session.ended),
+                    "state": session.state,
+                    "cause": session.cause or None,
+                    "sentence": session.sentence or None,
+                }
+                for session in sessions
+            ],
         },
         "frames": {
             "total": counts.total,
@@ -75,27 +92,40 @@ def build_report(
         "ignored": list(ignored),
         "hostile_faces": ledger.get_rows(HOSTILE_FACES, HOSTILE_COLUMNS),
         "second_look": ledger.get("second_look"),
-        "attempts": [
-            {
-                "number": a.number,
-                "extractor": a.extractor,
-                "plan": json.loads(a.plan),
-                "reason": a.reason,
-                "started": a.started,
-                "ended": a.ended,
-                "frames": a.frames,
-                "gained": a.gained,
-                "ended_by": a.ended_by,
-                "exit_status": a.exit_status,
-                "cause": a.cause,
-            }
-            for a in ledger.attempts()
-        ],
+        "attempts": [_attempt(attempt) for attempt in attempts],
         "decisions": [
-            {"time": moment, "attempt": attempt, "sentence": sentence}
+            {"time": moment, "at": iso(moment), "attempt": attempt, "sentence": sentence}
             for moment, attempt, sentence in ledger.decisions()
         ],
     }
+
+
+def _attempt(attempt: AttemptRow) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "extractor": attempt.extractor,
+        "plan": json.loads(attempt.plan),
+        "reason": attempt.reason,
+        "started": attempt.started,
+        "started_at": iso(attempt.started),
+        "ended": attempt.ended,
+        "ended_at": iso(attempt.ended),
+        "frames": attempt.frames,
+        "gained": attempt.gained,
+        "ended_by": attempt.ended_by,
+        "exit_status": attempt.exit_status,
+        "cause": attempt.cause,
+        "verdict": _verdict(attempt.verdict),
+    }
+
+
+def _verdict(text: str | None) -> dict[str, Any] | None:
+    """What the diagnosis said, as the ledger has it; None for a healthy attempt."""
+    try:
+        verdict = json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        return None
+    return verdict if isinstance(verdict, dict) else None
 
 
 def _extracted_by(ledger: Ledger) -> dict[str, list[str]]:

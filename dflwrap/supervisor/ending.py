@@ -8,6 +8,7 @@ from typing import Any
 from dflwrap.common.errors import ExitCode, NeedsUserError
 from dflwrap.common.storage import cannot_write
 from dflwrap.frames.filters import FILTERED
+from dflwrap.ledger.history import end_session
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.planning.decision import Stop
 from dflwrap.planning.paces import PaceStore
@@ -42,6 +43,9 @@ def end_run(services: RunServices, report_file: ReportFile, ended: Ended, delete
     why = services.control.reason if ended.interrupted else ""
     if why:
         ledger.decide(None, f"stopped: {why}")
+    services.progress.end(ledger.counts())
+    stop = ended.stop or Stop("", "", ())
+    end_session(ledger, name, cause=stop.cause, sentence=stop.sentence or why, steps=stop.steps)
     report = report_file.build(name, _as_plain(ended.stop))
     if why:
         report["run"]["reason"] = why

@@ -15,6 +15,7 @@ from dflwrap.extractors.base import Extractor
 from dflwrap.faceset.identity import FaceMatcher
 from dflwrap.faceset.promotion import set_aside
 from dflwrap.frames.inventory import Inventory, take_inventory
+from dflwrap.ledger.history import begin_session, end_session
 from dflwrap.ledger.records import FrameRow
 from dflwrap.planning.decision import Stop
 from dflwrap.planning.fit import cpu_plan
@@ -140,6 +141,7 @@ class _Run:
     def close(self) -> None:
         if self._prepared is not None:
             self._prepared.crosscheck.close()
+        self._services.page.close()
         self._services.observer.close()
         self._report.release()
 
@@ -205,6 +207,8 @@ class _Run:
     def _begin_report(self, intake: Intake) -> None:
         """From here on a report lies there; what was found is told."""
         self._report.reserve()
+        begin_session(self._ledger)
+        self._services.page.begin()
         self._say_running()
         source, reporter = self._request.input_dir, self._services.reporter
         self._report.ignored = [
@@ -228,7 +232,9 @@ class _Run:
     def failed(self, error: Exception) -> None:
         """dflwrap itself failed."""
         if self._folder.kept:
-            self._report.stopped("fault", f"dflwrap itself failed: {type(error).__name__}: {error}")
+            sentence = f"dflwrap itself failed: {type(error).__name__}: {error}"
+            end_session(self._ledger, "stopped", cause="fault", sentence=sentence)
+            self._report.stopped("fault", sentence)
 
     # -- attempts, and what follows them -------------------------------------------------------
 
@@ -292,6 +298,8 @@ class _Run:
 
     def _end(self, ended: Ended, nothing_to_do: bool = False) -> RunResult:
         end = end_run(self._services, self._report, ended, self._deleted)
+        if not (nothing_to_do and self._folder.page.exists()):
+            self._services.page.last(lambda: self._control.at_once)
         return RunResult(end.code, end.report, end.stop, nothing_to_do, time.monotonic() - self._began_at)
 
 

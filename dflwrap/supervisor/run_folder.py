@@ -37,7 +37,7 @@ _BEGUN_WITH = (_DATABASE, *(f"{_DATABASE}{end}" for end in ("-wal", "-shm", "-jo
 _WRITTEN = frozenset(
     {MARK, _LOCK, *_BEGUN_WITH, "attempts", "quarantine", "set_aside", "earlier"}
     | {"dflwrap.log", "dflwrap.log.1", "dflwrap.log.2", "dflwrap.log.3", "stop.request", "stop.request.part"}
-    | {"report.json", "report.json.part", "report.reserve", "report.html"}
+    | {"report.json", "report.json.part", "report.reserve", "report.html", "report-share.zip"}
 )
 """What dflwrap writes in the folder itself: behind a link of that name it would write elsewhere."""
 WORK = ("in", "repaired", "out", "out_debug")
@@ -61,6 +61,7 @@ class RunFolder:
         self.quarantine = self.path / "quarantine"
         self.set_aside = self.path / "set_aside"
         self.report = self.path / "report.json"
+        self.page = self.path / "report.html"
         self._lock = FileLock(self.path / _LOCK, timeout=0)
         self._made: tuple[Path, ...] = ()
         self._output_made: tuple[Path, ...] = ()

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from dflwrap.common.text import display_start
 from dflwrap.faceset.promotion import Promoter
+from dflwrap.ledger.history import ProgressLog
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, Outcome
+from dflwrap.report.page.background import PageMaker
 from dflwrap.supervisor.observer import Observer
 from dflwrap.supervisor.progress import Reporter, RunState
 from dflwrap.supervisor.request import RunRequest
@@ -33,6 +35,8 @@ class RunServices:
     reporter: Reporter
     control: Control
     state: RunState
+    progress: ProgressLog
+    page: PageMaker
 
     @property
     def input_dir(self) -> Path:
@@ -56,6 +60,7 @@ class RunServices:
         """Show the totals of now."""
         self.state.redrawn = time.monotonic()
         self.state.counts = self.ledger.counts()
+        self.progress.look(self.state.counts)
         self.reporter.changed(self.state)
 
     def quarantine_each(self, frames: Iterable[tuple[FrameRow, str, str]]) -> None:

@@ -15,10 +15,12 @@ from dflwrap.common.trees import is_inside, is_same_folder
 from dflwrap.extractors.base import Extractor
 from dflwrap.faceset.promotion import Promoter
 from dflwrap.frames.inventory import check_folder
+from dflwrap.ledger.history import ProgressLog
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.planning.inputs import RunContext
 from dflwrap.planning.learning import FirstPlan, Learner
 from dflwrap.planning.store import PeakStore
+from dflwrap.report.page.background import PageMaker
 from dflwrap.supervisor.attempt.runner import AttemptRunner
 from dflwrap.supervisor.crosscheck.budget import CrossCheckBudget
 from dflwrap.supervisor.crosscheck.crosscheck import CrossCheck
@@ -35,6 +37,7 @@ from dflwrap.supervisor.stop_request import Control
 from dflwrap.telemetry.base import NoGpu
 from dflwrap.telemetry.gpu import open_gpu
 from dflwrap.telemetry.limits import usable_cores, usable_memory
+from dflwrap.telemetry.machine import machine_facts
 
 
 def check_folders(request: RunRequest) -> None:
@@ -75,7 +78,8 @@ def make_services(
         ledger, folder.path, request.output_dir, request.options.image_size, request.input_dir
     )
     observer = Observer(ledger, roles, gpu)
-    return RunServices(request, folder, ledger, promoter, observer, reporter, control, state)
+    progress, page = ProgressLog(ledger), PageMaker(folder.database, folder.page)
+    return RunServices(request, folder, ledger, promoter, observer, reporter, control, state, progress, page)
 
 
 def second_extractor(extractors: Sequence[Extractor]) -> Extractor | None:
@@ -150,6 +154,8 @@ def _first_plan(
         ram_available=usable_memory().available,
     )
     services.ledger.put("extractor", asdict(chosen.info()))
+    driver = services.observer.driver()
+    services.ledger.put("machine", machine_facts() | ({"NVIDIA driver": driver} if driver else {}))
     services.ledger.decide(None, f"first plan: {first.fit.sentence}")
     services.reporter.notice(first.fit.sentence)
     return first

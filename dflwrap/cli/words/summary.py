@@ -17,7 +17,7 @@ from dflwrap.supervisor.no_face_reasons import in_words
 from dflwrap.supervisor.reconcile.hostile import sentence
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run import RunResult
-from dflwrap.supervisor.run_folder import run_folder_of
+from dflwrap.supervisor.run_folder import RunFolder, run_folder_of
 
 SHOWN = 10
 """Frames named per outcome; the report has them all."""
@@ -81,6 +81,9 @@ def print_summary(result: RunResult, request: RunRequest, stream: IO[str]) -> No
     console.print(Text(f"Elapsed:    {duration(result.seconds)}"))
     for number, look in enumerate(_worth_a_look(result)):
         console.print(Text(f"{'Look at:' if number == 0 else '':<12}{display(look)}"))
+    page = RunFolder(request.output_dir).page
+    if page.is_file():
+        console.print(Text(f"Report:     {display(str(page))}"))
 
 
 def in_one_line(result: RunResult) -> str:

@@ -6,7 +6,8 @@ the answer holds `width` and `height` (of the source), `out_width`, `out_height`
 `unwritable` (an errno) where the image is fine and the target cannot be written, or `unread` ([errno, winerror or
 null]) where the source is missing or its device fails. With `check` instead of a `target` the answer holds `damage`
 and `note` (see `damage`); with neither, `mean`, `brightest` and `sharpness`. With `pieces` it is compared with them,
-see `likeness`. With `measure` ([[path, bytes], ...]) the answer holds the `measures` of each.
+see `likeness`. With `measure` ([[path, bytes], ...]) the answer holds the `measures` of each, with `thumbnail`
+([side, quality]) it is that of `thumbnail`.
 
 Decoders (libjpeg, libpng, libtiff) warn on the C level's standard error only: the parent gives this process an empty
 file as its standard error, and here it is read and emptied around each decode.
@@ -31,6 +32,7 @@ from dflwrap.frames.decoding.damage import CANNOT_READ, PNG, check, damage_in, d
 from dflwrap.frames.decoding.decoder_errors import NO_MEMORY, plain_words
 from dflwrap.frames.decoding.likeness import compare
 from dflwrap.frames.decoding.measures import failed, measure
+from dflwrap.frames.decoding.thumbnail import thumbnail
 from dflwrap.frames.judgement import scaled_size
 
 MEMORY_BOUND = 6 * 1024**3
@@ -243,6 +245,10 @@ def _answer(line: bytes) -> dict[str, Any]:
             return compare(source if request["source"] else None, request["pieces"], Path.read_bytes)
         if request.get("check"):
             return checked(source, request.get("thorough") is True)
+        if "thumbnail" in request:
+            _one_thread()
+            side, quality = request["thumbnail"]
+            return thumbnail(_bytes_of(source), int(side), int(quality))
         if "target" not in request:
             return look(source)
         return convert(

@@ -1,0 +1,56 @@
+"""What was slow: where the time went that did not go into frames, and the slowest stretch of the night."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from dflwrap.report.night.facts import Answer, Facts
+from dflwrap.report.night.series import Chart
+from dflwrap.report.night.values import length, listed
+
+WORTH_SECONDS, WORTH_SHARE = 30.0, 0.05
+"""A loss of time is told from so many seconds, or from such a part of the whole."""
+STRETCHES = 12
+SLOW = 0.6
+"""Of the usual speed: a stretch under it is told."""
+
+
+def what_was_slow(facts: Facts) -> Answer:
+    """The fourth question."""
+    question, spent = "What was slow?", facts.line.spent
+    lost = [
+        f"{length(seconds)} {words}"
+        for seconds, words in (
+            (spent.starting, "went into starting the extractor"),
+            (spent.waits, "into waiting between attempts"),
+            (spent.fruitless, "into attempts that gained no frame"),
+        )
+        if seconds >= WORTH_SECONDS or (spent.total and seconds >= 1 and seconds >= WORTH_SHARE * spent.total)
+    ]
+    parts = [f"Of {length(spent.total)}, {listed(lost)}."] if lost else []
+    speed = next((chart for chart in facts.line.charts if chart.id == "rate"), None)
+    if speed is not None:
+        parts.append(_stretch(facts, speed))
+    sentence = " ".join(filter(None, parts))
+    tone = "look" if lost or "Slowest" in sentence else "good"
+    return Answer("slow", question, sentence or "Nothing stood out.", tone, "timeline")
+
+
+def _stretch(facts: Facts, speed: Chart) -> str:
+    """The slowest stretch against the usual one."""
+    known = [
+        (moment, value)
+        for moment, value in zip(speed.times, speed.curves[0].values, strict=True)
+        if value is not None
+    ]
+    if len(known) < STRETCHES:
+        return ""
+    size = len(known) // STRETCHES
+    parts = [known[start : start + size] for start in range(0, size * STRETCHES, size)]
+    rates = [sum(value for _, value in part) / len(part) for part in parts]
+    usual, slowest = median(rates), min(rates)
+    if not usual or slowest > SLOW * usual:
+        return f"The speed was even: {usual:.2g} frames/s." if usual else ""
+    part = parts[rates.index(slowest)]
+    between = f"{facts.clock(part[0][0])} to {facts.clock(part[-1][0])}"
+    return f"Slowest was {between}: {slowest:.2g} frames/s, where {usual:.2g} is usual."
