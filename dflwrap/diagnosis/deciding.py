@@ -251,7 +251,8 @@ class _Scene:
         """What the table of fit says of the card, build and driver that the log names."""
         log = self.log
         cards = [*(name for _, name in log.running_on), *log.gpus]
-        return fit_note(rule, cards, log.versions, log.build, log.platform, self.run.text[:VERSIONS_LOOK])
+        system = "wsl" if _WSL.search(self.run.text) else log.platform
+        return fit_note(rule, cards, log.versions, log.build, system, self.run.text[:VERSIONS_LOOK])
 
     def _telling(self, group: Group) -> str:
         """What a rule's variants look at: the group's lines, then the run's facts, one a line."""

@@ -132,6 +132,7 @@ _VERSIONS = (
     ("driver", "river", lazy(r"driver version:? *(\d{3}\.\d{2}(?:\.\d+)?)", re.I)),
     ("cuda", "cudart64_", lazy(r"cudart64_(\d{2,3})\b")),
     ("cudnn", "cudnn", lazy(r"(?:cudnn64_|libcudnn\.so\.)(\d+(?:\.\d+)*)")),
+    ("torch", "orch", lazy(r"\btorch(?:==|-| version:? )(\d+\.\d+(?:\.\d+)?(?:\+cu\d{2,3})?)", re.I)),
     ("numpy", "umpy", lazy(r"numpy(?:==|-| version )(\d+\.\d+(?:\.\d+)?)", re.I)),
 )
 _PHASES = (

@@ -28,6 +28,11 @@ NEEDED = ("numpy", "cv2", "scipy", "tqdm", "colorama", "numexpr")
 """Modules that an extraction of DeepFaceLab imports (seen: sys.modules at its first frame), beside its engine."""
 FULL = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name))
 """Of a write that found no room; EFBIG is a limit on the size of files."""
+_ENGINES = (
+    *("tensorflow-directml", "tensorflow-directml-plugin"),
+    *("tensorflow-gpu", "tensorflow", "tensorflow-cpu"),
+)
+"""Packages of TensorFlow; the first that is there counts."""
 PROBE_BYTES = 256 * 1024
 """A face of 512 pixels; so much must fit at least."""
 
@@ -138,9 +143,9 @@ class Machine:
     @property
     def release(self) -> tuple[str, str]:
         """(product as the table of fit names it, release) of what computes; ("", "") where it is not known."""
-        for name in ("tensorflow-directml", "tensorflow-directml-plugin", "tensorflow-gpu", "tensorflow"):
+        for name in _ENGINES:
             if name in self.versions:
-                return name.removesuffix("-gpu"), self.versions[name]
+                return name.removesuffix("-gpu").removesuffix("-cpu"), self.versions[name]
         return ("pytorch", self.versions["torch"]) if "torch" in self.versions else ("", "")
 
     @cached_property
@@ -149,6 +154,12 @@ class Machine:
         if self.install is None or not self.engine:
             return None
         return ask(self.install, ("engine", self.engine), self.environ, ENGINE_BOUND)
+
+    @property
+    def real_cuda(self) -> str:
+        """The CUDA that the engine says it was built with, where it has been asked; "" otherwise."""
+        asked: Asked | None = self.__dict__.get("engine_answer")
+        return str(asked.answer.get("cuda") or "") if asked is not None and asked.answer is not None else ""
 
     @cached_property
     def opencv_answer(self) -> Asked | None:

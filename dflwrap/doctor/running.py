@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from dflwrap.common.text import display
 from dflwrap.common.waits import join, never
@@ -51,5 +52,15 @@ def run_check(check: Check, machine: Machine, timeout: float, stopping: Callable
     thread.start()
     join(thread, timeout, stopping)
     if found:
-        return found[0]
+        return _printable(found[0])
     return Answer(Result.CRASHED, f"No answer within {timeout:g} s.", check.fix)
+
+
+def _printable(answer: Answer) -> Answer:
+    """Names of packages and what programs say are others' text."""
+    return replace(
+        answer,
+        explanation=display(answer.explanation.replace("\n", " ")),
+        fix=display(answer.fix.replace("\n", " ")),
+        lines=tuple(map(display, answer.lines)),
+    )

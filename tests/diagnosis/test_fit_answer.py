@@ -9,7 +9,7 @@ import pytest
 
 from dflwrap.diagnosis import diagnose_text
 from dflwrap.diagnosis.tables.fit import Generation, table, version
-from dflwrap.diagnosis.tables.fit_answer import Outcome, answer, driver_answer
+from dflwrap.diagnosis.tables.fit_answer import Outcome, answer, dfl_answer, driver_answer
 
 TABLE = table()
 SYSTEMS = ("linux", "windows", "wsl", "macos")
@@ -150,3 +150,36 @@ def test_what_diagnose_explains_is_the_table_s_answer() -> None:
     primary = diagnose_text([("x.log", text.encode())]).primary
     assert primary is not None and primary.id == "no-kernel-image"
     assert "TensorFlow 2.16.2 on NVIDIA GeForce RTX 5080 (Blackwell): cannot" in primary.explanation
+
+
+def test_pytorch_and_wsl_are_told_too() -> None:
+    text = (
+        "torch==2.7.1+cu118\n[0] : NVIDIA GeForce RTX 5080\nRunning on NVIDIA GeForce RTX 5080\n"
+        "RuntimeError: CUDA error: no kernel image is available for execution on the device\n"
+    )
+    primary = diagnose_text([("x.log", text.encode())]).primary
+    assert primary is not None
+    assert "PyTorch 2.7.1+cu118 on NVIDIA GeForce RTX 5080 (Blackwell): cannot" in primary.explanation
+    text = (
+        "tensorflow==2.15.0\n/usr/lib/wsl/lib/libcuda.so.1\nRunning on NVIDIA GeForce RTX 3060\n"
+        "CUDA driver version is insufficient for CUDA runtime version\nDriver Version: 471.11\n"
+    )
+    primary = diagnose_text([("x.log", text.encode())]).primary
+    assert primary is not None
+    assert "needs a driver of at least 528.33; installed is 471.11" in primary.explanation, "that of Windows"
+
+
+@pytest.mark.parametrize(
+    ("folder", "card", "fits"),
+    [
+        ("DeepFaceLab_NVIDIA_up_to_RTX2080Ti", "RTX 3080", False),
+        ("DeepFaceLab_NVIDIA_up_to_RTX2080Ti", "RTX 2080", True),
+        ("DeepFaceLab_NVIDIA_RTX3000_series", "RTX 4090", True),
+        ("DeepFaceLab_NVIDIA_RTX3000_series", "RTX 5090", False),
+        ("DeepFaceLab_NVIDIA_RTX3000_series", "GTX 660", False),
+    ],
+)
+def test_builds_of_deepfacelab_have_their_own_bounds(folder: str, card: str, fits: bool) -> None:
+    build = TABLE.deepfacelab_build(folder)
+    assert build is not None
+    assert (dfl_answer(generation(f"GeForce {card}"), build) is None) is fits

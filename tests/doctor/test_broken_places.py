@@ -291,3 +291,11 @@ def test_nothing_is_left_where_writing_was_tried(place: Place) -> None:
     assert (
         list(place.output.iterdir()) == [] and sorted(path.name for path in place.folder.iterdir()) == before
     )
+
+
+def test_what_others_wrote_cannot_reach_the_terminal(place: Place) -> None:
+    place.dfl.package("numpy", "1.24.4\x1b]0;owned\x07\n")
+    place.dfl.tensorflow("raise RuntimeError('\\x1b[2J\\u202egone')\n")
+    answers = place.look("package-traps", "dfl-packages", "tensorflow-import")
+    text = "".join(part for a in answers.values() for part in (a.explanation, a.fix, *a.lines))
+    assert "1.24.4" in text and text.isprintable()

@@ -134,3 +134,37 @@ def test_a_driver_that_does_not_answer(place: Place) -> None:
     place.cards = NoGpu("the NVIDIA driver was updated: the machine needs a restart")
     answer = place.look("gpu-driver")["gpu-driver"]
     assert answer.result is Result.WARNING and "needs a restart" in answer.explanation
+
+
+def test_the_folder_of_a_build_says_for_which_cards_it_is(place: Place) -> None:
+    with_release(place, "2.4.0")
+    place.cards = MadeCards("NVIDIA GeForce RTX 3080")
+    named = place.folder / "DeepFaceLab_NVIDIA_up_to_RTX2080Ti"
+    named.mkdir()
+    place.dfl.root = place.dfl.root.rename(named / "DeepFaceLab")
+    answer = place.look("tensorflow-fit")["tensorflow-fit"]
+    assert answer.result is Result.FAILURE and "was made for cards up to Turing" in answer.explanation
+
+
+def test_what_it_says_it_was_built_with_counts_more_than_the_table(place: Place) -> None:
+    with_release(place, "2.8.0")
+    place.cards = MadeCards("NVIDIA GeForce RTX 2070", driver="440.33")
+    text = (place.dfl.site / "tensorflow/__init__.py").read_text().replace("11.2", "10.1")
+    place.dfl.package("tensorflow", "2.8.0", text)
+    place.system = "linux"
+    assert place.look("tensorflow-fit")["tensorflow-fit"].result is Result.FAILURE
+    assert place.look("tensorflow-import", "tensorflow-fit")["tensorflow-fit"].result is Result.OK
+
+
+def test_a_fork_on_pytorch(place: Place) -> None:
+    (place.dfl.root / "core/leras/nn.py").write_text("import torch\n")
+    place.dfl.remove("tensorflow")
+    text = "class version:\n    cuda = '12.8'\nclass cuda:\n    is_available = staticmethod(lambda: True)\n"
+    text += (
+        "    device_count = staticmethod(lambda: 1)\n    get_device_name = staticmethod(lambda n: 'a card')\n"
+    )
+    place.dfl.package("torch", "2.9.0+cu128", text + "__version__ = '2.9.0+cu128'\n")
+    place.cards, place.system = MadeCards("NVIDIA GeForce RTX 5090"), "linux"
+    answers = place.look("dfl-packages", "tensorflow-import", *CARDS)
+    assert [answers[name].result for name in answers] == [Result.OK] * 7, answers
+    assert "PyTorch 2.9.0+cu128, built with CUDA 12.8" in answers["tensorflow-import"].explanation

@@ -140,6 +140,20 @@ def test_tensorflow_never_comes_into_dflwraps_own_process(place: Place) -> None:
     assert done.stdout.splitlines()[-1] == "[]" and "tensorflow-import" in done.stdout
 
 
+def test_help_starts_at_once() -> None:
+    """It loads none of the checks, nor what they are made with."""
+    code = (
+        "import sys; sys.argv = ['dflwrap', 'doctor', '--help']; from dflwrap.cli.start import run\n"
+        "try: run()\n"
+        "except SystemExit: pass\n"
+        "print(sorted(n for n in sys.modules if n.startswith(('dflwrap.doctor', 'numpy', 'rich.', 'psutil'))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 class Breaking(Check):
     id = "model-files"
 

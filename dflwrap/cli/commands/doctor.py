@@ -168,7 +168,8 @@ def page_lines(found: list[tuple[Check, Answer]], everything: bool) -> Iterator[
         some = [(check, answer) for check, answer in found if answer.result is result]
         if not some:
             continue
-        counts.append(f"{len(some)} {result.value}")
+        plural = "s" * (len(some) != 1 and result in (Result.FAILURE, Result.WARNING, Result.NOTE))
+        counts.append(f"{len(some)} {result.value}{plural}")
         if result in (Result.OK, Result.SKIPPED) and not everything:
             yield from _wrapped(f"{heading}: ", ", ".join(check.id for check, _ in some), 6)
             continue

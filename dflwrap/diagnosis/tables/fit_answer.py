@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dflwrap.diagnosis.tables.fit import Build, Generation, Table, table, version
+from dflwrap.diagnosis.tables.fit import Build, DflBuild, Generation, Table, table, version
 
 
 class Outcome(StrEnum):
@@ -76,6 +76,18 @@ def _by_capability(known: Table, card: Generation, build: Build) -> Answer:
         return Answer(Outcome.RUNS, f"it holds code for {shown}", build.source)
     reason = f"its code for {max(build.ptx, key=version)} is translated for {shown} at the first start"
     return Answer(Outcome.COMPILES_FIRST, reason, build.source)
+
+
+def dfl_answer(card: Generation, build: DflBuild) -> Answer | None:
+    """Of a build of DeepFaceLab for Windows, whose libraries are its own; None where it says nothing against it."""
+    newest = next(one for one in table().generations if one.name == build.newest)
+    if version(card.capability[0]) < version(build.least_capability):
+        reason = f"this build of DeepFaceLab needs compute capability {build.least_capability} or newer"
+        return Answer(Outcome.CANNOT, reason, build.source)
+    if version(card.capability[0]) > version(newest.capability[0]):
+        reason = f"this build of DeepFaceLab (CUDA {build.cuda}) was made for cards up to {newest.name}"
+        return Answer(Outcome.CANNOT, reason, build.source)
+    return None
 
 
 def driver_answer(driver: str, build: Build, system: str, card: Generation | None = None) -> str:

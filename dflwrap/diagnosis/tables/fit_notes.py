@@ -28,12 +28,13 @@ def note(
     known = table()
     card, generation = _card(known, cards, text)
     cuda, what = _cuda(known, versions, build)
-    system = "windows" if platform == "windows" else "linux"
+    system = platform if platform in ("windows", "wsl", "macos") else "linux"
     parts: list[str] = []
-    if generation is not None and "tensorflow" in versions and rule in _CARD_RULES:
-        told = sentence(known, card, "tensorflow", versions["tensorflow"], system)
-        if told:
-            return told
+    if generation is not None and rule in _CARD_RULES and known.deepfacelab_build(build) is None:
+        for name, product in (("tensorflow", "tensorflow"), ("torch", "pytorch")):
+            told = sentence(known, card, product, versions[name], system) if name in versions else ""
+            if told:
+                return told
     if generation is not None and rule in ("no-kernel-image", "wrong-build-new-gpu", "wrong-build-old-gpu"):
         parts.append(
             f"{card} is of the generation {generation.name}, which needs CUDA {generation.first_cuda} or newer"
@@ -42,12 +43,14 @@ def note(
             fit = card_and_cuda(generation, cuda)
             parts.append(f"{what} brings CUDA {cuda}" + ("" if fit is Fit.FITS else f": {fit.value} for it"))
     if rule == "driver-too-old" and cuda:
-        least = known.least_driver(cuda, system)
+        where = known.system(system)
+        whose = where.driver if where is not None else system
+        least = known.least_driver(cuda, whose)
         found = _DRIVER.search(text)
         driver = versions.get("driver") or (found[1] if found else "")
         if least:
             parts.append(f"{what} brings CUDA {cuda}, which needs a driver of at least {least}")
-            if driver and known.driver_does(driver, cuda, system) is False:
+            if driver and known.driver_does(driver, cuda, whose) is False:
                 parts.append(f"installed is {driver}")
     if rule in ("cudnn-version-mismatch", "cuda-dso-missing-silent-cpu") and "tensorflow" in versions:
         row = known.build("tensorflow", versions["tensorflow"])
@@ -72,8 +75,12 @@ def _cuda(known: Table, versions: dict[str, str], build: str) -> tuple[str, str]
     own = known.deepfacelab_build(build) if build else None
     if own is not None:
         return own.cuda, "this build"
-    row = known.build("tensorflow", versions["tensorflow"]) if "tensorflow" in versions else None
-    if row is not None:
-        return row.cuda, f"TensorFlow {versions['tensorflow']}"
+    for name, product, shown in (
+        ("tensorflow", "tensorflow", "TensorFlow"),
+        ("torch", "pytorch", "PyTorch"),
+    ):
+        row = known.build(product, versions[name]) if name in versions else None
+        if row is not None:
+            return row.cuda, f"{shown} {versions[name]}"
     digits = versions.get("cuda", "")
     return (f"{digits[:-1]}.{digits[-1]}", "this build") if len(digits) > 1 else ("", "")

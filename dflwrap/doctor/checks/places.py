@@ -23,7 +23,7 @@ _CLOUDS = re.compile(
     r"Box(?: Sync)?|Creative Cloud Files|Yandex\.?Disk)\b",
     re.IGNORECASE,
 )
-_HARD = re.compile(r"[&^%!;`$\"'<>|*?\x00-\x1f]")
+_HARD = re.compile(r"[&^%!;`$\"<>|*?\x00-\x1f]")
 _SYSTEM_FOLDERS = re.compile(r"^(?:Program Files(?: \(x86\))?|Windows|ProgramData)$", re.IGNORECASE)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dflwrap.common.verdict import Verdict
 from dflwrap.diagnosis import Facts, diagnose_text
 from dflwrap.diagnosis.tables.fit import table
-from dflwrap.diagnosis.tables.fit_answer import Outcome, answer, driver_answer
+from dflwrap.diagnosis.tables.fit_answer import Outcome, answer, dfl_answer, driver_answer
 from dflwrap.doctor.asking import Asked
 from dflwrap.doctor.check import Answer, Check
 from dflwrap.doctor.checks.python import last_lines
@@ -147,13 +149,18 @@ class TensorflowFit(Check):
         if not cards:
             return self.skipped("No NVIDIA card answers here.")
         build = table().build(product, release)
+        if build is not None and machine.real_cuda:
+            build = replace(build, cuda=machine.real_cuda)
+        own = table().deepfacelab_build(str(machine.install.main))
         told: dict[Outcome, list[str]] = {}
         for card in cards:
             generation = table().generation_of(card.name)
             if generation is None:
                 told.setdefault(Outcome.UNKNOWN, []).append(f"{card.name} is not in the table of fit.")
                 continue
-            found = answer(generation, product, release, machine.system)
+            found = (own and dfl_answer(generation, own)) or answer(
+                generation, product, release, machine.system
+            )
             pair = f"{card.name} ({generation.name}) with {product} {release}"
             sentence = f"{pair}: {found.outcome.value}; {found.reason}."
             wrong = driver_answer(card.driver, build, machine.system, generation) if build else ""
