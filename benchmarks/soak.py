@@ -4,13 +4,14 @@
 
 The test double at 5 ms a frame in real time, on a played card. On the way: frames that raise, cannot be decoded, kill
 their worker or leave half a face; another program fills the card for a minute; the disk is full for half a minute
-(Linux, root: a small disk is mounted; else left out, and said); dflwrap is asked to stop at a third (SIGTERM), killed at
-two thirds (SIGKILL), and the same command is given again. Printed: what became of the frames; dflwrap's own memory
+(Linux, root: a small disk is mounted; else left out, and said); dflwrap is asked to stop at a third (SIGTERM), killed
+at two thirds (SIGKILL), and the same command is given again. Printed: what became of the frames; dflwrap's own memory
 at its most, and how it grows; CPU milliseconds a frame; size of the ledger, the run folder and the report; what
 `dflwrap verify` says.
 
 To reach: nothing lost, every face whole and none missing for `verify` (what the double's flat faces show cannot be held
-against frames), memory < 250 MB and flat (at most a fifth more in the last half than in the first), report.html < 3 MB. Exit code 1 where one is missed.
+against frames), memory < 250 MB and flat (at most a fifth more in the last half than in the first), report.html < 3 MB.
+Exit code 1 where one is missed.
 """
 
 from __future__ import annotations
