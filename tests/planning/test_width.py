@@ -7,18 +7,15 @@ from dataclasses import dataclass, field
 import pytest
 
 from dflwrap.common.memory import GIB
-from dflwrap.planning.width import (
-    LONGEST_DOUBT,
-    RETRY_AFTER,
+from dflwrap.planning.width.controller import (
     SETTLED,
     STAND_IN_AFTER,
-    Device,
     Now,
     Order,
-    Reading,
     WidthController,
     most_workers,
 )
+from dflwrap.planning.width.device import LONGEST_DOUBT, RETRY_AFTER, Device, Reading
 
 RATES = {0: 0.0, 1: 10.0, 2: 19.0, 3: 27.0, 4: 28.0, 5: 28.0}
 """Frames/s by workers: the fourth adds 4 %."""

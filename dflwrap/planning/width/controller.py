@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dflwrap.common.memory import GIB
-from dflwrap.planning.fit import ASSUMED_CPU_RAM, ASSUMED_GPU_RAM, PEAK_MARGIN, count, reserve, usable_ram
+from dflwrap.planning.fit import ASSUMED_GPU_RAM, PEAK_MARGIN, count, usable_ram
+from dflwrap.planning.width.device import RETRY_AFTER, RETRY_MOST, Device, Reading
 
 WORTH = 1.05
 """One more worker stays where the frames per second become this many times what they were."""
@@ -25,41 +26,16 @@ LONGEST_START = 600.0
 """Seconds for one more worker to come to its first frame; then it is taken back."""
 SETTLED = 3.0
 """Seconds after a change of width before memory is judged again: that of a worker that ended comes back."""
-RETRY_AFTER, RETRY_MOST = 300.0, 3600.0
-"""Seconds until a width that did not pay is tried again; each time twice as many, up to the most."""
 LEFT_AGAIN = 1 * GIB
 """Bytes that another program gives back before that is a reason to try again at once."""
 STAND_IN_AFTER = 10.0
 """Seconds of waiting for a card's memory before the CPU goes on with the frames."""
 WORTH_TRYING = 20.0
 """Seconds of work left (at the present rate) below which one more worker is not tried: it would hardly start."""
-LEAST_NEED = 3 * GIB // 2
-"""Bytes. CUDA's context, its libraries and the weights alone take about that much: a first worker is not started on
-less, where its need is not known."""
-LONGEST_DOUBT = 180.0
-"""Seconds after which a device on which nothing has worked yet is tried in earnest, though more than `LEAST_NEED` may
-still be missing: what fails then is for the ladder to answer (weights on the CPU, smaller frames)."""
-ASSUMED_NEED = 5 * GIB
-"""Bytes of a further worker where nothing was measured: what users report of one DeepFaceLab process."""
 REFUSED_FOR = 600.0
 """Seconds for which a need that was only inferred from a failure is believed."""
 MOST_PER_CARD, WORKERS_PER_CORE = 16, 2
 """More workers than these cannot pay: each decodes and encodes on a core."""
-ALL_OF_IT = 0.9
-"""Of a card's memory free without the extractor: nobody else is on it, and there will never be more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A device's memory at one moment, in bytes. None: not told here."""
-
-    total: int
-    free: int | None
-    """The least of the last seconds."""
-    ours: int | None = None
-    """Held by all workers of the device together."""
-    each: int | None = None
-    """Most that one worker was seen to hold, ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,86 +64,6 @@ class Order:
     room: bool = False
     """See `extractors/control_file.py`."""
     threads: int = 0
-
-
-@dataclass(slots=True)
-class Device:
-    """One device, and what was learned of it; it outlives the attempt."""
-
-    key: str
-    most: int
-    """Workers that are ever tried."""
-    display: bool = False
-    on_cpu: bool = False
-    fixed: int | None = None
-    """The user's own number."""
-    start: int = 1
-    """Workers to begin with."""
-    threads: int = 0
-    """Of each worker; on the CPU."""
-    need: int | None = None
-    """Bytes that one worker takes, by what was measured or refused."""
-    enough: int | None = None
-    """Least memory (bytes, less the reserve) for each worker with which frames were done: where that much is free and a
-    frame fails for lack of memory, alone, it is the frame."""
-    target: int = 0
-    refused: tuple[float, int] = (0.0, 0)
-    """(until when, bytes): inferred from a failure."""
-    waiting_since: float | None = None
-    said: bool = False
-    """The waiting was told."""
-    changed: float = -1e9
-    next_try: float = -1e9
-    pause: float = RETRY_AFTER
-    foreign: int | None = None
-    """Bytes that other programs held when a width did not pay."""
-
-    @property
-    def title(self) -> str:
-        return "CPU" if self.on_cpu else f"GPU {self.key[3:]}"
-
-    def waited(self, now: float) -> float:
-        """Seconds for which it has been waiting for memory."""
-        return 0.0 if self.waiting_since is None else now - self.waiting_since
-
-    def reserve(self, reading: Reading) -> int:
-        return 0 if self.on_cpu else reserve(reading.total, self.display)
-
-    def needs(self, now: float) -> int:
-        """Bytes of one more worker, as far as is known; else what is assumed."""
-        known = max(self.need or 0, self.refused[1] if now < self.refused[0] else 0)
-        if known:
-            return known
-        if self.on_cpu:
-            return ASSUMED_CPU_RAM
-        return ASSUMED_NEED if self.target else LEAST_NEED
-
-    def usable(self, reading: Reading | None) -> int | None:
-        """Bytes that its workers may hold together; None where that is not told."""
-        if reading is None or reading.free is None:
-            return None
-        return reading.free + (reading.ours or 0) - self.reserve(reading)
-
-    def has_room(self, reading: Reading | None, now: float) -> bool:
-        """The memory that a worker needs is there for certain, or there will never be more."""
-        usable = self.usable(reading)
-        if reading is None or reading.free is None or usable is None:
-            return False
-        if self.enough is not None:
-            return usable >= self.enough
-        if self.on_cpu or (self.waited(now) >= LONGEST_DOUBT and usable >= LEAST_NEED):
-            return True
-        return reading.free >= ALL_OF_IT * reading.total
-
-    def fits(self, reading: Reading | None, now: float) -> bool:
-        """Whether memory has room for one more worker. Where it cannot be read, only for the first."""
-        usable = self.usable(reading)
-        if reading is None or usable is None:
-            return self.target == 0
-        need = self.needs(now)
-        if not self.target:
-            return usable >= need or self.has_room(reading, now)
-        return usable >= (self.target + 1 if reading.ours is not None else 1) * need
 
 
 @dataclass(slots=True)

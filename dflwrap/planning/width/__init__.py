@@ -1,0 +1,1 @@
+"""How many workers each device has while an attempt runs."""
