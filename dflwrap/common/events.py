@@ -8,7 +8,8 @@ Every object holds `event` (a name below), `time` (seconds since the epoch) and,
                        supported (the messages of the control file that are followed)
     agent_failed       error: the agent could not hook this DFL; black-box mode from here on
     worker_starting    worker, pid: a process was started; "started" or "replaced" follows once it is ready
-    worker_started     worker, pid, device
+    worker_started     worker, pid, device; optional: beside_gpus (true: on the CPU, as it was asked to be, in an
+                       attempt for video cards)
     frame_started      worker, frame
     frame_done         worker, frame, faces (file names in the output folder), rects (rectangles
                        found by the detector), seconds; optional: looked (false: the detector skipped

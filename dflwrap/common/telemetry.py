@@ -45,6 +45,8 @@ class DeviceSummary:
     """The driver said that the device is gone."""
     foreign: tuple[ForeignProcess, ...] = ()
     free_max: int | None = None
+    worker_peak: int | None = None
+    """Most memory that one process of the extractor held, with what stood in for it in RAM (`spilled_peak`)."""
     ours_seen: bool | None = None
     """A process of the extractor was on the card; None where the driver lists no processes."""
     spilled_peak: int | None = None

@@ -29,8 +29,9 @@ class Device:
         """The memory that a worker needs was seen to be there, and no frame has been done since: what fails for lack
         of it, alone on the device, fails by itself."""
         self.epoch = 0
-        """Moves on with each lowering, and again when the worker that it ended is gone: what fails of what was handed
-        out before says nothing new."""
+        """Moves on with each lowering: what fails of what was handed out before says nothing new."""
+        self.leaving: List[Worker] = []
+        """Ended for lack of memory, and not gone yet: until its memory is free, nothing is handed out here."""
 
 
 class Slot:
@@ -143,6 +144,7 @@ class Widths:
         before = self.active(device)
         device.target, device.room = max(0, min(device.target, before) - 1), False
         device.epoch += 1
+        device.leaving.append(worker)
         self._end(worker)
         self._changes.append(Change(device, before, report))
         return True
@@ -154,8 +156,9 @@ class Widths:
 
     def gone(self, worker: Any) -> None:
         """The process of a worker that was one too many has ended: its memory is free."""
-        if worker.slot.device is not None:
-            worker.slot.device.epoch += 1
+        device = worker.slot.device
+        if device is not None and worker in device.leaving:
+            device.leaving.remove(worker)
 
     def take_changes(self) -> List[Change]:
         """The targets that were lowered for lack of memory, and were not taken yet."""

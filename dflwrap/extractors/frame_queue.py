@@ -129,7 +129,7 @@ class FrameQueue(Generic[AnyWorker]):
         """The next frame for a worker, which has it in hand from now on; None where it gets none now."""
         if self.stopping or worker.state != FREE or worker.reason is not None or self._waits(worker):
             return None
-        if self.widths.is_surplus(worker):
+        if self.widths.is_surplus(worker) or (worker.slot.device is not None and worker.slot.device.leaving):
             return None
         frame = self._choose(worker)
         if frame is not None:

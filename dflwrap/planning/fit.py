@@ -25,7 +25,12 @@ ASSUMED_GPU_RAM = 2 * GIB
 PEAK_MARGIN = 1.15
 """A measured peak of the first frames may be passed by later ones: larger or with more faces."""
 MAX_WORKERS_PER_GPU = 4
+"""Where the width is fixed for an attempt (black box): reports of more than three are rare."""
+MOST_PER_CARD, WORKERS_PER_CORE = 16, 2
+"""Where it is elastic, more workers than these are not tried: each decodes and encodes on a core."""
 MAX_CPU_WORKERS = 16
+MOST_WAITED_FOR = 0.8
+"""Of a card's memory: the driver and a desktop hold some of it, and more is never free."""
 RAM_RESERVE = 1 * GIB
 """RAM left to the rest of the machine, or a tenth of what is available, whichever is more."""
 DISPLAY_RESERVE = 2 * GIB
@@ -38,8 +43,6 @@ BLACK_BOX_BATCH = 500
 PCI_ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 """Makes CUDA count the cards as NVML does; by itself it puts the fastest first, and another card would be
 measured than the one that works."""
-PROBE_FRAMES = 40
-PROBE_WORTH = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,16 @@ class Fit:
 def reserve(total: int, drives_display: bool) -> int:
     """Video memory (bytes) of a card of `total` bytes that is never planned for."""
     return min(DISPLAY_RESERVE, total // 4) if drives_display else min(CARD_RESERVE, total // 8)
+
+
+def wanted_vram(total: int, drives_display: bool, workers: int, worker_peak: int | None) -> int:
+    """Video memory (bytes) that has to be free on a card of `total` bytes for so many workers to start.
+
+    worker_peak: of one, bytes; None: not measured, then no more than what a small card can have free.
+    """
+    kept = reserve(total, drives_display)
+    each = int(worker_peak * PEAK_MARGIN) if worker_peak else ASSUMED_GPU_PEAK
+    return min(workers * each + kept, int(total * MOST_WAITED_FOR))
 
 
 def usable_ram(available: int) -> int:
@@ -142,17 +155,24 @@ def fit_workers(
     worker_ram: int | None = None,
     asked: int | None = None,
     frames: int | None = None,
+    elastic: bool = False,
 ) -> tuple[Plan, Fit]:
     """The plan with the workers and threads that fit its devices (`--workers auto`), or those asked for.
 
     No more than there are cores (shared by the cards), and frames to extract where that is known. A plan with
     GPUs also gets the environment that makes its indices mean the cards of `rooms`.
+    elastic: the width follows memory and frames per second while the attempt runs (`planning.width`): on cards the plan
+    then says how far it may come.
     rooms: the GPUs present; those that `plan.devices` names count. If none of them can be read, one worker.
     """
     if asked is not None:
         fit = _fit_asked(plan, asked, max(1, cores), frames)
     elif not plan.devices:
         fit = fit_cpu(cores, ram_available, worker_ram)
+    elif elastic and any(room.index in plan.devices for room in rooms):
+        widest = most_workers(cores, len(plan.devices))
+        sentence = f"GPU: 1 worker per card to begin with, more where they make it faster, at most {widest}"
+        fit = Fit(widest, 0, "most", sentence)
     elif mine := tuple(room for room in rooms if room.index in plan.devices):
         fit = fit_gpu(mine, cores, ram_available, worker_vram, worker_ram)
     else:
@@ -198,25 +218,13 @@ def for_frames(plan: Plan, frames: int) -> Plan:
     return replace(plan, devices=devices, workers=most, threads=plan.threads * plan.workers // most)
 
 
-def probe_batch(plan: Plan, open_frames: int, *, measured: bool) -> int:
-    """Frames of a first, short attempt that measures one worker, or 0 where that is not worth its restart.
-
-    Only on a GPU whose figures are not remembered, and in a run so long that the restart (about half a minute
-    with CUDA) is lost in it: the plan that follows may be twice as fast.
-    """
-    if measured or not plan.devices or open_frames < PROBE_WORTH:
-        return 0
-    return PROBE_FRAMES
-
-
 def measured_peak(telemetry: TelemetrySummary | None, plan: Plan) -> int | None:
     """Video memory (bytes) of one worker of an attempt under `plan`; None if it was not to be seen.
 
     What Windows kept in RAM because the card was full counts: a plan as wide as that was too wide.
     """
     devices = () if telemetry is None else [d for d in telemetry.devices if d.index in plan.devices]
-    known = [d.ours_peak + (d.spilled_peak or 0) for d in devices if d.ours_peak]
-    return max(known) // max(1, plan.workers) if known else None
+    return max((d.worker_peak for d in devices if d.worker_peak), default=None)
 
 
 def rooms_of(devices: tuple[DeviceInfo, ...], telemetry: TelemetrySummary | None) -> tuple[GpuHeadroom, ...]:
@@ -229,6 +237,11 @@ def rooms_of(devices: tuple[DeviceInfo, ...], telemetry: TelemetrySummary | None
             total = summary.total or device.total_memory
             rooms.append(GpuHeadroom(device.index, total, free, device.drives_display))
     return tuple(rooms)
+
+
+def most_workers(cores: int, cards: int) -> int:
+    """Workers of one card that are ever tried."""
+    return max(1, min(MOST_PER_CARD, WORKERS_PER_CORE * cores // max(1, cards)))
 
 
 def fit_batch(open_frames: int, *, black_box: bool, failed_before: bool) -> int:

@@ -89,6 +89,8 @@ class RunContext:
     """Longest side among the open frames, pixels; 0 = unknown."""
     black_box: bool = False
     """No per-frame events: suspects are guesses, poison is found by bisection."""
+    elastic: bool = False
+    """The extractor narrows by itself where memory runs out: fewer workers are no answer to that any more."""
     excluded: frozenset[int] = frozenset()
     """GPUs not to be used again in this run (`NextPlan.excluded`, gathered by the supervisor)."""
     worker_peak: int | None = None

@@ -15,7 +15,6 @@ from dflwrap.planning.fit import (
     GpuHeadroom,
     fit_workers,
     measured_peak,
-    probe_batch,
     rooms_of,
 )
 from dflwrap.planning.inputs import AttemptRecord, RunContext
@@ -30,9 +29,7 @@ class FirstPlan:
     """The plan that a run begins with, and the one that it may come to."""
 
     plan: Plan
-    """To start with: with a bounded batch if a worker is to be measured first."""
-    widest: Plan
-    """For `RunContext.widest`."""
+    """To start with, and for `RunContext.widest`."""
     fit: Fit
     worker_peak: int | None
     """For `RunContext.worker_peak`."""
@@ -49,9 +46,12 @@ class Learner:
         driver: str = "",
         longest_side: int = 0,
         asked_workers: int | None = None,
+        elastic: bool = False,
     ) -> None:
         """build: name and version of the extractor. longest_side: of the frames, pixels. asked_workers: the
-        user's choice, which is never changed."""
+        user's choice, which is never changed. elastic: the width of a card's workers changes while an attempt runs.
+        """
+        self._elastic = elastic
         self._store, self._build, self._driver, self._side = store, build, driver, longest_side
         self._asked = asked_workers
 
@@ -67,7 +67,7 @@ class Learner:
     ) -> FirstPlan:
         """Workers and threads for `plan`'s devices by what is remembered, else by careful assumptions."""
         peak = self._remembered(plan, devices)
-        widest, fit = fit_workers(
+        first, fit = fit_workers(
             plan,
             cores=cores,
             rooms=rooms,
@@ -76,26 +76,33 @@ class Learner:
             worker_ram=peak.ram,
             asked=self._asked,
             frames=open_frames,
+            elastic=self._elastic,
         )
-        probe = 0
-        if self._asked is None and plan.batch_size == 0:
-            probe = probe_batch(widest, open_frames, measured=peak.vram is not None)
-        first = replace(widest, workers=1, batch_size=probe) if probe else widest
-        return FirstPlan(first, widest, fit, peak.vram)
+        return FirstPlan(first, fit, peak.vram)
 
     def learn(
-        self, record: AttemptRecord, telemetry: TelemetrySummary | None, context: RunContext
+        self,
+        record: AttemptRecord,
+        telemetry: TelemetrySummary | None,
+        context: RunContext,
+        refused: int | None = None,
     ) -> tuple[RunContext, str | None]:
-        """After any attempt: the context with what it taught, and a sentence if the widest plan moved."""
+        """After any attempt: the context with what it taught, and a sentence if the widest plan moved.
+
+        refused: video memory (bytes) that a worker held and was refused beside it: it needs as much.
+        """
         if telemetry is None or record.alone or record.frames_gained < ENOUGH_FRAMES:
             return context, None
-        vram, ram = measured_peak(telemetry, record.plan), telemetry.worker_rss_peak
+        measured, ram = measured_peak(telemetry, record.plan), telemetry.worker_rss_peak
+        known = [peak for peak in (measured, refused if record.plan.devices else None) if peak]
+        vram = max(known, default=None)
         for key in self._keys(record.plan.devices, context.devices):
             self._store.remember(key, Peak(vram, ram))
         if vram is not None:
             vram = max(vram, context.worker_peak or 0)
             context = replace(context, worker_peak=vram)
-        if self._asked is not None or record.plan.devices != context.widest.devices:
+        fixed = self._asked is not None or (self._elastic and bool(record.plan.devices))
+        if fixed or record.plan.devices != context.widest.devices:
             return context, None
         ram_free = telemetry.ram_available_before
         rooms = rooms_of(context.devices, telemetry)

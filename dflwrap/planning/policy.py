@@ -45,6 +45,7 @@ from dflwrap.planning.episodes import (
     used_rungs,
 )
 from dflwrap.planning.fingerprint import UNKNOWN_CAUSE
+from dflwrap.planning.fit import wanted_vram
 from dflwrap.planning.inputs import AttemptRecord, RunContext, with_alone_marked
 from dflwrap.planning.ladder import (
     ENVIRONMENT_FIXES,
@@ -62,8 +63,10 @@ ATTEMPTS_WITHOUT_PROGRESS = 12
 VRAM_BOUND = 180.0
 """Seconds. A killed worker's memory is back within a few seconds; another program may hold it all night, and
 then a narrower plan now is worth more than a wide one later (the run widens again by itself)."""
+VRAM_ALONE_BOUND = 24 * 3600.0
+"""Seconds where nothing else can do the work: somebody may want the card all night."""
 VRAM_SLACK = GIB // 4
-"""Free memory need not come back to the last MiB: the desktop moves by some hundred MiB."""
+"""What the extractor took need not be read to the last MiB: the desktop moves by some hundred MiB."""
 DISK_BOUND = 24 * 3600.0
 """Seconds until somebody has made room."""
 DISK_ROOM = 2 * GIB
@@ -252,7 +255,7 @@ def _bisect(case: _Case) -> Decision | Skip:
 
 
 def _wait_for_vram(case: _Case, row: Ladder, position: int) -> Wait | Skip:
-    """Until free memory is back at what it was before the attempt. Bounded; then the next rung is taken."""
+    """Until the card has what the workers need, and its reserve. Bounded shortly where something else can be done."""
     device = None
     if case.telemetry is not None:
         known = [d for d in case.telemetry.devices if d.index in case.plan.devices]
@@ -264,10 +267,13 @@ def _wait_for_vram(case: _Case, row: Ladder, position: int) -> Wait | Skip:
             "" if not case.plan.devices else "free video memory cannot be read here, so no waiting for it"
         )
     taken = device.free_before - (device.free_min or 0)
+    drives_display = any(one.index == device.index and one.drives_display for one in case.context.devices)
     if device.ours_peak is not None and taken <= device.ours_peak + VRAM_SLACK:
         return Skip(f"the extractor itself held {device.ours_peak / GIB:.1f} GiB, waiting cannot help")
-    wanted = max(0, device.free_before - VRAM_SLACK)
-    sentence = case.says(f"waiting until GPU {device.index} has {wanted / GIB:.1f} GiB free again")
+    # With an elastic width one worker is enough to begin with.
+    workers = 1 if case.context.elastic else case.plan.workers
+    wanted = wanted_vram(device.total, drives_display, workers, case.context.worker_peak)
+    sentence = case.says(f"waiting until GPU {device.index} has {wanted / GIB:.1f} GiB free")
     then = NextPlan(case.plan, (Rung.WAIT_FOR_VRAM,), sentence)
     note = f"no {wanted / GIB:.1f} GiB free after {VRAM_BOUND / 60:.0f} min"
     otherwise = _walk(case, row, position + 1, (note,))
@@ -276,7 +282,8 @@ def _wait_for_vram(case: _Case, row: Ladder, position: int) -> Wait | Skip:
     elif not isinstance(otherwise, Stop):
         otherwise = then
     condition = VramCondition(device.index, wanted)
-    return Wait(condition, VRAM_BOUND, 1.0, 15.0, then, otherwise, (Rung.WAIT_FOR_VRAM,), sentence)
+    bound = VRAM_ALONE_BOUND if isinstance(otherwise, Stop) else VRAM_BOUND
+    return Wait(condition, bound, 1.0, 15.0, then, otherwise, (Rung.WAIT_FOR_VRAM,), sentence)
 
 
 def _wait_for_disk(case: _Case) -> Wait | Skip:

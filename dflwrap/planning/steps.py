@@ -81,6 +81,8 @@ def one_worker(s: Situation) -> Change | Skip:
 def _fewer(s: Situation, workers: int) -> Change | Skip:
     if s.plan.workers < 2 or "workers" not in s.context.supported_fields:
         return Skip()
+    if s.context.elastic and s.category == "gpu-memory":
+        return Skip()  # it has been down to one worker already
     plan = replace(s.plan, workers=workers)
     if not s.plan.devices and s.plan.threads:
         plan = replace(plan, threads=max(s.plan.threads, s.context.cores // workers))

@@ -5,9 +5,11 @@ Everything here is one thread. What changes a plan is decided by `planning.polic
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 
 from dflwrap.common.errors import NeedsUserError
+from dflwrap.common.memory import GIB
 from dflwrap.common.plan import Plan
 from dflwrap.common.rungs import Rung
 from dflwrap.common.telemetry import TelemetrySummary
@@ -23,6 +25,7 @@ from dflwrap.planning.decision import (
     Quarantine,
     RepairFrame,
     Stop,
+    VramCondition,
     Wait,
     rungs_of,
 )
@@ -37,6 +40,9 @@ from dflwrap.supervisor.attempt.runner import AttemptOutcome, AttemptRunner
 from dflwrap.supervisor.disk.disk_pause import DiskPause
 from dflwrap.supervisor.disk.folder_wait import FolderWait
 from dflwrap.supervisor.services import RunServices
+
+TOLD_WAIT = 5.0
+"""Seconds of waiting for video memory from which its end is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +180,7 @@ class Loop:
             self._context,
             open_frames=self._ledger.counts().open,
             black_box=self._is_black_box(),
+            elastic=not self._is_black_box(),
             extractor=self._extractor.info().name,
             supported_fields=self._extractor.supported_fields,
             longest_side=self._ledger.longest_side(),
@@ -185,7 +192,7 @@ class Loop:
             ),
         )
         telemetry = self._services.observer.summary()
-        context, lesson = self._learner.learn(record, telemetry, context)
+        context, lesson = self._learner.learn(record, telemetry, context, self._runner.width.refused)
         self._context = replace(self._context, widest=context.widest, worker_peak=context.worker_peak)
         if lesson:
             self._services.note(lesson, record.number)
@@ -308,9 +315,17 @@ class Loop:
         self._reason = step.sentence
         self._services.state.stage = "waiting"
         self._services.refresh()
+        began = time.monotonic()
         came = self._services.observer.wait(step, self._services.control)
         if self._services.control.stopping:
             return None
+        if (
+            came
+            and isinstance(step.until, VramCondition)
+            and (waited := time.monotonic() - began) > TOLD_WAIT
+        ):
+            words = f"GPU {step.until.device} has {step.until.free / GIB:.1f} GiB free after {waited:.0f} s of waiting"
+            self._services.note(words, record.number)
         if not came:
             self._history[-1] = replace(self._history[-1], answer=step.otherwise.rungs)
         return self._carry_out(step.then if came else step.otherwise, record, rows)

@@ -92,6 +92,10 @@ class Observer:
         if samples:
             self._ledger.add_samples(self._attempt, [(s.time, s.to_dict()) for s in samples])
 
+    def latest(self) -> Sample | None:
+        """The latest sample of the running attempt."""
+        return self._recorder.latest if self._recorder is not None else None
+
     def gpus(self) -> tuple[DeviceSample, ...]:
         """The latest readings of the running attempt."""
         latest = self._recorder.latest if self._recorder is not None else None

@@ -22,6 +22,7 @@ from dflwrap.planning.learning import FirstPlan, Learner
 from dflwrap.planning.store import PeakStore
 from dflwrap.report.page.background import PageMaker
 from dflwrap.supervisor.attempt.runner import AttemptRunner
+from dflwrap.supervisor.attempt.width import ElasticWidth
 from dflwrap.supervisor.crosscheck.budget import CrossCheckBudget
 from dflwrap.supervisor.crosscheck.crosscheck import CrossCheck
 from dflwrap.supervisor.crosscheck.final_check import why_nobody_can
@@ -112,7 +113,7 @@ def prepare(services: RunServices, extractors: Sequence[Extractor]) -> Prepared:
     storage = _storage(services)
     loop = Loop(
         services,
-        AttemptRunner(services, template, crosscheck, storage),
+        AttemptRunner(services, template, crosscheck, storage, ElasticWidth(services, first.worker_peak)),
         {extractor.info().name: extractor for extractor in extractors},
         _context(services.request, extractors, devices, first),
         learner,
@@ -139,6 +140,7 @@ def _learner(services: RunServices, chosen: Extractor) -> Learner:
         driver=services.observer.driver(),
         longest_side=services.ledger.longest_side(),
         asked_workers=services.request.workers,
+        elastic=is_elastic(services.request, chosen),
     )
 
 
@@ -166,7 +168,7 @@ def _context(
 ) -> RunContext:
     chosen = extractors[0]
     return RunContext(
-        widest=first.widest,
+        widest=first.plan,
         devices=devices,
         cores=usable_cores(),
         ram_total=usable_memory().total,
@@ -176,7 +178,13 @@ def _context(
         supported_fields=chosen.supported_fields,
         may_wait=request.may_wait,
         worker_peak=first.worker_peak,
+        elastic=is_elastic(request, chosen),
     )
+
+
+def is_elastic(request: RunRequest, extractor: Extractor) -> bool:
+    """The width of an attempt changes while it runs; a black box has the one of its plan."""
+    return extractor.reports_frames and not request.black_box
 
 
 def _tell_no_second_look(services: RunServices, extractors: Sequence[Extractor]) -> None:

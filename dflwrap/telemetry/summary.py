@@ -61,6 +61,7 @@ def _added(
         free_max=_most(known.free_max, sample.free),
         ours_seen=_seen(known.ours_seen, sample, ours),
         spilled_peak=_most(known.spilled_peak, _spilled(sample, ours)),
+        worker_peak=_most(known.worker_peak, _largest(sample, ours)),
     )
 
 
@@ -78,6 +79,17 @@ def _spilled(sample: DeviceSample, ours: frozenset[int]) -> int | None:
     if not told or sample.free is None or not sample.total:
         return None
     return sum(told) if sample.free < sample.total // FULL_BELOW else 0
+
+
+def _largest(sample: DeviceSample, ours: frozenset[int]) -> int | None:
+    """Memory of the largest of our processes, with its RAM that stands in where the card is full."""
+    full = sample.free is not None and sample.total and sample.free < sample.total // FULL_BELOW
+    sizes = [
+        process.used + ((process.shared or 0) if full else 0)
+        for process in sample.processes or ()
+        if process.pid in ours and process.used is not None
+    ]
+    return max(sizes, default=None)
 
 
 def _seen(known: bool | None, sample: DeviceSample, ours: frozenset[int]) -> bool | None:

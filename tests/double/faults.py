@@ -29,6 +29,8 @@ DEFAULTS = {
     "no_response": 120,
     "gpu_gib": 12.0,
     "blind_on_gpu": False,
+    "vram": None,
+    "cpu_seconds": 0.0,
 }
 
 TEXTS = {

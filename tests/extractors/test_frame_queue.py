@@ -714,6 +714,7 @@ class Card:
         taken = self.queue.widths.take_surplus()
         for worker in taken:
             self.queue.retire(worker)
+            self.queue.widths.gone(worker)
         return list(taken)
 
     def changes(self) -> List[Any]:
@@ -727,7 +728,10 @@ def test_lack_of_memory_takes_one_worker_and_blames_no_frame() -> None:
     for other in others:
         card.queue.next_for(other)
     card.out_of_memory(one)
-    assert (card.changes(), card.ended(), card.device.target) == ([(4, 3)], [one], 3)
+    assert card.queue.next_for(one) is None and card.changes() == [(4, 3)]
+    idle = card.worker()
+    assert card.queue.next_for(idle) is None, "not before the memory is free"
+    assert (card.ended(), card.device.target) == ([one, idle], 3)
     card.out_of_memory(others[0])  # handed out before there was one fewer: nothing new
     assert (card.changes(), card.ended(), card.device.target) == ([], [], 3)
     card.queue.done(others[1])

@@ -23,7 +23,6 @@ from dflwrap.planning.fit import (
     fit_workers,
     for_frames,
     measured_peak,
-    probe_batch,
     reserve,
     rooms_of,
 )
@@ -160,28 +159,28 @@ def test_a_run_without_failures_has_one_attempt() -> None:
     assert fit_batch(100, black_box=True, failed_before=True) == 0
 
 
-def test_a_long_run_on_an_unknown_card_measures_first_and_then_widens() -> None:
+def test_an_elastic_card_says_how_far_it_may_come_and_a_fixed_one_what_fits() -> None:
     plan = Plan(devices=(0,), workers=1)
-    assert 0 < probe_batch(plan, 50_000, measured=False) < 100
-    assert probe_batch(plan, 50_000, measured=True) == 0
-    assert probe_batch(plan, 300, measured=False) == 0
-    assert probe_batch(Plan(), 50_000, measured=False) == 0
-    seen = DeviceSummary(0, "Card", 8 * GIB, 7 * GIB, 5 * GIB, 7 * GIB, ours_peak=2 * GIB)
+    seen = DeviceSummary(0, "Card", 8 * GIB, 7 * GIB, 5 * GIB, 7 * GIB, worker_peak=2 * GIB)
     telemetry = TelemetrySummary(devices=(seen,))
     peak = measured_peak(telemetry, plan)
     assert peak == 2 * GIB
     rooms = rooms_of((DeviceInfo(0, "Card", 8 * GIB), DeviceInfo(1, "Unread", 8 * GIB)), telemetry)
     assert rooms == (GpuHeadroom(0, 8 * GIB, 7 * GIB),)
-    wider, _ = fit_workers(plan, cores=8, rooms=rooms, worker_vram=peak)
-    assert wider.workers == 2
+    fixed, _ = fit_workers(plan, cores=8, rooms=rooms, worker_vram=peak)
+    assert fixed.workers == 2
+    elastic, fit = fit_workers(plan, cores=8, rooms=rooms, worker_vram=peak, elastic=True)
+    assert elastic.workers == 16 and "1 worker per card to begin with" in fit.sentence
+    unread, _ = fit_workers(plan, cores=8, rooms=(), elastic=True)
+    assert unread.workers == 1
+    asked, _ = fit_workers(plan, cores=8, rooms=rooms, asked=3, elastic=True)
+    assert asked.workers == 3
 
 
 def test_a_peak_that_was_not_seen_is_not_made_up() -> None:
     assert measured_peak(None, Plan(devices=(0,))) is None
-    blind = TelemetrySummary(devices=(DeviceSummary(0, "Card", ours_peak=None),))
+    blind = TelemetrySummary(devices=(DeviceSummary(0, "Card", ours_peak=6 * GIB),))
     assert measured_peak(blind, Plan(devices=(0,))) is None
-    two = TelemetrySummary(devices=(DeviceSummary(0, "Card", ours_peak=6 * GIB),))
-    assert measured_peak(two, Plan(devices=(0,), workers=2)) == 3 * GIB
 
 
 KEY = PeakKey("Card 0", "550.1", "deepfacelab 46fc239", 1920)

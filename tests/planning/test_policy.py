@@ -22,6 +22,7 @@ from dflwrap.planning.decision import (
     VramCondition,
     Wait,
 )
+from dflwrap.planning.fit import PEAK_MARGIN
 from dflwrap.planning.policy import ATTEMPTS_WITHOUT_PROGRESS, decide
 
 OOM = failure("gpu-oom-tensor", "gpu-memory", "ResourceExhaustedError: OOM when allocating tensor")
@@ -63,9 +64,7 @@ def test_waiting_for_vram_is_bounded_and_narrows_if_it_stays_full() -> None:
     assert isinstance(wait, Wait)
     assert isinstance(wait.until, VramCondition)
     assert wait.until.device == 0
-    assert 7.0 * GIB < wait.until.free <= 7.5 * GIB, (
-        "what was free before the attempt, less the desktop's play"
-    )
+    assert wait.until.free == int(0.8 * 8 * GIB), "four workers and the reserve, but no more than can be free"
     assert 0 < wait.first <= wait.longest < wait.bound < 600
     assert wait.then.plan == WIDE
     assert isinstance(wait.otherwise, NextPlan)
@@ -73,6 +72,24 @@ def test_waiting_for_vram_is_bounded_and_narrows_if_it_stays_full() -> None:
     assert [r.value for r in wait.otherwise.rungs] == ["wait_for_vram", "half_workers"], (
         "it is not waited twice"
     )
+
+
+def test_one_worker_of_an_elastic_width_is_waited_for_and_the_rungs_of_workers_are_over() -> None:
+    walk = start()
+    walk.context = replace(walk.context, elastic=True, worker_peak=3 * GIB)
+    wait = walk.fail(OOM)
+    assert isinstance(wait, Wait) and isinstance(wait.until, VramCondition)
+    assert wait.until.free == int(3 * GIB * PEAK_MARGIN) + GIB // 2
+    assert isinstance(wait.otherwise, NextPlan) and wait.otherwise.plan.workers == WIDE.workers
+    assert [r.value for r in wait.otherwise.rungs][1] not in ("half_workers", "one_worker")
+
+
+def test_where_nothing_else_can_do_the_work_the_card_is_waited_for_all_night() -> None:
+    cause = failure("no-capable-gpus-dfl1", "gpu-memory")
+    allowed = start(on_gpu_failure=OnGpuFailure.CPU).fail(cause)
+    alone = start(on_gpu_failure=OnGpuFailure.STOP).fail(cause)
+    assert isinstance(allowed, Wait) and allowed.bound < 600
+    assert isinstance(alone, Wait) and alone.bound >= 12 * 3600
 
 
 def test_without_telemetry_there_is_no_wait_and_the_sentence_says_so() -> None:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from dflwrap.common.memory import GIB
+from dflwrap.planning.fit import most_workers
 from dflwrap.planning.width.controller import (
     SETTLED,
     STAND_IN_AFTER,
     Now,
     Order,
     WidthController,
-    most_workers,
 )
 from dflwrap.planning.width.device import LONGEST_DOUBT, RETRY_AFTER, Device, Reading
 

@@ -9,8 +9,13 @@
  *           hang (VALUE: the symbol that never comes back)
  *   VALUE   numbers; memory in MiB; procs and graphics "PID:MIB,PID:NA", not set = no process there,
  *           "-" = NOT_SUPPORTED; error and init: an NVML error code
+ *   pool: VALUE is a folder whose files say, in MiB, what is drawn from the card: each is named for the process that
+ *           holds it (gone with it), or in letters for another program. It answers free and procs.
  * A key that no line sets answers NOT_SUPPORTED. Compiled with -DOLD_DRIVER, newer symbols are missing.
  */
+#include <ctype.h>
+#include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +69,9 @@ static int error_of(int device) {
     if (look_up(device, "needs_inits", value, sizeof value) && inits < atoi(value)) return 1;
     return look_up(device, "error", value, sizeof value) ? atoi(value) : OK;
 }
+
+/* What the files of a pool say; `list` gets the processes. */
+static u64 drawn(const char *folder, unsigned *count, void *list);
 
 static int number(void *handle, const char *key, u64 *out) {
     char value[256];
@@ -132,8 +140,15 @@ int nvmlDeviceGetMemoryInfo(void *device, memory_t *memory) {
     int status;
     if (index_of(device) == 0) readings++;
     maybe_hang("nvmlDeviceGetMemoryInfo");
+    char folder[256];
     status = number(device, "total", &total);
-    if (status == OK) status = number(device, "free", &left);
+    if (status == OK && look_up(index_of(device), "pool", folder, sizeof folder)) {
+        unsigned none = 0;
+        u64 used = drawn(folder, &none, NULL);
+        left = used < total ? total - used : 0;
+    } else if (status == OK) {
+        status = number(device, "free", &left);
+    }
     memory->total = total * MIB;
     memory->free = left * MIB;
     memory->used = (total - left) * MIB;
@@ -162,11 +177,50 @@ int nvmlDeviceGetCurrentClocksThrottleReasons(void *device, u64 *out) { return n
 int nvmlDeviceGetCurrentClocksEventReasons(void *device, u64 *out) { return number(device, "throttle", out); }
 #endif
 
+static u64 drawn(const char *folder, unsigned *count, void *list) {
+    process_t *processes = list;
+    unsigned room = *count, n = 0;
+    u64 sum = 0;
+    DIR *directory = opendir(folder);
+    struct dirent *entry;
+    *count = 0;
+    if (!directory) return 0;
+    while ((entry = readdir(directory))) {
+        char path[600];
+        unsigned long long mib = 0;
+        FILE *file;
+        int pid = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : 0;
+        if (entry->d_name[0] == '.' || strchr(entry->d_name, '.')) continue;
+        if (pid && kill(pid, 0)) continue;
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        file = fopen(path, "r");
+        if (!file) continue;
+        if (fscanf(file, "%llu", &mib) != 1) mib = 0;
+        fclose(file);
+        sum += mib;
+        if (!mib) continue;
+        if (processes && n < room) {
+            processes[n].pid = pid ? (unsigned)pid : 1u;
+            processes[n].used = mib * MIB;
+            processes[n].gpu_instance = processes[n].compute_instance = ~0u;
+        }
+        n++;
+    }
+    closedir(directory);
+    *count = n;
+    return sum;
+}
+
 static int processes(void *device, const char *key, unsigned *count, process_t *list) {
     char value[256], *part, *rest = value;
     unsigned room = *count, n = 0;
     int error = error_of(index_of(device));
     if (error) return error;
+    if (!strcmp(key, "procs") && look_up(index_of(device), "pool", value, sizeof value)) {
+        *count = list ? room : 0;
+        drawn(value, count, list);
+        return list && room >= *count ? OK : INSUFFICIENT_SIZE;
+    }
     if (!look_up(index_of(device), key, value, sizeof value)) {
         *count = 0;
         return OK;

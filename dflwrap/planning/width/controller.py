@@ -34,8 +34,6 @@ WORTH_TRYING = 20.0
 """Seconds of work left (at the present rate) below which one more worker is not tried: it would hardly start."""
 REFUSED_FOR = 600.0
 """Seconds for which a need that was only inferred from a failure is believed."""
-MOST_PER_CARD, WORKERS_PER_CORE = 16, 2
-"""More workers than these cannot pay: each decodes and encodes on a core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +227,9 @@ class WidthController:
         if not 0 < device.target < most or now.time - device.changed < SETTLED:
             return None
         rate = self._rate()
-        if rate is None or now.working.get(device.key, 0) < device.target or now.left < rate * WORTH_TRYING:
+        if rate is None or now.working.get(device.key, 0) < device.target:
+            return None
+        if device.fixed is None and now.left < rate * WORTH_TRYING:
             return None
         reading = now.readings.get(device.key)
         if not device.fits(reading, now.time) or not (device.on_cpu or self._has_ram(now)):
@@ -289,11 +289,6 @@ class WidthController:
 
     def _device(self, key: str) -> Device | None:
         return next((device for device in self._all() if device.key == key), None)
-
-
-def most_workers(cores: int, cards: int) -> int:
-    """Workers of one card that are ever tried."""
-    return max(1, min(MOST_PER_CARD, WORKERS_PER_CORE * cores // max(1, cards)))
 
 
 def _foreign(reading: Reading | None) -> int | None:

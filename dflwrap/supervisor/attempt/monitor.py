@@ -91,6 +91,8 @@ class Watch:
     doubted: Callable[[], bool] = lambda: False
     folder_gone: Callable[[], bool] = lambda: False
     """Both are asked about once a second: True ends the attempt."""
+    waiting: Callable[[], bool] = lambda: False
+    """Nobody is to work now (memory is waited for): silence is no hang."""
 
 
 class Attempt:
@@ -199,6 +201,8 @@ class Attempt:
                 vitals = tree.vitals()
                 self._live.look(vitals, sum(pump.bytes_seen for pump in pumps), now)
                 self._watch.tree(tree)
+                if self._watch.waiting():
+                    self._live.excuse(now)
                 if self._watch.doubted():
                     return EndedBy.DOUBT, None
                 if self._watch.folder_gone():

@@ -46,6 +46,11 @@ class RunningAttempt:
         """
         return (self.extractor_name, self.plan.devices, self.black_box, self.plan.startup_timeout)
 
+    @property
+    def control_path(self) -> str:
+        """Of the control file; "" = the attempt is what its plan says to its end."""
+        return "" if self.black_box or self.alone else str(self.folder / "control.jsonl")
+
     def spec(self, template: AttemptSpec) -> AttemptSpec:
         """The run's options, with what differs per attempt filled in."""
         folder = self.folder
@@ -60,7 +65,7 @@ class RunningAttempt:
             frames=tuple(self.batch.frames),
             # A frame that is alone was re-encoded already.
             repaired_dir="" if self.alone else str(repaired_of(folder)),
-            control_path="" if self.black_box else str(folder / "control.jsonl"),
+            control_path=self.control_path,
         )
 
     def record(self, result: AttemptResult, judged: Judged) -> AttemptRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dflwrap.common.events import Event, EventKind
@@ -26,6 +26,7 @@ from dflwrap.supervisor.attempt.monitor import Attempt, AttemptResult, EndedBy, 
 from dflwrap.supervisor.attempt.outcomes import Collector
 from dflwrap.supervisor.attempt.record import RunningAttempt, output_of, repaired_of
 from dflwrap.supervisor.attempt.reencoder import Reencoder, repair_bound
+from dflwrap.supervisor.attempt.width import ElasticWidth
 from dflwrap.supervisor.batch import Batch, make_batch
 from dflwrap.supervisor.crosscheck.crosscheck import CrossCheck
 from dflwrap.supervisor.disk.storage import Storage
@@ -62,6 +63,7 @@ class AttemptRunner:
     """Options of the run; what differs per attempt is filled in."""
     crosscheck: CrossCheck
     storage: Storage
+    width: ElasticWidth
     starts: LearnedStartTimes = field(default_factory=LearnedStartTimes)
 
     def run(
@@ -161,8 +163,8 @@ class AttemptRunner:
     def _see_through(self, running: RunningAttempt) -> AttemptResult:
         """Run it to its end, with every outcome entered; one that breaks off is ended in the ledger too."""
         services, collector, checker = self.services, running.collector, running.checker
-        attempt = self._attempt(running)
         services.observer.begin(running.number)
+        attempt = self._attempt(running, self.width.begin(running))
         result: AttemptResult | None = None
         ended_well = False
         try:
@@ -176,21 +178,24 @@ class AttemptRunner:
             self._excuse(running, result)
             ended_well = True
         finally:
+            self.width.end()
             services.observer.end()
             if not ended_well:
                 self._end(running, result, None)
         return result
 
-    def _attempt(self, running: RunningAttempt) -> Attempt:
+    def _attempt(self, running: RunningAttempt, more_env: dict[str, str]) -> Attempt:
         watch = Watch(
             lambda events: self._take(running, events),
             self._line,
             lambda tree: self._look(running, tree),
             self.crosscheck.disagreed,
             self.storage.away,
+            self.width.waiting,
         )
+        spec = running.spec(self.template)
         return Attempt(
-            running.spec(self.template),
+            replace(spec, plan=replace(spec.plan, env={**spec.plan.env, **more_env})),
             running.extractor,
             watch,
             self.services.control,
@@ -205,6 +210,7 @@ class AttemptRunner:
         state.pace.look()
         observer.watch(tree)
         state.gpus = observer.gpus()
+        self.width.look()
         if state.stage == STARTING:
             self.services.reporter.changed(state)
         if running.collector.waiting:
@@ -216,6 +222,7 @@ class AttemptRunner:
         collector.take(events)
         gained = len(collector.gained) - before
         self.crosscheck.events(events)
+        self.width.events(events)
         self.crosscheck.take(collector.results)
         collector.results.clear()
         for row, evidence in collector.damaged:

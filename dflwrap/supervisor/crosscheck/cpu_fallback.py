@@ -33,7 +33,8 @@ class Sign:
 def shows_cpu(event: Event, *, black_box: bool) -> Sign | None:
     """With the agent its event shows a worker on the CPU; of a black box only the console does."""
     if event.kind in (EventKind.WORKER_STARTED, EventKind.WORKER_REPLACED):
-        if event.worker is not None and _CPU.fullmatch(event.worker):
+        asked = event.data.get("beside_gpus") is True
+        if event.worker is not None and _CPU.fullmatch(event.worker) and not asked:
             return Sign("events.jsonl", f'"{event.worker}"')
     elif black_box and event.kind is EventKind.LOG_LINE and event.data.get("mark") == "worker_ready":
         name = str(event.data.get("name", ""))

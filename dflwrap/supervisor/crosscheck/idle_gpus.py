@@ -35,6 +35,9 @@ class CardWatch:
         """plan: whose `devices` matter to the extractor. telemetry: of the running attempt, so far."""
         self._plan, self._telemetry, self._clock = plan, telemetry, clock
         self._at_work: set[int] = set()
+        self._beside: set[str | None] = set()
+        """Workers that are on the CPU because they were asked to be."""
+        self._frames_beside = 0
         self._frames, self._first, self._looked = 0, 0.0, False
 
     def event(self, event: Event) -> None:
@@ -43,9 +46,14 @@ class CardWatch:
             index = gpu_of(event.worker)
             if index is not None:
                 self._at_work.add(index)
+            elif event.data.get("beside_gpus") is True:
+                self._beside.add(event.worker)
+        elif event.kind is EventKind.FRAME_DONE and event.worker in self._beside:
+            self._frames_beside += 1
 
     def frames(self, count: int) -> bool:
         """So many frames came back. True once, when it is time to look: see `left_out` and `untouched`."""
+        count, self._frames_beside = max(0, count - self._frames_beside), max(0, self._frames_beside - count)
         if not self._frames and count:
             self._first = self._clock()
         self._frames += count

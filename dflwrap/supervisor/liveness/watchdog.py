@@ -193,6 +193,10 @@ class Liveness:
         else:
             self._stopped_since = None
 
+    def excuse(self, now: float) -> None:
+        """Nothing is to be done at the moment: the time of waiting does not count."""
+        self._last_sign = self._last_progress = now
+
     def judge(self, now: float) -> Dead | None:
         if self._stopped_since is not None and now - self._stopped_since > STOPPED_BOUND:
             return Dead(Symptom.STOPPED, self.phase, now - self._stopped_since)

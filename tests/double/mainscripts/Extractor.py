@@ -9,6 +9,7 @@ from pathlib import Path
 import facejpeg
 import facelib
 import faults
+import vram
 from core import pathex
 from core.interact import interact as io
 from core.joblib import Subprocessor
@@ -72,6 +73,8 @@ class ExtractSubprocessor(Subprocessor):
                 config = nn.DeviceConfig.GPUIndexes([client_dict["device_idx"]])
                 place_model_on_cpu = config.devices[0].total_mem_gb < 4
             faults.hit("worker_start", worker=self.device_name)
+            if self.on_gpu:
+                vram.hold()
             nn.initialize()
             self.log_info(f"Running on {self.device_name}")
             self.rects_extractor = facelib.S3FDExtractor(place_model_on_cpu=place_model_on_cpu)
@@ -90,7 +93,11 @@ class ExtractSubprocessor(Subprocessor):
             stage = "steady" if self.frames_done else "first_frame"
             self.frames_done += 1
             acted = faults.hit(stage, **context) + faults.hit(name, **context)
-            time.sleep(faults.option("frame_seconds"))
+            if self.on_gpu and faults.option("vram"):
+                with vram.frame():
+                    time.sleep(faults.option("frame_seconds"))
+            else:
+                time.sleep(faults.option("cpu_seconds") or faults.option("frame_seconds"))
             image = None if "unreadable" in acted else read_image(data.filepath)
             if image is None:
                 self.log_err(f"Failed to open {data.filepath}, reason: cv2_imread() fail.")

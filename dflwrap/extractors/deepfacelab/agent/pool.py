@@ -190,7 +190,8 @@ class Pool:
         slot = member.slot
         event = "worker_replaced" if slot.started_once else "worker_started"
         slot.started_once, slot.start_failures = True, 0
-        self.reporter.emit(event, worker=slot.label, pid=member.pid, device=slot.name)
+        beside = {"beside_gpus": True} if self.worker_processes.is_beside_gpus(slot) else {}
+        self.reporter.emit(event, worker=slot.label, pid=member.pid, device=slot.name, **beside)
         if not self.bar:
             self.bar = True
             say(self.extract.on_clients_initialized)

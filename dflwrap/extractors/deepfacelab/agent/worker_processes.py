@@ -129,9 +129,13 @@ class WorkerProcesses:
         """What differs for the worker of this slot: on the CPU beside video cards it keeps away from them."""
         threads = self._threads.get(slot.device.key, 0)
         environment = dict.fromkeys(THREADS, str(threads)) if threads > 0 else {}
-        if slot.on_cpu and len(self._recipes) > 1:
+        if self.is_beside_gpus(slot):
             environment["CUDA_VISIBLE_DEVICES"] = "-1"
         return environment
+
+    def is_beside_gpus(self, slot):
+        """On the CPU, as the supervisor wants it, in an attempt for video cards."""
+        return slot.on_cpu and len(self._recipes) > 1
 
     def restart(self, slot, spare):
         """A worker for an empty slot, where frames are left for it. `spare`: the last one died in a frame."""
