@@ -126,7 +126,7 @@ FRAME_ROWS = [
 """Causes that put a named frame aside: repaired and tried alone, then quarantined."""
 
 SAID = {
-    Rung.WAIT_FOR_VRAM: "waiting until GPU 0 has 6.4 GiB free",
+    Rung.WAIT_FOR_VRAM: "waiting until GPU 0 has ",
     Rung.HALF_WORKERS: "4 workers -> 2",
     Rung.ONE_WORKER: " workers -> 1",
     Rung.SMALLER_INPUT: "longest side 1920 px -> 960 px",
