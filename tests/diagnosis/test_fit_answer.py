@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 
 from dflwrap.diagnosis import diagnose_text
 from dflwrap.diagnosis.tables.fit import Generation, table, version
 from dflwrap.diagnosis.tables.fit_answer import Outcome, answer, dfl_answer, driver_answer
+from dflwrap.diagnosis.tables.fit_page import page
 
 TABLE = table()
 SYSTEMS = ("linux", "windows", "wsl", "macos")
@@ -109,6 +111,11 @@ def test_every_pair_of_the_table_has_an_answer_with_a_source() -> None:
     assert seen == set(Outcome)
 
 
+def test_the_document_is_current() -> None:
+    path = Path(__file__).parents[2] / "docs/fit.md"
+    assert path.read_text(encoding="utf-8") == page(), "python -m dflwrap.diagnosis.tables.fit_page"
+
+
 def test_the_table_reaches_from_1_13_to_2_21_without_a_gap() -> None:
     for release in (*(f"1.{n}" for n in range(13, 16)), *(f"2.{n}" for n in range(22))):
         assert TABLE.build("tensorflow", f"{release}.0") is not None, release
@@ -183,3 +190,45 @@ def test_builds_of_deepfacelab_have_their_own_bounds(folder: str, card: str, fit
     build = TABLE.deepfacelab_build(folder)
     assert build is not None
     assert (dfl_answer(generation(f"GeForce {card}"), build) is None) is fits
+
+
+# tensorflow.org/install/source#gpu (tensorflow/docs, site/en/install/source.md, 2026-03-11): Python, cuDNN, CUDA.
+TESTED_BUILDS = """
+2.21 3.10-3.13 9.3 12.5
+2.20 3.9-3.13 9.3 12.5
+2.19 3.9-3.12 9.3 12.5
+2.18 3.9-3.12 9.3 12.5
+2.17 3.9-3.12 8.9 12.3
+2.16 3.9-3.12 8.9 12.3
+2.15 3.9-3.11 8.9 12.2
+2.14 3.9-3.11 8.7 11.8
+2.13 3.8-3.11 8.6 11.8
+2.12 3.8-3.11 8.6 11.8
+2.11 3.7-3.10 8.1 11.2
+2.10 3.7-3.10 8.1 11.2
+2.9 3.7-3.10 8.1 11.2
+2.8 3.7-3.10 8.1 11.2
+2.7 3.7-3.9 8.1 11.2
+2.6 3.6-3.9 8.1 11.2
+2.5 3.6-3.9 8.1 11.2
+2.4 3.6-3.8 8.0 11.0
+2.3 3.5-3.8 7.6 10.1
+2.2 3.5-3.8 7.6 10.1
+2.1 3.5-3.7 7.6 10.1
+2.0 3.3-3.7 7.4 10.0
+1.15 3.3-3.7 7.4 10.0
+1.14 3.3-3.7 7.4 10.0
+1.13 3.3-3.7 7.4 10.0
+1.12 3.3-3.6 7 9.0
+1.5 3.3-3.6 7 9.0
+1.4 3.3-3.6 6 8.0
+1.3 3.3-3.6 6 8.0
+"""
+
+
+@pytest.mark.parametrize("row", TESTED_BUILDS.split("\n")[1:-1])
+def test_each_release_is_as_the_maker_tested_it(row: str) -> None:
+    release, python, cudnn, cuda = row.split()
+    build = TABLE.build("tensorflow", f"{release}.0")
+    assert build is not None
+    assert ("-".join(build.python), build.cudnn, build.cuda) == (python, cudnn, cuda)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from disks import remount, small_disk
-from support import environment
+from support import environment, find_python
 from surroundings import POINTER, Place
 
 from dflwrap.doctor import machine as machine_module
@@ -276,6 +276,15 @@ def test_a_python_that_does_not_start(place: Place) -> None:
     )
     answer = place.look("dfl-python")["dfl-python"]
     assert "status 3" in answer.explanation and answer.lines == ("no Python at all",)
+
+
+def test_a_python_that_is_far_too_old(place: Place) -> None:
+    old = find_python("2.7")
+    if old is None:
+        pytest.skip("NOT PROVEN HERE: Python 2.7")
+    place.dfl.python = Path(old)
+    answer = place.look("dfl-python")["dfl-python"]
+    assert answer.result is FAILURE and "needs Python 3.6 or newer" in answer.explanation
 
 
 def test_a_python_that_its_tensorflow_was_not_made_for(place: Place) -> None:

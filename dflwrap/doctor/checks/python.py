@@ -14,6 +14,7 @@ from dflwrap.doctor.check import Answer, Check, Result
 from dflwrap.doctor.machine import NEEDED, Machine
 
 LAST_LINES = 5
+OLDEST = (3, 6)
 _REQUIREMENT = re.compile(r"^([A-Za-z][\w.-]*)\s*==\s*(\d[\w.]*)\s*$", re.M)
 _MODULE_OF = {"opencv-python": "cv2", "tensorflow-gpu": "tensorflow"}
 _NO_INSTALL = "There is no DeepFaceLab to look at."
@@ -42,6 +43,8 @@ class DflPython(Check):
             return self.failure(f"{install.python} {how}.", lines=last_lines(asked))
         python, bits = str(asked.answer["python"]), int(asked.answer["bits"])
         shown = f"Python {python}, {bits}-bit ({install.python})"
+        if version(python) < OLDEST:
+            return self.failure(f"{shown}: DeepFaceLab needs Python 3.6 or newer.")
         if bits != 64:
             return self.failure(f"{shown}: TensorFlow exists for 64-bit Pythons only.")
         product, release = machine.release

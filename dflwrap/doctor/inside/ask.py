@@ -34,8 +34,10 @@ def say(token, answer):
 
 def packages(modules):
     """The interpreter, the installed packages, and which of the modules it would not find."""
-    from importlib.util import find_spec
-
+    try:
+        from importlib.util import find_spec
+    except ImportError:  # Python 2
+        find_spec = None
     missing = []
     for name in modules:
         try:
