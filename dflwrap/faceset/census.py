@@ -43,6 +43,8 @@ class Census:
     """(as recorded, the new name)"""
     missing: list[FaceRow] = field(default_factory=list)
     strangers: list[Stranger] = field(default_factory=list)
+    recorded_otherwise: dict[str, FaceRow] = field(default_factory=dict)
+    """As recorded, those in `present` and `changed` that are not the very same any more, by name."""
     pak: bool = False
 
     @property
@@ -110,7 +112,7 @@ def _is_this(
         info = entry.stat(follow_symlinks=False)
         facts = row.facts
         if facts is not None and (info.st_size, info.st_mtime_ns) == (facts.size, facts.mtime_ns):
-            (census.changed if row.edited else census.present).append(_there(row))
+            _enter(census.changed if row.edited else census.present, row, _there(row), census)
             return True
         path = faceset / entry.name
         metadata = read_metadata(path)
@@ -125,12 +127,18 @@ def _is_this(
         return False
     if facts is None or (now.facts is not None and now.facts.digest == facts.digest):
         # Of the first version, or copied with a new time.
-        (census.changed if row.edited else census.present).append(now)
+        _enter(census.changed if row.edited else census.present, row, now, census)
         return True
     if _rounded(facts.rect) != _rounded(metadata.source_rect) or not _is_harmless(path):
         return False
-    census.changed.append(replace(now, edited=True))
+    _enter(census.changed, row, replace(now, edited=True), census)
     return True
+
+
+def _enter(into: list[FaceRow], before: FaceRow, now: FaceRow, census: Census) -> None:
+    into.append(now)
+    if now is not before:
+        census.recorded_otherwise[before.name] = before
 
 
 def _there(row: FaceRow) -> FaceRow:

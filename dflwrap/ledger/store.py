@@ -126,9 +126,10 @@ class Store:
 
     def rows(self, make: Callable[..., T], query: str, values: Sequence[Any] = ()) -> list[T]:
         """`make` of each row's columns. Raises DamagedLedgerError for what it refuses (`ledger.values`)."""
-        rows = self.read(query, values)
         try:
-            return [make(*row) for row in rows]
+            return [make(*row) for row in self.db.execute(query, values)]  # row by row: there may be 100,000
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
         except ValueError as error:
             raise damaged(str(error), self.path) from error
 

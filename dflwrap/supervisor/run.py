@@ -108,9 +108,11 @@ def _owning(
     inventory = take_inventory(request.input_dir, lambda: control.stopping)
     with FaceMatcher(stopping=lambda: control.stopping) as matcher:
         begun = begin(request, folder, inventory, matcher.judge, lambda: control.stopping)
+    ledger = begun.ledger
     try:
-        services = make_services(request, folder, begun.ledger, reporter, control, state)
+        services = make_services(request, folder, ledger, reporter, control, state)
         run = _Run(services, extractors, begun, inventory)
+        del begun, inventory  # a hundred megabytes at a hundred thousand frames: not kept beside the attempts
         try:
             return run.run()
         except DflwrapError:
@@ -121,7 +123,7 @@ def _owning(
         finally:
             run.close()
     finally:
-        begun.ledger.close()
+        ledger.close()
 
 
 class _Run:
@@ -129,7 +131,7 @@ class _Run:
         self, services: RunServices, extractors: Sequence[Extractor], begun: Begun, inventory: Inventory
     ) -> None:
         self._services, self._extractors = services, extractors
-        self._begun, self._inventory = begun, inventory
+        self._start = [(begun, inventory)]
         self._request, self._ledger = services.request, services.ledger
         self._folder, self._control = services.folder, services.control
         self._report = ReportFile(services.folder.report, services.ledger)
@@ -156,6 +158,7 @@ class _Run:
             return self._end(Ended(interrupted=True))
         self._folder.keep()
         self._begin_report(intake)
+        del intake
         self._services.state.counts = self._ledger.counts()
         if self._is_done():
             return self._end(Ended(), nothing_to_do=bool(self._ledger.attempts()))
@@ -186,12 +189,13 @@ class _Run:
         resumed = self._ledger.counts().total > 0  # a first start may yet turn out to have done nothing
         if resumed:
             self._say_running()
+        begun, inventory = self._start.pop()
         try:
             with FaceMatcher(stopping=lambda: self._control.stopping) as matcher:
                 return take_in(
                     self._request,
-                    self._begun,
-                    self._inventory,
+                    begun,
+                    inventory,
                     self._folder.path,
                     matcher.judge,
                     lambda: self._control.stopping,

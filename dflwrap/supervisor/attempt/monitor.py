@@ -27,6 +27,8 @@ TICK = 0.1
 """Seconds between two looks at events and output."""
 LOOK_BOUND = 0.5
 """Seconds spent on console lines in one look: a flood must not keep the supervisor from its other duties."""
+EVENTS_AT_ONCE = 1
+"""Bytes of events taken in one look, rounded up to a MiB (some 4,000 frames): more wait for the next one."""
 VITALS_EVERY = 1.0
 """Seconds between two measurements of the process tree."""
 PROMPT_BOUND = 10.0
@@ -152,7 +154,8 @@ class Attempt:
             ended_by, dead, status = self._start_and_see_through(folder)
         except CannotStartError as error:
             ended_by, not_started = EndedBy.NOT_STARTED, error
-        self._take_in(everything=True)  # what was written between the last look and the end
+        while self._take_in(everything=True):  # what was written between the last look and the end
+            pass
         self._tail.close()
         return AttemptResult(
             ended_by,
@@ -226,8 +229,10 @@ class Attempt:
                 return EndedBy.ALL_DONE, None
             time.sleep(TICK)
 
-    def _take_in(self, *, everything: bool = False) -> None:
-        events = [event for event in map(parse_event, self._tail.read()) if event]
+    def _take_in(self, *, everything: bool = False) -> bool:
+        """What is new, in bounded portions; False where the extractor's events told nothing new."""
+        lines = self._tail.read(EVENTS_AT_ONCE)
+        events = [event for event in map(parse_event, lines) if event]
         for event in events:
             if event.kind is EventKind.AGENT_FAILED:
                 self._agent_failed = str(event.data.get("error", ""))[:2000]
@@ -242,6 +247,7 @@ class Attempt:
         if events:
             self._note(events)
             self._watch.events(events)
+        return bool(lines)
 
     def _read_line(self, line: Line) -> list[Event]:
         self._last_line = self._clock.now()

@@ -138,7 +138,7 @@ class SecondExtractor:
         try:
             while True:
                 ended = tree.poll() is not None
-                events = watcher.poll() if watcher else map(parse_event, tail.read())
+                events = watcher.poll(at_once=ended) if watcher else map(parse_event, tail.read())
                 for event in filter(None, events):
                     row = batch.frames.get(event.frame or "")
                     if event.kind is EventKind.FRAME_DONE and row is not None:

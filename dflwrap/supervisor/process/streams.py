@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from pathlib import Path
@@ -175,14 +176,16 @@ class EventTail:
         self._file: IO[bytes] | None = None
         self._pending = b""
 
-    def read(self) -> list[bytes]:
+    def read(self, most: int = sys.maxsize) -> list[bytes]:
+        """The lines since the last call; after `most` bytes (rounded up to a MiB) the others follow at the next."""
         if self._file is None:
             try:
                 self._file = self._path.open("rb")
             except OSError:
                 return []
         lines: list[bytes] = []
-        while chunk := self._file.read(1 << 20):
+        while most > 0 and (chunk := self._file.read(1 << 20)):
+            most -= len(chunk)
             pieces = (self._pending + chunk).split(b"\n")
             self._pending = pieces.pop()[-MAX_LINE * 16 :]
             lines += pieces

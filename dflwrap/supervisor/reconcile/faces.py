@@ -13,15 +13,17 @@ def record_census(ledger: Ledger, census: Census) -> list[str]:
 
     A face that the user removed keeps its record, as missing: its frame is not extracted again by itself.
     """
-    before = {row.name: row for row in ledger.faces()}
-    now = {row.name: row for row in (*census.present, *census.changed)}
-    now |= {row.name: replace(row, name=name, missing=False) for row, name in census.renamed}
-    taken = {row.name for row in now.values()}
-    for row in census.missing:
-        now[row.name] = replace(row, name=_free(row.name, taken), missing=True)
-    ledger.face_is((name, row) for name, row in now.items() if row != before[name])
-    gone = sum(not before[row.name].missing for row in census.missing)
-    back = sum(before[name].missing and not row.missing for name, row in now.items())
+    before = census.recorded_otherwise
+    moved = [(before[row.name], row) for row in (*census.present, *census.changed) if row.name in before]
+    moved += [(row, replace(row, name=name, missing=False)) for row, name in census.renamed]
+    back = sum(old.missing and not row.missing for old, row in moved)
+    if census.missing:
+        taken = {row.name for row in (*census.present, *census.changed)} | {
+            name for _, name in census.renamed
+        }
+        moved += [(row, replace(row, name=_free(row.name, taken), missing=True)) for row in census.missing]
+    ledger.face_is((old.name, row) for old, row in moved if row != old)
+    gone = sum(not row.missing for row in census.missing)
     notices = []
     if gone:
         notices.append(
