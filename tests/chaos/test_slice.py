@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -16,8 +17,12 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the double's faults are
 
 
 def chaos(*arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
+    return bench("chaos", *arguments, timeout=timeout)
+
+
+def bench(name: str, *arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "benchmarks.chaos", *arguments],
+        [sys.executable, "-m", f"benchmarks.{name}", *arguments],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -61,6 +66,21 @@ def test_the_checks_find_torn_and_doubled_faces(tmp_path: Path) -> None:
     (faceset / "00002_0.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut short")
     assert len(torn_faces(faceset)) == 2
     assert any("the same face" in text for text in twice(faceset))
+
+
+def test_a_silent_failure_is_found_by_one_part_of_the_watch_and_a_healthy_run_is_not_accused() -> None:
+    if not sys.platform.startswith("linux") or shutil.which("cc") is None:
+        pytest.skip("NOT PROVEN HERE: played video cards need Linux with a C compiler")
+    done = bench("silent", "--only", "healthy, on a card", "runs on the CPU", "--jobs", "2", timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "not accused" in done.stdout and "without cpu_fallback" in done.stdout, done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_every_silent_failure_is_found() -> None:
+    done = bench("silent", timeout=3600)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.slow
