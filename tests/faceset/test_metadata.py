@@ -189,6 +189,13 @@ def test_calls_that_deepfacelabs_files_never_make_are_hostile(call: Any) -> None
         load_data(pickle.dumps(Evil(*call), protocol=3))
 
 
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_name_that_loading_would_import_is_hostile_though_nothing_calls_it(protocol: int) -> None:
+    """pickle.loads imports the module of a name, which runs its code."""
+    with pytest.raises(HostileMetadataError, match="mkdir"):
+        load_data(pickle.dumps({"face_type": os.mkdir}, protocol=protocol))
+
+
 def test_a_hostile_segment_is_found_also_before_a_good_one() -> None:
     bad = with_payload(with_payload(jpeg(), stock_payload()), pickle.dumps(Evil(os.getpid), protocol=3))
     with pytest.raises(HostileMetadataError):

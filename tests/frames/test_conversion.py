@@ -235,6 +235,11 @@ def test_an_image_that_never_ends_is_given_up(tmp_path: Path, monkeypatch: pytes
         with pytest.raises(ConversionError, match="more than 1 s"):
             converter.convert(tmp_path / "pipe.png", tmp_path / "out.png")
         assert time.monotonic() - began < 10
+        monkeypatch.setattr(conversion, "TIMEOUT", 60.0)
+        cv2.imwrite(str(tmp_path / "good.png"), np.zeros((40, 60, 3), np.uint8))
+        assert converter.convert(tmp_path / "good.png", tmp_path / "out.png").width == 60, (
+            "the next one is read"
+        )
 
 
 @posix

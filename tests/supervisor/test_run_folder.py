@@ -86,6 +86,16 @@ def test_another_programs_database_is_not_taken_for_a_ledger(tmp_path: Path) -> 
     assert sorted(path.name for path in folder.iterdir()) == ["run.db"]
 
 
+def test_only_one_owns_a_run(tmp_path: Path) -> None:
+    first, second = RunFolder(tmp_path / "aligned"), RunFolder(tmp_path / "aligned")
+    first.lock()
+    with pytest.raises(DflwrapError, match="Another dflwrap is working on this faceset"):
+        second.lock()
+    first.unlock()
+    second.lock()
+    second.unlock()
+
+
 def test_the_mark_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[str]] = []
     mkdir = Path.mkdir

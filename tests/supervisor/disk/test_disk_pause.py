@@ -10,10 +10,20 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from disks import small_disk
 from support import DOUBLE, assert_conserved, small_frames
+
+from dflwrap.common.errors import NeedsUserError
+from dflwrap.common.plan import Plan
+from dflwrap.frames.judgement import Entry
+from dflwrap.ledger.ledger import Ledger
+from dflwrap.ledger.records import NewFrame, Outcome
+from dflwrap.supervisor.disk.disk_pause import DiskPause
+from dflwrap.supervisor.stop_request import Control
 
 FRAMES = 10
 
@@ -34,6 +44,32 @@ def until(condition: Callable[[], bool], running: subprocess.Popen[str], seconds
     while not condition():
         assert running.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_disk_that_is_full_again_and_again_with_nothing_gained_is_not_waited_for_forever(
+    tmp_path: Path,
+) -> None:
+    ledger = Ledger(tmp_path / "run.db")
+    ledger.add_frames(
+        NewFrame(f"{number}.png", str(number), 10, 1, Entry.LINK, True, 0, "") for number in range(3)
+    )
+    nothing = SimpleNamespace(repair=lambda: None, clear_work=lambda _: None, notice=lambda _: None)
+    services: Any = SimpleNamespace(
+        ledger=ledger,
+        promoter=nothing,
+        folder=nothing,
+        reporter=nothing,
+        stage=lambda _: None,
+        control=Control(),
+        observer=SimpleNamespace(wait=lambda *_: True),
+    )
+    pause, full = DiskPause(), NeedsUserError("disk-full", "The disk is full.")
+    assert not pause.room_again(NeedsUserError("output-not-writable", "No."), services, Plan())
+    assert [pause.room_again(full, services, Plan()) for _ in range(3)] == [True] * 3
+    assert not pause.room_again(full, services, Plan())
+    ledger.settle(ledger.open_frames()[0].id, Outcome.NO_FACE, attempt=1)
+    assert pause.room_again(full, services, Plan()), "something was gained in between"
+    ledger.close()
 
 
 @pytest.mark.parametrize("wait", [True, False])

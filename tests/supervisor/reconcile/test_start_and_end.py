@@ -435,17 +435,20 @@ def test_a_mixture_is_told_apart_face_by_face(stock: Day) -> None:
     assert stock.counts.extracted == 4 and stock.counts.faces == 4
 
 
+@pytest.mark.parametrize(("kind", "size"), [("head", SIZE), ("whole_face", 64)])
 @pytest.mark.parametrize("done", [3, 5])
-def test_faces_of_another_type_are_a_choice_where_most_frames_have_them(tmp_path: Path, done: int) -> None:
+def test_faces_of_another_type_or_size_are_a_choice_where_most_frames_have_them(
+    tmp_path: Path, done: int, kind: str, size: int
+) -> None:
     day = Day(tmp_path)
     day.clip(1)
     day.faceset.mkdir()
     for name in CLIP[:done]:
         image = cv2.imread(str(day.frames / name))
-        (day.faceset / f"{name[:5]}_0.jpg").write_bytes(face_of(image, name, size=64, kind="head"))
+        (day.faceset / f"{name[:5]}_0.jpg").write_bytes(face_of(image, name, size=size, kind=kind))
     if done == 3:
         intake = day.start(extract=False)
-        assert "head of 64 pixels" in said(intake) and day.counts.extracted == 3
+        assert f"{kind} of {size} pixels" in said(intake) and day.counts.extracted == 3
         return
     assert day.refused().meets is Meets.OTHER_FACES
     before = contents(day.faceset)

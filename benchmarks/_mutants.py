@@ -1,0 +1,320 @@
+"""The mutations of the critical paths: each a small, exact change that a stranger might make by mistake.
+
+`FIRST` was chosen while the tests were looked at; `SECOND` before any test for it was, so that it shows how many of a
+stranger's are found. The tests named are those of the room that is changed, not the one test that happens to find it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """`old` stands exactly once in `file`; it is replaced by `new`, and one of `tests` must fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+FACESET = ("tests/faceset/test_promotion.py", "tests/faceset/test_durability.py")
+QUEUE = ("tests/extractors/test_frame_queue.py",)
+PLANNING = ("tests/planning",)
+WATCHDOG = ("tests/supervisor/liveness/test_watchdog.py",)
+TREE = ("tests/supervisor/process/test_tree.py",)
+RUN_FOLDER = ("tests/supervisor/test_run_folder.py",)
+RECONCILE = ("tests/supervisor/reconcile",)
+PROMOTION = "dflwrap/faceset/promotion.py"
+MOVING = "dflwrap/faceset/moving.py"
+FRAME_QUEUE = "dflwrap/extractors/frame_queue.py"
+SUPERVISOR = "dflwrap/supervisor"
+
+FIRST = (
+    Mutation(
+        "a face is not flushed before it is moved",
+        *(PROMOTION, "            flush_to_disk(path)\n", "", FACESET),
+    ),
+    Mutation(
+        "moved before it is journalled",
+        PROMOTION,
+        "        self._ledger.journal(moves)\n        self._make(moves)\n",
+        "        self._make(moves)\n        self._ledger.journal(moves)\n",
+        FACESET,
+    ),
+    Mutation(
+        "the folder is not flushed",
+        *(PROMOTION, "            flush_folder(folder)\n", "            pass\n", FACESET),
+    ),
+    Mutation(
+        "settled before it is moved",
+        PROMOTION,
+        "        self._make(moves)\n        came_back",
+        "        self._ledger.settle_promoted(frames, attempt)\n        self._make(moves)\n        came_back",
+        FACESET,
+    ),
+    Mutation(
+        "a torn file is moved by the recovery",
+        PROMOTION,
+        "                except FaceFileError:\n                    return False\n",
+        "                except FaceFileError:\n                    pass\n",
+        FACESET,
+    ),
+    Mutation(
+        "recovery settles what is missing",
+        PROMOTION,
+        "            elif not os.path.lexists(target):\n                return False\n",
+        "            elif not os.path.lexists(target):\n                continue\n",
+        FACESET,
+    ),
+    Mutation(
+        "a face of the user's is replaced",
+        *(
+            MOVING,
+            "        os.link(source, target, follow_symlinks=False)\n",
+            "        os.replace(source, target)\n        return\n",
+        ),
+        FACESET,
+    ),
+    Mutation(
+        "the retry may be the last frame's neighbour",
+        FRAME_QUEUE,
+        "(self._again if place else self._last_alone).append(failure.frame)",
+        "self._again.append(failure.frame)",
+        QUEUE,
+    ),
+    Mutation(
+        "an unhealthy worker is replaced one failure late",
+        *(
+            FRAME_QUEUE,
+            "if len(worker.held) >= ERRORS_IN_ROW:",
+            "if len(worker.held) > ERRORS_IN_ROW:",
+            QUEUE,
+        ),
+    ),
+    Mutation(
+        "a frame that killed its worker gets no second try",
+        FRAME_QUEUE,
+        'if not self._is_copy(frame) and self._chance(frame, "death"):',
+        "if False:",
+        QUEUE,
+    ),
+    Mutation(
+        "blame: four frames, not three, mean an unhealthy extractor",
+        *(
+            "dflwrap/planning/blame.py",
+            "len(seen) >= UNHEALTHY_AFTER",
+            "len(seen) > UNHEALTHY_AFTER",
+            PLANNING,
+        ),
+    ),
+    Mutation(
+        "decide: one attempt without progress more",
+        "dflwrap/planning/policy.py",
+        "if attempts_without_progress(case.history) >= ATTEMPTS_WITHOUT_PROGRESS:",
+        "if attempts_without_progress(case.history) > ATTEMPTS_WITHOUT_PROGRESS:",
+        PLANNING,
+    ),
+    Mutation(
+        "the kernel cache is no excuse for a slow first frame",
+        f"{SUPERVISOR}/liveness/watchdog.py",
+        "now - self._last_progress > self.bound() and not self._cache_grew(now)",
+        "now - self._last_progress > self.bound()",
+        WATCHDOG,
+    ),
+    Mutation(
+        "a detached grandchild outlives the tree",
+        *(f"{SUPERVISOR}/process/guard.py", "    _prctl(_PR_SET_CHILD_SUBREAPER, 1)\n", "", TREE),
+    ),
+    Mutation(
+        "frames that were lost end with exit code 0",
+        *(
+            f"{SUPERVISOR}/ending.py",
+            "counts.quarantined or counts.open or _lost(ledger)",
+            "counts.quarantined",
+        ),
+        ("tests/supervisor/disk/test_read_errors.py", "tests/cli/test_exit_codes.py"),
+    ),
+    Mutation(
+        "the pickle wall lets any global through",
+        "dflwrap/faceset/face_file/pickle_data.py",
+        "    if known is None:\n        raise HostileMetadataError(\n",
+        "    if known is None and not isinstance(name, str):\n        raise HostileMetadataError(\n",
+        ("tests/faceset/test_hostile.py", "tests/faceset/test_metadata.py"),
+    ),
+    Mutation(
+        "waiting for a full disk never ends",
+        f"{SUPERVISOR}/disk/disk_pause.py",
+        "        if self._without_progress > MOST_WITHOUT_PROGRESS:\n            return False\n",
+        "",
+        ("tests/supervisor/disk/test_disk_pause.py",),
+    ),
+    Mutation(
+        "faces of another type are adopted into the faceset",
+        f"{SUPERVISOR}/reconcile/adoption.py",
+        "    if metadata is None or metadata.face_type != options.face_type:\n        return True\n",
+        "",
+        ("tests/supervisor/test_intake.py", *RECONCILE),
+    ),
+    Mutation(
+        "the second Ctrl-C does nothing",
+        *(f"{SUPERVISOR}/stop_request.py", "        elif not self._now.is_set():", "        elif False:"),
+        ("tests/cli/test_signals.py", "tests/supervisor/attempt/test_main_process.py"),
+    ),
+    Mutation(
+        "a settled frame is settled again",
+        "dflwrap/ledger/frames.py",
+        '                " WHERE id = ? AND outcome IS NULL",\n                [(o.value',
+        '                " WHERE id = ?",\n                [(o.value',
+        ("tests/ledger",),
+    ),
+)
+
+SECOND = (
+    Mutation(
+        "a second dflwrap is let in",
+        *(
+            f"{SUPERVISOR}/run_folder.py",
+            "            self.attempts.mkdir(exist_ok=True)\n            self._lock.acquire()\n",
+        ),
+        "            self.attempts.mkdir(exist_ok=True)\n",
+        RUN_FOLDER,
+    ),
+    Mutation(
+        "a begun faceset is continued with another image size",
+        f"{SUPERVISOR}/reconcile/start.py",
+        '"max_faces_from_image", "image_size", "jpeg_quality")',
+        '"max_faces_from_image", "jpeg_quality")',
+        (*RECONCILE, "tests/supervisor/test_intake.py"),
+    ),
+    Mutation(
+        "a decoder that hangs is not ended",
+        "dflwrap/frames/conversion.py",
+        "        except queue.Empty:\n            self.close()\n",
+        "        except queue.Empty:\n",
+        ("tests/frames/test_conversion.py",),
+    ),
+    Mutation(
+        "a driver that answers an error ends the telemetry",
+        "dflwrap/telemetry/nvml.py",
+        "                raise _LostError from error\n            return None\n",
+        "                raise _LostError from error\n            raise\n",
+        ("tests/telemetry/test_nvml.py",),
+    ),
+    Mutation(
+        "a consequence is called a cause",
+        "dflwrap/diagnosis/causality.py",
+        "            if any(other not in mutual for other in explainers):\n",
+        "            if all(other not in mutual for other in explainers) and False:\n",
+        ("tests/diagnosis/test_causality.py", "tests/diagnosis/test_deciding.py"),
+    ),
+    Mutation(
+        "a stopped process is not noticed",
+        f"{SUPERVISOR}/liveness/watchdog.py",
+        "now - self._stopped_since > STOPPED_BOUND:",
+        "now - self._stopped_since > 100 * STOPPED_BOUND:",
+        WATCHDOG,
+    ),
+    Mutation(
+        "extracted frames may be reopened",
+        "dflwrap/ledger/frames.py",
+        """f" WHERE outcome != 'extracted' AND ({where})",""",
+        'f" WHERE ({where})",',
+        ("tests/ledger",),
+    ),
+    Mutation(
+        "a faceset that was emptied during the run is not noticed",
+        *(
+            f"{SUPERVISOR}/reconcile/end.py",
+            "if own_gone and 2 * len(own_gone) > len(own):",
+            "if False:",
+            RECONCILE,
+        ),
+    ),
+    Mutation(
+        "--redo leaves the old faces",
+        f"{SUPERVISOR}/reconcile/redo.py",
+        "            put_aside(face.name)\n",
+        "            pass\n",
+        ("tests/supervisor/test_intake.py", *RECONCILE),
+    ),
+    Mutation(
+        "--redo takes edited faces",
+        f"{SUPERVISOR}/reconcile/redo.py",
+        "if not even_edited and any(f.edited or _has_handwork(faceset / f.name) for f in own):",
+        "if not even_edited and any(_has_handwork(faceset / f.name) for f in own):",
+        ("tests/supervisor/test_intake.py", *RECONCILE),
+    ),
+    Mutation(
+        "the second stop request waits for the frames in flight",
+        f"{SUPERVISOR}/attempt/monitor.py",
+        "if self._black_box or self._control.at_once or now - stop_since > GENTLE_BOUND:",
+        "if self._black_box or now - stop_since > GENTLE_BOUND:",
+        ("tests/supervisor/attempt/test_main_process.py", "tests/cli/test_signals.py"),
+    ),
+    Mutation(
+        "a prompt is waited for",
+        f"{SUPERVISOR}/attempt/monitor.py",
+        "if self._prompt and now - self._prompt[1] > PROMPT_BOUND:",
+        "if False:",
+        ("tests/supervisor/test_double_faults.py::test_a_question_is_refused_not_waited_for",),
+    ),
+    Mutation(
+        "a link in place of an attempt's folder is followed for deleting",
+        *(f"{SUPERVISOR}/run_folder.py", "    if is_link(folder):\n        return\n", "", RUN_FOLDER),
+    ),
+    Mutation(
+        "undo removes what others have put into the run folder",
+        f"{SUPERVISOR}/run_folder.py",
+        "            if not expected.issuperset(os.listdir(self.path)) or is_link(self.attempts):  # noqa: PTH208\n"
+        "                return\n",
+        "",
+        RUN_FOLDER,
+    ),
+    Mutation(
+        "a frame that is refused counts as gained",
+        f"{SUPERVISOR}/attempt/outcomes.py",
+        "            self.gained.discard(bad.frame.id)\n",
+        "",
+        ("tests/supervisor/attempt/test_outcomes.py",),
+    ),
+    Mutation(
+        "waits for video memory that the extractor itself holds",
+        "dflwrap/planning/policy.py",
+        "if device.ours_peak is not None and taken <= device.ours_peak + VRAM_SLACK:",
+        "if False:",
+        PLANNING,
+    ),
+    Mutation(
+        "one slot's success proves the failures of another",
+        FRAME_QUEUE,
+        "self._take_unproven(lambda one: one.died or one.slot is worker.slot)",
+        "self._take_unproven(lambda one: True)",
+        QUEUE,
+    ),
+    Mutation(
+        "recovery moves a file from behind a link",
+        PROMOTION,
+        "return os.path.lexists(source) and not any(is_link(self._run_folder / one) for one in on_the_way)",
+        "return os.path.lexists(source)",
+        FACESET,
+    ),
+    Mutation(
+        "the tree outlives dflwrap's end",
+        f"{SUPERVISOR}/process/guard.py",
+        '        if order == b"T":\n',
+        '        if order in (b"T", b""):\n',
+        TREE,
+    ),
+    Mutation(
+        "a disagreement of two frames ends the attempt",
+        *(
+            "dflwrap/planning/yields.py",
+            "found >= DISAGREE_LEAST and found",
+            "found >= 1 and found",
+            PLANNING,
+        ),
+    ),
+)
