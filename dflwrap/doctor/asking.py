@@ -19,10 +19,13 @@ from dflwrap.extractors.base import Launch
 from dflwrap.extractors.deepfacelab.command import install_environment
 from dflwrap.extractors.deepfacelab.install import DflInstall
 from dflwrap.supervisor.process.start import start_tree
+from dflwrap.supervisor.process.tree import CannotStartError
 
 SCRIPT = Path(__file__).parent / "inside" / "ask.py"
 MOST_OUTPUT = 256 * 1024
 """Bytes of a stream that are kept; the rest is read and dropped, so that the child is not held up."""
+NOT_STARTED = 127
+"""The status of a program that cannot be started, as in a shell."""
 REST = 5.0
 """Seconds for what is left in the pipes, once the child has ended."""
 
@@ -49,12 +52,20 @@ class _Kept:
 
 
 def ask(install: DflInstall, question: tuple[str, ...], environ: Mapping[str, str], timeout: float) -> Asked:
-    """question: as `inside/ask.py` takes it. timeout: seconds. Raises CannotStartError."""
+    """question: as `inside/ask.py` takes it. timeout: seconds."""
     token = secrets.token_hex(8)
     env = {**install_environment(install, environ), "TF_CPP_MIN_LOG_LEVEL": "0"}
     env.pop("CUDA_VISIBLE_DEVICES", None)  # DeepFaceLab removes it too
     argv = (str(install.python), "-B", str(SCRIPT), token, *question)
-    tree = start_tree(Launch(argv, env, str(install.main.parent)))
+    try:
+        return _asked(Launch(argv, env, str(install.main.parent)), token, timeout)
+    except CannotStartError as error:
+        return Asked(None, NOT_STARTED, str(error).encode("utf-8", "replace"))
+
+
+def _asked(launch: Launch, token: str, timeout: float) -> Asked:
+    """Raises CannotStartError."""
+    tree = start_tree(launch)
     kept = (_Kept(), _Kept())
     readers = [
         threading.Thread(target=one.read, args=(stream,), daemon=True)
@@ -82,9 +93,10 @@ def _answer(out: bytes, token: str) -> tuple[dict[str, Any] | None, bytes]:
     for line in out.splitlines():
         if line.startswith(token.encode()):
             try:
-                answer = json.loads(line[len(token) :])
+                found = json.loads(line[len(token) :])
             except ValueError:
                 continue
+            answer = found if isinstance(found, dict) else None
         elif line.strip():
             lines.append(line)
     return answer, b"".join(line + os.linesep.encode() for line in lines)

@@ -123,7 +123,7 @@ class Machine:
 
     @cached_property
     def packages(self) -> Asked | None:
-        """What the install's Python is and has; None without an install. Raises CannotStartError."""
+        """What the install's Python is and has; None without an install."""
         if self.install is None:
             return None
         modules = (*NEEDED, self.engine) if self.engine else ()
@@ -150,7 +150,7 @@ class Machine:
 
     @cached_property
     def engine_answer(self) -> Asked | None:
-        """What the import of TensorFlow (PyTorch) says; None without one. Raises CannotStartError."""
+        """What the import of TensorFlow (PyTorch) says; None without one."""
         if self.install is None or not self.engine:
             return None
         return ask(self.install, ("engine", self.engine), self.environ, ENGINE_BOUND)
@@ -163,7 +163,7 @@ class Machine:
 
     @cached_property
     def opencv_answer(self) -> Asked | None:
-        """What the import of OpenCV says; None without an install. Raises CannotStartError."""
+        """What the import of OpenCV says; None without an install."""
         if self.install is None or not self.engine:
             return None
         return ask(self.install, ("import", "cv2"), self.environ, PACKAGES_BOUND)

@@ -18,6 +18,8 @@ _OF_DEEPFACELAB = ("dfl-", "model-", "package-", "tensorflow-")
 """How the ids of checks begin that say nothing about the built-in extractor."""
 _OF_CARDS = ("gpu-", "tensorflow-fit")
 """And of those that say nothing about the CPU."""
+_told: set[str] = set()
+"""What this process has told: a job of several runs says it once."""
 
 
 def notices(
@@ -47,9 +49,10 @@ def notices(
     checks = [
         check for check in CHECKS if check.id not in _SAID_OTHERWISE and not check.id.startswith(beside)
     ]
-    return [
-        f"{answer.result.value.capitalize()}: {answer.explanation} [{check.id}]; dflwrap doctor --only {check.id} "
-        "says what helps"
-        for check, answer in run_quick(checks, machine, SECONDS, stopping)
-        if answer.result in WORSE_THAN_NOTE
-    ]
+    told = []
+    for check, answer in run_quick(checks, machine, SECONDS, stopping):
+        finding = f"{answer.result.value.capitalize()}: {answer.explanation} [{check.id}]"
+        if answer.result in WORSE_THAN_NOTE and finding not in _told:
+            _told.add(finding)
+            told.append(f"{finding}; dflwrap doctor --only {check.id} says what helps")
+    return told

@@ -278,6 +278,15 @@ def test_a_python_that_does_not_start(place: Place) -> None:
     assert "status 3" in answer.explanation and answer.lines == ("no Python at all",)
 
 
+def test_a_python_that_is_no_program(place: Place) -> None:
+    place.dfl.python.unlink()
+    place.dfl.python.write_bytes(b"\x7fELF no program of this machine")
+    place.dfl.python.chmod(0o755)
+    answer = place.look("dfl-python")["dfl-python"]
+    assert answer.result is FAILURE and "cannot be started" in answer.lines[0]
+    assert place.look("tensorflow-import")["tensorflow-import"].result is FAILURE
+
+
 def test_a_python_that_is_far_too_old(place: Place) -> None:
     old = find_python("2.7")
     if old is None:

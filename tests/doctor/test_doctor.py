@@ -16,7 +16,7 @@ from snapshots import held_against
 from support import contents, dflwrap, environment, find_python, small_frames
 from surroundings import POINTER, Place
 
-from dflwrap.diagnosis import load_catalogue
+from dflwrap.diagnosis import Role, load_catalogue
 from dflwrap.doctor.asking import SCRIPT
 from dflwrap.doctor.check import HEADINGS, Answer, Check, Result, texts
 from dflwrap.doctor.checks.python import traps
@@ -224,6 +224,29 @@ def test_each_trap_is_a_cause_of_the_catalogue() -> None:
 def test_each_check_that_a_cause_names_exists_and_may_be_asked_alone() -> None:
     named = {rule.check for rule in load_catalogue().rules if rule.check}
     assert named <= set(by_id()) and len(named) > 20
+
+
+OF_THE_MACHINE = {"cuda-library", "gpu-driver", "gpu-memory", "host-memory", "python-env", "tf-version"}
+NOTHING_PROVES = {
+    *("libdevice-missing", "gpu-memcpy-failed", "dml-device-removed", "dml-cpu-uses-gpu", "process-limit"),
+    *(
+        "nn-devices-not-initialized",
+        "console-encode-error",
+        "appdata-missing",
+        "openmp-twice",
+        "download-failed",
+    ),
+}
+"""Shown by an extraction itself only, or by no check yet."""
+
+
+def test_each_cause_of_the_machine_names_the_check_that_would_prove_it() -> None:
+    without = {
+        rule.id
+        for rule in load_catalogue().rules
+        if rule.category in OF_THE_MACHINE and rule.role in (Role.ROOT, Role.SYMPTOM) and not rule.check
+    }
+    assert without <= NOTHING_PROVES, "name one (check = ...), or say here that none would"
 
 
 @pytest.mark.parametrize("version", ["2.7", "3.6", "3.7", "3.8", "3.9", "3.10", "3.12", "3.13"])

@@ -225,13 +225,11 @@ class Antivirus(Check):
             return self.skipped("Windows only.")
         if windows.value(rf"{DEFENDER}\Real-Time Protection", "DisableRealtimeMonitoring") == 1:
             return self.ok("Windows Defender's real-time protection is off.")
-        excluded = [
-            folder
-            for folder in self._places(machine)
-            for above in (folder, *folder.parents)
-            if windows.value(rf"{DEFENDER}\Exclusions\Paths", str(above)) is not None
-        ]
-        if excluded:
+        key = rf"{DEFENDER}\Exclusions\Paths"
+        if all(
+            any(windows.value(key, str(above)) is not None for above in (place, *place.parents))
+            for place in self._places(machine)
+        ):
             return self.ok("The folders are excluded from Windows Defender's checks.")
         return self.note(
             "Windows Defender checks each file that is written (exclusions can be read by administrators only)."

@@ -8,7 +8,7 @@ from dflwrap.common.verdict import Verdict
 from dflwrap.diagnosis import Facts, diagnose_text
 from dflwrap.diagnosis.tables.fit import table
 from dflwrap.diagnosis.tables.fit_answer import Outcome, answer, dfl_answer, driver_answer
-from dflwrap.doctor.asking import Asked
+from dflwrap.doctor.asking import NOT_STARTED, Asked
 from dflwrap.doctor.check import Answer, Check
 from dflwrap.doctor.checks.python import last_lines
 from dflwrap.doctor.machine import ENGINE_BOUND, PACKAGES_BOUND, Machine
@@ -25,7 +25,7 @@ class Diagnosed:
 
     def __init__(self, asked: Asked, system: str) -> None:
         platform = {"windows": "win32", "macos": "darwin"}.get(system, "linux")
-        status = None if asked.status in (0, 1) else asked.status
+        status = None if asked.status in (0, 1, NOT_STARTED) else asked.status
         facts = Facts(exit_status=status, platform=platform)
         self.verdict: Verdict = diagnose_text([("import", asked.output)], facts)
         self._last = last_lines(asked)
