@@ -21,6 +21,8 @@ from dflwrap.cli.commands import (
     rules,
     scripts,
     setup,
+    status,
+    stop,
     verify,
 )
 from dflwrap.cli.words.errors import error_lines, fault_line
@@ -87,6 +89,8 @@ report.register(app)
 rules.register(app)
 scripts.register(app)
 setup.register(app)
+status.register(app)
+stop.register(app)
 verify.register(app)
 
 

@@ -26,13 +26,14 @@ class Ledger(FrameTable, FaceTable, AttemptTable):
     Not covered: two processes writing at once; the run's lock sees to that.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, whole: bool = True) -> None:
         """Open or create, and read everything once. Raises DamagedLedgerError before anything is done with it,
-        and DflwrapError for a newer version.
+        and DflwrapError for a newer version. whole: False = what is not asked for is not read either.
         """
         super().__init__(path)
         try:
-            self._check_values()
+            if whole:
+                self._check_values()
         except BaseException:
             self.close()
             raise

@@ -61,6 +61,7 @@ def end_run(services: RunServices, report_file: ReportFile, ended: Ended, delete
             return end_run(services, report_file, Ended(stop=stop), deleted)
     services.state.counts = ledger.counts()
     services.stage("finished")
+    services.presence.end(name, int(code), _as_plain(ended.stop), why)
     return End(code, report, ended.stop)
 
 

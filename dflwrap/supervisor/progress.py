@@ -11,6 +11,7 @@ from typing import Protocol
 from dflwrap.common.plan import Plan
 from dflwrap.ledger.records import Counts
 from dflwrap.supervisor.liveness.awake_clock import AwakeClock
+from dflwrap.supervisor.outside.time_left import History, TimeLeft, time_left
 from dflwrap.telemetry.base import DeviceSample
 
 LEAST_SECONDS, LEAST_FRAMES = 10.0, 3
@@ -37,10 +38,13 @@ class Pace:
         self._now = self._clock.now()
         self._since: float | None = None
         self._first = self._frames = 0
+        self._history = History()
 
     def look(self) -> None:
         """To be called once a second or more often while an attempt runs."""
-        self._now = self._clock.now()
+        before, self._now = self._now, self._clock.now()
+        if self._since is not None:
+            self._history.add(self._now - before, 0)
 
     def gained(self, frames: int) -> None:
         """So many frames have got their outcome from an extractor."""
@@ -48,6 +52,8 @@ class Pace:
         self._frames += frames
         if self._since is None:
             self._since, self._first = self._now, self._frames
+        else:
+            self._history.add(0.0, frames)
 
     @property
     def seconds(self) -> float:
@@ -58,6 +64,10 @@ class Pace:
         """Frames per second of this start, or None while that would mean nothing."""
         seconds, frames = self.seconds, self._frames - self._first
         return frames / seconds if seconds >= LEAST_SECONDS and frames >= LEAST_FRAMES else None
+
+    def time_left(self, open_frames: int) -> TimeLeft | None:
+        """None while it is not known."""
+        return time_left(self._history.blocks, open_frames)
 
 
 STARTING = "starting"
@@ -99,9 +109,9 @@ class RunState:
     def done(self) -> int:
         return self.counts.total - self.counts.open
 
-    def seconds_left(self) -> float | None:
-        rate = self.pace.rate()
-        return self.counts.open / rate if rate and self.counts.open else None
+    def time_left(self) -> TimeLeft | None:
+        """None while it is not known."""
+        return self.pace.time_left(self.counts.open)
 
 
 class Reporter(Protocol):

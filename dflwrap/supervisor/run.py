@@ -145,6 +145,7 @@ class _Run:
             self._prepared.crosscheck.close()
         self._services.page.close()
         self._services.observer.close()
+        self._services.presence.close()
         self._report.release()
 
     def run(self) -> RunResult:
@@ -159,7 +160,7 @@ class _Run:
         self._folder.keep()
         self._begin_report(intake)
         del intake
-        self._services.state.counts = self._ledger.counts()
+        self._services.refresh()
         if self._is_done():
             return self._end(Ended(), nothing_to_do=bool(self._ledger.attempts()))
         for row in self._quarantined():

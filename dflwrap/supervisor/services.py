@@ -14,6 +14,7 @@ from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, Outcome
 from dflwrap.report.page.background import PageMaker
 from dflwrap.supervisor.observer import Observer
+from dflwrap.supervisor.outside.presence import Presence
 from dflwrap.supervisor.progress import Reporter, RunState
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run_folder import RunFolder
@@ -37,6 +38,7 @@ class RunServices:
     state: RunState
     progress: ProgressLog
     page: PageMaker
+    presence: Presence
 
     @property
     def input_dir(self) -> Path:
@@ -55,6 +57,19 @@ class RunServices:
         """Show what the run is at."""
         self.state.stage = stage
         self.reporter.changed(self.state)
+        self.show()
+
+    def show(self) -> None:
+        """Let other terminals see what the run is at. To be called often."""
+        state, left = self.state, self.state.time_left()
+        self.presence.show(
+            state.stage,
+            {
+                "attempt": state.attempt,
+                "rate": state.pace.rate(),
+                "left": None if left is None else [left.least, left.most],
+            },
+        )
 
     def refresh(self) -> None:
         """Show the totals of now."""
@@ -62,6 +77,7 @@ class RunServices:
         self.state.counts = self.ledger.counts()
         self.progress.look(self.state.counts)
         self.reporter.changed(self.state)
+        self.show()
 
     def quarantine_each(self, frames: Iterable[tuple[FrameRow, str, str]]) -> None:
         """(frame, cause, evidence): enter them together, then say each."""

@@ -30,6 +30,7 @@ from dflwrap.supervisor.disk.folder_wait import FolderWait
 from dflwrap.supervisor.disk.storage import Storage
 from dflwrap.supervisor.loop import Loop
 from dflwrap.supervisor.observer import Observer
+from dflwrap.supervisor.outside.presence import Presence
 from dflwrap.supervisor.progress import Reporter, RunState
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run_folder import RunFolder, run_folder_of
@@ -79,8 +80,10 @@ def make_services(
         ledger, folder.path, request.output_dir, request.options.image_size, request.input_dir
     )
     observer = Observer(ledger, roles, gpu)
-    progress, page = ProgressLog(ledger), PageMaker(folder.database, folder.page)
-    return RunServices(request, folder, ledger, promoter, observer, reporter, control, state, progress, page)
+    progress, page, presence = ProgressLog(ledger), PageMaker(folder.database, folder.page), Presence(ledger)
+    return RunServices(
+        request, folder, ledger, promoter, observer, reporter, control, state, progress, page, presence
+    )
 
 
 def second_extractor(extractors: Sequence[Extractor]) -> Extractor | None:

@@ -13,10 +13,19 @@ from rich.console import Console
 from snapshots import held_against
 
 from dflwrap.cli.terminal import display as module
-from dflwrap.cli.terminal.display import GIB, LiveReporter, PlainReporter, draw, make_reporter, progress_text
+from dflwrap.cli.terminal.display import (
+    GIB,
+    LiveReporter,
+    PlainReporter,
+    draw,
+    left_words,
+    make_reporter,
+    progress_text,
+)
 from dflwrap.common.plan import Plan
 from dflwrap.ledger.records import Counts
 from dflwrap.supervisor.liveness.awake_clock import AwakeClock
+from dflwrap.supervisor.outside.time_left import TimeLeft
 from dflwrap.supervisor.progress import STARTING, Pace, RunState
 from dflwrap.telemetry.base import DeviceSample
 
@@ -102,9 +111,32 @@ class PlayedClock:
 
 def test_speed_and_remaining_time_are_those_of_this_start() -> None:
     busy = PlayedClock().gains(1).works(10).gains(20)  # 10 are open
-    assert "2.0 frames/s, 0 min 05 s left" in plain(drawn(state(pace=busy.pace)))
-    slow = PlayedClock().gains(1).works(3000).gains(1).works(3000).gains(2)
-    assert "2000.0 s/frame, 5 h 33 min left" in progress_text(state(pace=slow.pace))
+    assert "2.0 frames/s, time left unknown" in plain(drawn(state(pace=busy.pace)))
+    for _ in range(20):
+        busy.works(10).gains(20)
+    assert "2.0 frames/s, less than a minute left" in plain(drawn(state(pace=busy.pace)))
+    slow = PlayedClock().gains(1)
+    for _ in range(30):
+        slow.works(2000).gains(1)
+    assert re.search(
+        r"2000.0 s/frame, \d h (\d0 min )?to \d+ h (\d0 min )?left", progress_text(state(pace=slow.pace))
+    )
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "words"),
+    [
+        (3, 9, "less than a minute left"),
+        (20, 70, "1 to 2 min left"),
+        (130, 200, "2 to 4 min left"),
+        (1500, 2300, "25 to 40 min left"),
+        (2000, 4000, "30 min to 1 h 10 min left"),
+        (20000, 26000, "5 h 30 min to 7 h 30 min left"),
+        (259200, 345600, "72 h to 96 h left"),
+    ],
+)
+def test_a_range_is_said_in_round_numbers_that_hold_it(least: float, most: float, words: str) -> None:
+    assert left_words(TimeLeft(least, most)) == words
 
 
 def test_there_is_no_speed_before_it_means_something() -> None:
@@ -112,21 +144,19 @@ def test_there_is_no_speed_before_it_means_something() -> None:
     start = PlayedClock()
     for _ in range(9):
         start.gains(300).works(1)
-        assert "/s" not in progress_text(state(pace=start.pace)) and "left" not in progress_text(
-            state(pace=start.pace)
-        )
-    assert "left" not in progress_text(state(pace=PlayedClock().gains(1).works(60).gains(2).pace)), (
-        "two frames"
-    )
-    assert "left" not in progress_text(state())
+        said = progress_text(state(pace=start.pace))
+        assert "/s" not in said and said.endswith("time left unknown")
+    two_frames = state(pace=PlayedClock().gains(1).works(60).gains(2).pace)
+    assert progress_text(two_frames).endswith("time left unknown")
+    assert progress_text(state()).endswith("time left unknown")
     done = state(pace=start.works(10).pace, counts=Counts(40, 31, 5, 3, 1, 0, 27))
     assert "left" not in progress_text(done), "nothing is left"
 
 
 def test_the_computers_sleep_does_not_count() -> None:
-    night = PlayedClock().gains(1).works(10).gains(10).sleeps(8).works(8).gains(10)
-    assert "1.0 frames/s, 0 min 10 s left" in progress_text(state(pace=night.pace))
-    assert night.pace.seconds == 20, "8 hours are as one pause"
+    night = PlayedClock().gains(1).works(10).gains(10).sleeps(8).works(8).gains(10).works(20).gains(20)
+    assert "1.0 frames/s, 1 to 2 min left" in progress_text(state(pace=night.pace))
+    assert night.pace.seconds == 40, "8 hours are as one pause"
 
 
 GPUS = (
@@ -141,7 +171,7 @@ GPUS = (
 def test_the_live_display_as_it_was_looked_at(
     stage: str, columns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown = state(gpus=GPUS, pace=PlayedClock().gains(1).works(10).gains(20).pace)
+    shown = state(gpus=GPUS, pace=PlayedClock().gains(1).works(30).gains(60).pace)
     shown.began, shown.attempt_began = 1000.0, 1030.0
     monkeypatch.setattr(module.time, "monotonic", lambda: 1095.0)
     for line in SAID:

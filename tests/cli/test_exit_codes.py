@@ -71,6 +71,8 @@ SHOWN_HERE = (
     Case("setup remove", 0, []),
     Case("setup remove", 2, ["--all-of-it"]),
     Case("setup samples", 2, ["--too-many"]),
+    Case("status", 2, ["{tmp}/none"]),
+    Case("stop", 2, ["{tmp}/none"]),
     Case("verify", 2, ["{tmp}/none"]),
 )
 SHOWN_ELSEWHERE = {
@@ -85,6 +87,11 @@ SHOWN_ELSEWHERE = {
     "report 0": "tests/report/test_page.py::test_the_command_makes_it_anew_and_touches_nothing_else",
     "report 1": "tests/report/test_page.py::test_a_job_has_a_page_for_each_run_and_an_index",
     "handover 0": "tests/cli/test_second_day.py::test_a_handover_prepares_the_frames_without_a_face",
+    "status 0": "tests/cli/test_looking_in.py::test_a_run_is_seen_while_it_works_stopped_and_seen_after_it",
+    "status 1": "tests/cli/test_looking_in.py::test_a_killed_run_is_called_so_and_resumes",
+    "status 3": "tests/cli/test_looking_in.py::test_a_stop_that_needs_the_user_is_told_with_its_steps",
+    "stop 0": "tests/cli/test_looking_in.py::test_of_a_folder_all_runs_below_it_are_shown_and_stopped",
+    "stop 1": "tests/cli/test_looking_in.py::test_a_run_is_seen_while_it_works_stopped_and_seen_after_it",
     "scripts install 0": "tests/launchers/test_folder.py::test_they_stand_beside_the_stock_ones_and_go_without_a_trace",
     "scripts install 2": "tests/launchers/test_folder.py::test_without_deepfacelab_one_sentence",
     "scripts remove 0": "tests/launchers/test_folder.py::test_all_are_removed_also_where_deepfacelab_is_gone",

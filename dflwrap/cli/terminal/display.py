@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from rich.text import Text
 
 from dflwrap.cli.terminal.printer import CLOSE_BOUND, Printer, within
 from dflwrap.common.text import display
+from dflwrap.supervisor.outside.time_left import TimeLeft
 from dflwrap.supervisor.progress import STARTING, Reporter, RunState
 from dflwrap.telemetry.base import DeviceSample
 
@@ -154,7 +156,8 @@ def draw(state: RunState) -> RenderableType:
         f"extracted {counts.extracted}   no face {counts.no_face}   quarantined {counts.quarantined}"
         f"   not attempted {counts.not_attempted}   faces {counts.faces}"
     )
-    times = filter(None, (f"{duration(now - state.began)} elapsed", _starting(state, now), _pace(state)))
+    starting = _starting(state, now).replace("the extractor has been ", "")
+    times = filter(None, (f"{duration(now - state.began)} elapsed", starting, _pace(state)))
     parts: list[RenderableType] = [Constrain(head, WIDEST), Text(", ".join(times)), outcomes]
     if state.plan is not None:
         plan = state.plan
@@ -195,11 +198,46 @@ def progress_text(state: RunState) -> str:
 
 
 def _pace(state: RunState) -> str:
-    rate, left = state.pace.rate(), state.seconds_left()
-    if rate is None or left is None:
+    if not state.counts.open:
         return ""
-    speed = f"{rate:.1f} frames/s" if rate >= 1 else f"{1 / rate:.1f} s/frame"
-    return f"{speed}, {duration(left)} left"
+    rate = state.pace.rate()
+    parts = [speed(rate), left_words(state.time_left())] if rate else [left_words(None)]
+    return ", ".join(parts)
+
+
+def speed(rate: float) -> str:
+    """rate: frames per second."""
+    return f"{rate:.1f} frames/s" if rate >= 1 else f"{1 / rate:.1f} s/frame"
+
+
+def left_words(left: TimeLeft | None) -> str:
+    """A range in numbers that nobody takes for more exact than they are."""
+    if left is None:
+        return "time left unknown"
+    least, most = (rounded(left.least, math.floor), rounded(left.most, math.ceil))
+    if most <= 60:
+        return "less than a minute left"
+    if most < 3600:
+        return f"{max(1, least // 60)} to {most // 60} min left" if most > max(60, least) else "1 min left"
+    return f"{coarse(least)} to {coarse(most)} left"
+
+
+def rounded(seconds: float, way: Callable[[float], int]) -> int:
+    """To whole minutes, of long times to fewer figures."""
+    step = next(step for most, step in _STEPS if seconds < most)
+    return step * way(seconds / step)
+
+
+_STEPS = ((600, 60), (3600, 300), (4 * 3600, 600), (12 * 3600, 1800), (math.inf, 3600))
+"""Up to so many seconds, a time is rounded to a multiple of these."""
+
+
+def coarse(seconds: int) -> str:
+    """Hours and minutes, or one of them."""
+    hours, minutes = divmod(seconds // 60, 60)
+    return " ".join(
+        filter(None, (f"{hours} h" if hours else "", f"{minutes} min" if minutes or not hours else ""))
+    )
 
 
 def duration(seconds: float) -> str:

@@ -211,6 +211,7 @@ class AttemptRunner:
         observer.watch(tree)
         state.gpus = observer.gpus()
         self.width.look()
+        self.services.show()
         if state.stage == STARTING:
             self.services.reporter.changed(state)
         if running.collector.waiting:

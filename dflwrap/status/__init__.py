@@ -1,0 +1,1 @@
+"""Looking at runs from outside: what they are at, or how they ended, from their ledgers alone."""
