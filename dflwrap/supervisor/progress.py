@@ -88,6 +88,8 @@ class RunState:
     pace: Pace = field(default_factory=Pace)
     attempt: int = 0
     plan: Plan | None = None
+    workers: int | None = None
+    """All together, where their number changes while an attempt runs; None: as the plan says."""
     extractor: str = ""
     redrawn: float = 0.0
     """When the totals were shown last (`time.monotonic`)."""

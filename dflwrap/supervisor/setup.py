@@ -161,8 +161,11 @@ def _first_plan(
     services.ledger.put("extractor", asdict(chosen.info()))
     driver = services.observer.driver()
     services.ledger.put("machine", machine_facts() | ({"NVIDIA driver": driver} if driver else {}))
-    services.ledger.decide(None, f"first plan: {first.fit.sentence}")
-    services.reporter.notice(first.fit.sentence)
+    words = first.fit.sentence
+    if services.request.black_box and services.request.workers is None:
+        words += "; fixed for each attempt, as a black box"
+    services.ledger.decide(None, f"first plan: {words}")
+    services.reporter.notice(words)
     return first
 
 

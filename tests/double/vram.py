@@ -2,9 +2,12 @@
 
 The NVML look-alike reads the same folder (key `pool`), so that what a worker takes is what the driver shows. A file in
 letters is another program. Runs on Python 3.6 to 3.13, standard library only.
+
+With "cuda": true in the option it is no counter: PyTorch holds as much on the real card (benchmarks/real_card.py).
 """
 
 import os
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,15 +85,38 @@ def draw(mib):
         new.replace(own)
 
 
+_held = []
+
+
+def _really(mib):
+    """So much of the real card, until the result is let go."""
+    import torch
+
+    return torch.empty(mib << 20, dtype=torch.uint8, device="cuda:0")
+
+
 def hold():
     """What a worker holds from its start on: context and weights."""
-    draw((faults.option("vram") or {}).get("hold", 0))
+    pool = faults.option("vram") or {}
+    if pool.get("cuda"):
+        _held.append(_really(pool.get("hold", 0)))
+        return
+    draw(pool.get("hold", 0))
 
 
 @contextmanager
 def frame():
     """What a frame takes for as long as it is computed."""
-    mib = (faults.option("vram") or {}).get("frame", 0)
+    pool = faults.option("vram") or {}
+    mib = pool.get("frame", 0)
+    if pool.get("cuda"):
+        taken = _really(mib)
+        try:
+            yield
+        finally:
+            del taken
+            sys.modules["torch"].cuda.empty_cache()
+        return
     draw(mib)
     try:
         yield

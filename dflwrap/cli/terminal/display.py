@@ -162,7 +162,8 @@ def draw(state: RunState) -> RenderableType:
     if state.plan is not None:
         plan = state.plan
         where = "CPU" if not plan.devices else "GPU " + ",".join(map(str, plan.devices))
-        width = f"{plan.workers} worker{'s' if plan.workers != 1 else ''}"
+        workers = plan.workers if state.workers is None else state.workers
+        width = f"{workers} worker{'s' if workers != 1 else ''}"
         name = TITLES.get(state.extractor, state.extractor)
         parts.append(Text(f"attempt {state.attempt}: {name}, {where}, {width}", style="cyan"))
         parts += [Text(_gpu(gpu), style="cyan") for gpu in state.gpus if gpu.index in plan.devices]

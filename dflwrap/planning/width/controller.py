@@ -128,6 +128,11 @@ class WidthController:
         if workers == 0 and device.waiting_since is None:
             device.waiting_since, device.said = now.time, False
 
+    @property
+    def workers(self) -> int:
+        """Of all devices together, as ordered."""
+        return sum(device.target for device in self._all())
+
     def waiting(self) -> bool:
         """Nobody is to work: every device waits for memory."""
         return not any(device.target for device in self._all())

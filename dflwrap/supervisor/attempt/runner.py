@@ -299,7 +299,11 @@ class AttemptRunner:
 
     def _tell_black_box(self, running: RunningAttempt, result: AttemptResult) -> None:
         if result.agent_failed is not None:
-            self._note(running, f"no events per frame ({display(result.agent_failed)}): black-box mode")
+            self._note(
+                running,
+                f"no events per frame ({display(result.agent_failed)}): black-box mode, "
+                "whose number of workers is fixed for an attempt",
+            )
 
     def _judge(self, running: RunningAttempt, result: AttemptResult) -> Judged:
         """The user's own stop is not judged; what the cross-check saw counts more than what the logs say."""

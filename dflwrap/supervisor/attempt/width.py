@@ -84,12 +84,14 @@ class ElasticWidth:
         self._writer = ControlWriter(path)
         self._controller = self._controller_for(running)
         self._carry_out(self._controller.begin(self._now()))
+        self.services.state.workers = self._controller.workers
         devices = self._controller.devices.values()
         return self._listed(plan) if plan.devices and not any(one.target for one in devices) else {}
 
     def end(self) -> None:
         """Tell what is not told yet."""
         self._tell(everything=True)
+        self.services.state.workers = None
         self._controller = self._writer = None
 
     def _controller_for(self, running: RunningAttempt) -> WidthController:
@@ -202,6 +204,7 @@ class ElasticWidth:
         self._carry_out(unsent)
         self._carry_out(self._controller.look(self._now()))
         self._tell()
+        self.services.state.workers = self._controller.workers
         if self.waiting():
             self.services.stage("waiting")
 
