@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from dflwrap.common.events import EventKind
 from dflwrap.ledger.history import Session, points_of
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import AttemptRow
@@ -18,8 +19,6 @@ MOST_BANDS, MOST_MARKS = 400, 400
 """Attempts and decisions on the axis: the newest; the table has as many."""
 SHORTEST_WAIT = 2.0
 """Seconds between two attempts that are worth a band."""
-WIDTH_CHANGED = "width_changed"
-"""Kind of event: the workers of a device changed while an attempt ran (`device`, `workers`, `reason`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +149,7 @@ def _bands(
 
 def _marks(ledger: Ledger, sessions: Sequence[Session]) -> list[Mark]:
     marks = [Mark(moment, _kind(sentence), text(sentence, 240)) for moment, _, sentence in ledger.decisions()]
-    for moment, event in ledger.events_of(WIDTH_CHANGED):
+    for moment, event in ledger.events_of(EventKind.WIDTH_CHANGED.value):
         marks.append(Mark(moment, "width", _width_words(event)))
     marks = sorted(marks, key=lambda mark: mark.time)[-MOST_MARKS:]
     marks += [Mark(session.started, "start", "dflwrap started") for session in sessions[-50:]]
@@ -185,7 +184,7 @@ def _width(attempts: Sequence[AttemptRow], ledger: Ledger, now: float) -> Chart:
     changes: list[tuple[float, dict[str, int]]] = []
     events = [
         (moment, str(event.get("device")), number(event.get("workers")))
-        for moment, event in ledger.events_of(WIDTH_CHANGED)
+        for moment, event in ledger.events_of(EventKind.WIDTH_CHANGED.value)
     ]
     for one in attempts[-MOST_BANDS:]:
         end = one.ended or now

@@ -22,6 +22,7 @@ KEPT_EVENTS = frozenset(
         EventKind.WORKER_REPLACED,
         EventKind.FRAME_FAILED,
         EventKind.REPAIR_WANTED,
+        EventKind.WIDTH_CHANGED,
         EventKind.PROMPT,
         EventKind.FINISHED,
     }
