@@ -29,12 +29,12 @@ def folders(
     dfl_root: Path | None,
     dfl_python: Path | None,
 ) -> tuple[Path, Path]:
-    """Input and output, full paths. What is named comes first, then what was dropped, then the clip.
+    """Input and output, full paths. What is named comes first, then what was dropped (one at most), then the clip.
 
     Raises DflwrapError where one is missing, or what was dropped is neither a folder nor a video.
     """
     if dropped and input_dir is None:
-        input_dir = _folder(cut_by_cmd(os.environ.get(STARTED_AS, "")) or dropped, dfl_root)
+        input_dir = frames_in(dropped[0], dfl_root)
     elif dropped:
         raise DflwrapError(f"Give the folder with the frames once: --input-dir or {dropped[0]}.")
     if clip is not None and input_dir is None:
@@ -60,10 +60,8 @@ def cut_by_cmd(line: str) -> Sequence[Path]:
     return (Path(path),)
 
 
-def _folder(dropped: Sequence[Path], dfl_root: Path | None) -> Path:
-    if len(dropped) > 1:
-        raise DflwrapError(f"{len(dropped)} folders were given. Give one at a time.")
-    path = dropped[0]
+def frames_in(path: Path, dfl_root: Path | None) -> Path:
+    """The folder itself, or that of a video's frames. Raises DflwrapError where it is neither; typer.Exit."""
     if path.is_dir():
         return path
     if not path.exists():

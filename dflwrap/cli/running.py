@@ -6,7 +6,8 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -59,14 +60,11 @@ def run_and_tell(
     """
     control = Control()
     with heard(control):
-        stream = sys.stderr if as_json else sys.stdout
+        screen = Screen(sys.stderr if as_json else sys.stdout, as_json=as_json, may_ask=may_ask)
         with nightly(wishes, control) as night:
-            if questions is not None and somebody_there(stream):
-                may_ask = True
-                options = ask_options(request.options, questions, stream, lambda: control.stopping)
-                request = replace(request, options=options)
+            request, screen = asked_questions(request, questions, screen, control)
             try:
-                code = _logged(request, kind, dfl_root, dfl_python, night, as_json=as_json, may_ask=may_ask)
+                code = _logged(request, kind, dfl_root, dfl_python, night, screen)
             except DflwrapError as error:
                 if error.exit_code is ExitCode.USAGE or os.environ.get("DFLWRAP_DEBUG"):
                     raise
@@ -76,8 +74,48 @@ def run_and_tell(
             "DFLWRAP_FACESET": str(request.output_dir),
             "DFLWRAP_RUN": str(run_folder_of(request.output_dir)),
         }
-        night.follow(code, facts, stream, as_json)
+        night.follow(code, facts, screen.stream, as_json)
         return code
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Where a run tells what it does."""
+
+    stream: IO[str]
+    """With --json stderr: stdout holds one object and nothing else."""
+    as_json: bool
+    may_ask: bool
+    """A person at the terminal is asked what becomes of an earlier faceset."""
+
+    @property
+    def asks(self) -> bool:
+        """It may, and there is somebody to answer."""
+        return self.may_ask and somebody_there(self.stream)
+
+
+def asked_questions(
+    request: RunRequest, questions: frozenset[str] | None, screen: Screen, control: Control
+) -> tuple[RunRequest, Screen]:
+    """With the answers to DeepFaceLab's questions, where they are to be asked and somebody is there."""
+    if questions is None or not somebody_there(screen.stream):
+        return request, screen
+    options = ask_options(request.options, questions, screen.stream, lambda: control.stopping)
+    return replace(request, options=options), replace(screen, may_ask=True)
+
+
+def choose(
+    kind: str, dfl_root: Path | None, dfl_python: Path | None, output_dir: Path
+) -> Sequence[Extractor]:
+    """The extractors of this start of dflwrap, and what it takes to start them. Raises DflwrapError."""
+    chosen = choose_extractors(
+        kind, dfl_root=dfl_root, dfl_python=dfl_python, environ=os.environ, cwd=current_folder()
+    )
+    if current_folder() is None:
+        os.chdir(output_dir.anchor)  # extractors start in it, and many programs cannot start in none
+    if sys.platform == "win32":
+        without_dialogs()  # inherited by everything that this run starts
+    return chosen
 
 
 def _logged(
@@ -86,14 +124,26 @@ def _logged(
     dfl_root: Path | None,
     dfl_python: Path | None,
     night: Night,
-    *,
-    as_json: bool,
-    may_ask: bool,
+    screen: Screen,
 ) -> int:
-    """One run; what it said is in its log, also the error that ended it, and word of it is sent."""
+    try:
+        with logged(request, night) as log:
+            chosen = choose(kind, dfl_root, dfl_python, request.output_dir)
+            doctor = quick_doctor(request, chosen, dfl_root, dfl_python, night.control)
+            return _heard(request, chosen, night, log, screen, doctor)
+    except DflwrapError:
+        raise
+    except Exception:
+        night.notifier.finish(stopping=lambda: night.control.by_user)
+        raise
+
+
+@contextmanager
+def logged(request: RunRequest, night: Night) -> Iterator[Log]:
+    """Around one run: what it said is in its log, also the error that ended it, and word of it is sent."""
     log, name = Log(), request.input_dir.name
     try:
-        return _heard(request, kind, dfl_root, dfl_python, night, log, as_json=as_json, may_ask=may_ask)
+        yield log
     except DflwrapError as error:
         log("\n".join(error_lines(error)))
         night.ended(name, int(error.exit_code), str(error))
@@ -101,64 +151,57 @@ def _logged(
     except Exception as error:
         log(fault_line(error))
         night.ended(name, int(ExitCode.FAULT), fault_line(error))
-        night.notifier.finish(stopping=lambda: night.control.by_user)
         raise
     finally:
         log.close()
 
 
-def _heard(
+def run_or_ask(
     request: RunRequest,
-    kind: str,
-    dfl_root: Path | None,
-    dfl_python: Path | None,
+    chosen: Sequence[Extractor],
     night: Night,
     log: Log,
-    *,
-    as_json: bool,
-    may_ask: bool,
-) -> int:
-    control = night.control
-    chosen = choose_extractors(
-        kind, dfl_root=dfl_root, dfl_python=dfl_python, environ=os.environ, cwd=current_folder()
-    )
-    if current_folder() is None:
-        os.chdir(request.output_dir.anchor)  # extractors start in it, and many programs cannot start in none
-    if sys.platform == "win32":
-        without_dialogs()  # inherited by everything that this run starts
-    state = RunState()
-    stream = sys.stderr if as_json else sys.stdout  # with --json, stdout holds one object and nothing else
-    asked = may_ask and somebody_there(stream)
-    spoken = told(stream, log)
+    screen: Screen,
+    doctor: Iterator[str],
+) -> RunResult:
+    """One run, from its start to its end state. Raises what `run_extraction` does.
 
-    doctor = _doctor(request, chosen, dfl_root, dfl_python, control)  # tells once, though `run` may run twice
+    doctor: said at the start, once, also where the run starts twice.
+    """
+    control, state = night.control, RunState()
 
     def run(wanted: RunRequest) -> RunResult:
-        with without_quick_edit(), make_reporter(state, stream, log) as reporter:
+        with without_quick_edit(), make_reporter(state, screen.stream, log) as reporter:
             control.answer = reporter.notice
             for sentence in doctor:
                 reporter.notice(sentence)
             with night.run(request.input_dir.name, state, reporter.notice):
                 return run_extraction(wanted, chosen, reporter, control, state, log.open)
 
+    asked = screen.asks
+    try:
+        result = run(replace(request, on_conflict=OnConflict.STOP) if asked else request)
+    except ConflictError as conflict:
+        if not asked:
+            raise
+        spoken = told(screen.stream, log)
+        choice = ask_conflict(conflict, spoken, lambda: control.stopping, default=request.on_conflict)
+        if choice is OnConflict.STOP:
+            raise
+        result = run(replace(request, on_conflict=choice))
+    night.ended(request.input_dir.name, int(result.exit_code), in_one_line(result))
+    return result
+
+
+def _heard(request: RunRequest, chosen: Sequence[Extractor], night: Night, log: Log, screen: Screen) -> int:
+    control = night.control
     result: RunResult | None = None
     try:
-        try:
-            first = replace(request, on_conflict=OnConflict.STOP) if asked else request
-            result = run(first)
-        except ConflictError as conflict:
-            if not asked:
-                raise
-            choice = ask_conflict(conflict, spoken, lambda: control.stopping, default=request.on_conflict)
-            if choice is OnConflict.STOP:
-                raise
-            result = run(replace(request, on_conflict=choice))
-        ended = result
-        night.ended(request.input_dir.name, int(ended.exit_code), in_one_line(ended))
+        ended = result = run_or_ask(request, chosen, night, log, screen, doctor)
 
         def tell() -> None:
-            print_summary(ended, request, spoken)
-            if as_json:
+            print_summary(ended, request, told(screen.stream, log))
+            if screen.as_json:
                 sys.stdout.write(json.dumps(ended.report, ensure_ascii=True) + "\n")
             sys.stdout.flush()
             _last_words(ended, told(sys.stderr, log))
@@ -170,7 +213,7 @@ def _heard(
     except (OSError, SystemExit):  # Rich answers a broken pipe with SystemExit(1)
         if result is None:
             raise
-        _nobody_reads()  # a closed pipe or terminal: the exit code still tells what became of the run
+        nobody_reads()  # a closed pipe or terminal: the exit code still tells what became of the run
     return int(result.exit_code)
 
 
@@ -182,7 +225,7 @@ def current_folder() -> Path | None:
         return None
 
 
-def _doctor(
+def quick_doctor(
     request: RunRequest,
     chosen: Sequence[Extractor],
     dfl_root: Path | None,
@@ -209,7 +252,7 @@ def _doctor(
             raise
 
 
-def _nobody_reads() -> None:
+def nobody_reads() -> None:
     """So that the interpreter's last flush cannot fail, which would change the exit code."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):

@@ -45,6 +45,19 @@ class Clip(StrEnum):
     DATA_DST = "data_dst"
 
 
+class LayoutChoice(StrEnum):
+    """Which folders become one, and which stay apart."""
+
+    AUTO = "auto"
+    """flat, or per-person where the folder itself holds no picture; a mixed folder is refused with the choices."""
+    FLAT = "flat"
+    """Only the folder itself."""
+    PER_PERSON = "per-person"
+    """Each sub-folder by itself, and the loose pictures by themselves."""
+    JOIN = "join"
+    """All of them as one."""
+
+
 class Engine(StrEnum):
     """What runs the built-in extractor's models."""
 

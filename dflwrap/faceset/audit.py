@@ -193,7 +193,9 @@ class _Known:
     """The frames of the clip, by name."""
 
     def __init__(self, folder: Path | None, record: Record | None) -> None:
-        recorded = {row.file_name for row in record.frames} if record is not None else set()
+        rows = record.frames if record is not None else ()
+        recorded = {row.source_name for row in rows}
+        self._places = {row.source_name: row.file_name for row in rows}
         there = {entry.name for entry in take_inventory(folder).frames} if folder is not None else set()
         self.folder = folder
         self.names = sorted(recorded | there)
@@ -205,6 +207,10 @@ class _Known:
     def name(self, source: str) -> str | None:
         """As the clip has it: other systems fold case and compose accents."""
         return source if source in self._exact else self._folded.get(case_key(source))
+
+    def path(self, folder: Path, name: str) -> Path:
+        """Of the frame in `folder`: where several were joined, in one of its sub-folders."""
+        return folder / self._places.get(name, name)
 
     def stem_known(self, file: str) -> bool:
         """A file named `<stem>_<index>`, of a frame's stem where frames are known."""
@@ -291,7 +297,7 @@ class _Work:
             wanted = [self._faceset / file for file in files if file in chosen]
             for start in range(0, len(wanted), _AT_ONCE):
                 faces = tuple(wanted[start : start + _AT_ONCE])
-                pairs.append(Pair(self._known.folder / source, faces))
+                pairs.append(Pair(self._known.path(self._known.folder, source), faces))
                 names.append(source)
         done, total = 0, sum(len(pair.faces) for pair in pairs)
         for source, pair, found in zip(names, pairs, matcher.matches(pairs), strict=True):
@@ -338,7 +344,7 @@ def _hold_against_record(
     faceset: Path, record: Record, result: Audit, stopping: Callable[[], bool]
 ) -> set[str]:
     """Enter what is gone; the files that the run knows, by their names or as renamed."""
-    sources = {row.id: row.file_name for row in record.frames}
+    sources = {row.id: row.source_name for row in record.frames}
     try:
         census = take_census(faceset, record.faces, sources, record.image_size, stopping)
     except OSError as error:

@@ -257,8 +257,8 @@ def set_aside(path: Path, run_folder: Path) -> Path:
 def _as_of_the_users_frame(metadata: FaceMetadata, item: FinishedFrame) -> FaceMetadata:
     if item.scale != (1.0, 1.0):
         metadata = scale_source(metadata, *item.scale)
-    if metadata.source_filename != item.frame.file_name:
-        metadata = replace(metadata, source_filename=item.frame.file_name)
+    if metadata.source_filename != item.frame.source_name:
+        metadata = replace(metadata, source_filename=item.frame.source_name)
     return metadata
 
 

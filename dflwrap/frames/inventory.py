@@ -145,11 +145,14 @@ def _why_ignored(entry: os.DirEntry[str], suffix: str) -> str | None:
         count = _images_in(Path(entry.path))
         if count:
             images = "1 image" if count == 1 else f"{count} images"
-            return f"sub-folder with {images}: only the folder itself is extracted"
+            return f"sub-folder with {images}: only the folder itself is extracted ({_OTHERWISE})"
         return None
     if suffix in {".mp4", ".mkv", ".avi", ".mov", ".webm"}:
         return "a video: extract its frames first"
     return "not an image" if suffix not in {".db", ".ini", ".txt", ".json", ""} else None
+
+
+_OTHERWISE = "--layout join or per-person takes it too"
 
 
 def _images_in(folder: Path) -> int:

@@ -56,6 +56,8 @@ class Layout:
     """In the folder itself."""
     paks: tuple[str, ...]
     """Packed facesets, relative to the folder."""
+    unreadable: tuple[Path, ...] = ()
+    """Sub-folders that could not be listed: what is in them is not known."""
 
     @property
     def below(self) -> int:
@@ -94,9 +96,10 @@ def look_at_layout(folder: Path, stopping: Callable[[], bool] = never) -> Layout
             videos.append(entry.name)
         elif entry.name.casefold() == "faceset.pak":
             paks.append(entry.name)
-    subs = [sub for path in below for sub in _below(path, 1, stopping)]
+    unreadable: list[Path] = []
+    subs = [sub for path in below for sub in _below(path, 1, unreadable, stopping)]
     paks += [f"{path.name}/faceset.pak" for path in below if (path / "faceset.pak").is_file()]
-    return Layout(folder, images, tuple(subs), tuple(videos), tuple(paks))
+    return Layout(folder, images, tuple(subs), tuple(videos), tuple(paks), tuple(unreadable))
 
 
 def _listed(folder: Path) -> list[os.DirEntry[str]]:
@@ -104,11 +107,14 @@ def _listed(folder: Path) -> list[os.DirEntry[str]]:
         return sorted(listing, key=lambda entry: entry.name)
 
 
-def _below(folder: Path, depth: int, stopping: Callable[[], bool]) -> Iterator[SubFolder]:
+def _below(
+    folder: Path, depth: int, unreadable: list[Path], stopping: Callable[[], bool]
+) -> Iterator[SubFolder]:
     images, deeper = 0, []
     try:
         entries = _listed(folder)
     except OSError:
+        unreadable.append(folder)
         return
     for entry in heeding(stopping, entries):
         if why_companion(entry):
@@ -121,7 +127,7 @@ def _below(folder: Path, depth: int, stopping: Callable[[], bool]) -> Iterator[S
     if images:
         yield SubFolder(folder, images)
     for path in deeper:
-        yield from _below(path, depth + 1, stopping)
+        yield from _below(path, depth + 1, unreadable, stopping)
 
 
 def _is_folder(entry: os.DirEntry[str], *, follow: bool) -> bool:

@@ -34,6 +34,19 @@ def is_single_name(name: str, *, windows: bool = os.name == "nt") -> bool:
     return not (windows and (set(name) & {"\\", ":"} or not name.strip(". ")))
 
 
+def is_relative_name(name: str, *, windows: bool = os.name == "nt") -> bool:
+    """The same for a name below a folder: its parts are joined with `/` on every system."""
+    return all(is_single_name(part, windows=windows) for part in name.split("/"))
+
+
+def flat(name: str) -> str:
+    """A relative name as the name of one file: that of the frame `clipA/00001.png` is `clipA_00001.png`.
+
+    Two relative names may share one: whoever needs them apart makes their stems unique.
+    """
+    return name.replace("/", "_")
+
+
 def encode(name: str) -> bytes:
     """`name` as the bytes that the file system holds; `decode` turns them back."""
     return os.fsencode(name)

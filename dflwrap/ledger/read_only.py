@@ -7,11 +7,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path, PurePath
+from typing import Any
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
 from dflwrap.ledger.error_messages import damaged
 from dflwrap.ledger.ledger import Ledger
+from dflwrap.ledger.values import parsed
 
 BUSY = 10.0
 """Seconds to wait for a writer."""
@@ -41,6 +43,20 @@ def copy_of(path: Path) -> Iterator[Ledger]:
             yield ledger
         finally:
             ledger.close()
+
+
+def recorded(path: Path, key: str) -> Any:
+    """A value of the run whose ledger is at `path`; None where there is none, or it cannot be read just now."""
+    try:
+        with closing(_opened(path)) as ledger:
+            if ledger.execute(
+                "SELECT 1 FROM sqlite_schema WHERE type NOT IN ('table', 'index') LIMIT 1"
+            ).fetchone():
+                return None  # a view may never end; opening the run says what is wrong with it
+            row = ledger.execute("SELECT value FROM run WHERE key = ?", (key,)).fetchone()
+        return parsed(row[0]) if row is not None else None
+    except (sqlite3.Error, OSError, ValueError):
+        return None
 
 
 def _opened(path: Path) -> sqlite3.Connection:

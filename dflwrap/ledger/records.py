@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from dflwrap.frames.judgement import Entry
 
@@ -44,7 +45,7 @@ class FrameRow:
 
     id: int
     file_name: str
-    """As the file system has it."""
+    """As the file system has it; where several folders are joined, with its folder: `clipA/00001.png`."""
     name: str
     """Safe to show."""
     stem: str
@@ -58,6 +59,11 @@ class FrameRow:
     evidence: str | None
     failures: int
     """How often an attempt ended on this frame or failed it."""
+
+    @property
+    def source_name(self) -> str:
+        """The frame as its faces name it: one name, also where several folders are joined (`clipA_00001.png`)."""
+        return self.stem + Path(self.file_name).suffix if "/" in self.file_name else self.file_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
-from dflwrap.frames.names import decode, is_single_name
+from dflwrap.frames.names import decode, is_relative_name, is_single_name
 
 T = TypeVar("T")
 
@@ -60,10 +60,10 @@ def name(value: Any) -> str:
 
 
 def raw_name(value: Any) -> str:
-    """A file name kept as its bytes. Raises ValueError."""
-    if type(value) is not bytes:
+    """The name of a frame in the input folder or below it, kept as its bytes. Raises ValueError."""
+    if type(value) is not bytes or not is_relative_name(decode(value)):
         raise ValueError(f"{_shown(value)} is no file name")
-    return name(decode(value))
+    return decode(value)
 
 
 def target(value: Any) -> str:

@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from dflwrap.common.choices import LayoutChoice
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
 from dflwrap.common.waits import never
 from dflwrap.prepare.manifest import Manifest
-from dflwrap.prepare.options import LayoutChoice, PrepareOptions
+from dflwrap.prepare.options import PrepareOptions
 from dflwrap.prepare.placing import WORK, in_words
 from dflwrap.prepare.preparing import Prepared, Progress, prepare_folder
 from dflwrap.prepare.sources import Group

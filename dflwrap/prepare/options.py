@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from dflwrap.check.thresholds import Thresholds
+from dflwrap.common.choices import LayoutChoice
 
 
 class Flaw(StrEnum):
@@ -16,19 +17,6 @@ class Flaw(StrEnum):
     DARK = "dark"
     OVEREXPOSED = "overexposed"
     BLACK = "black"
-
-
-class LayoutChoice(StrEnum):
-    """Which folders become one, and which stay apart."""
-
-    AUTO = "auto"
-    """flat, or per-person where the folder itself holds no picture; a mixed folder is refused with the choices."""
-    FLAT = "flat"
-    """Only the folder itself."""
-    PER_PERSON = "per-person"
-    """A folder for each sub-folder, and one for loose pictures."""
-    JOIN = "join"
-    """One folder of them all."""
 
 
 @dataclass(frozen=True, slots=True)

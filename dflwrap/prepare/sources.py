@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dflwrap.check.names import has_controls, is_reserved, natural_key
+from dflwrap.common.choices import LayoutChoice
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
 from dflwrap.common.waits import never
@@ -15,7 +16,6 @@ from dflwrap.faceset.input_faces import holds_faces
 from dflwrap.frames.inventory import FrameEntry, check_folder, take_inventory
 from dflwrap.frames.layout import Arrangement, Layout, look_at_layout
 from dflwrap.frames.names import case_key
-from dflwrap.prepare.options import LayoutChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,9 @@ def groups_of(folder: Path, choice: LayoutChoice, stopping: Callable[[], bool] =
                 "--layout per-person or --layout join."
             )
         return (Group("", (folder,)),)
-    below = sorted((sub.path for sub in layout.sub_folders), key=lambda path: natural_key(str(path)))
-    own = (folder,) if layout.images else ()
     if choice is LayoutChoice.JOIN:
-        return (Group("", (*own, *below)),)
-    return _per_person(folder, own, below)
+        return (Group("", (*_own(layout), *_below(layout))),)
+    return per_person_groups(layout)
 
 
 def _automatic(layout: Layout) -> LayoutChoice:
@@ -76,14 +74,24 @@ def _automatic(layout: Layout) -> LayoutChoice:
     )
 
 
-def _per_person(folder: Path, own: tuple[Path, ...], below: list[Path]) -> tuple[Group, ...]:
+def _own(layout: Layout) -> tuple[Path, ...]:
+    return (layout.folder,) if layout.images else ()
+
+
+def _below(layout: Layout) -> list[Path]:
+    return sorted((sub.path for sub in layout.sub_folders), key=lambda path: natural_key(str(path)))
+
+
+def per_person_groups(layout: Layout) -> tuple[Group, ...]:
+    """One for each sub-folder, with what lies deeper in it, and the last one for loose pictures."""
     people: dict[str, list[Path]] = {}
-    for path in below:
-        people.setdefault(path.relative_to(folder).parts[0], []).append(path)
+    for path in _below(layout):
+        people.setdefault(path.relative_to(layout.folder).parts[0], []).append(path)
     taken: set[str] = set()
     groups = [Group(_folder_name(name, taken), tuple(paths)) for name, paths in people.items()]
+    own = _own(layout)
     if own:
-        groups.append(Group(_folder_name(folder.name or "loose", taken), own))
+        groups.append(Group(_folder_name(layout.folder.name or "loose", taken), own))
     return tuple(groups)
 
 

@@ -33,7 +33,7 @@ def lay_out(folder: Path, source: Path, frames: Iterable[FrameRow], ledger: Ledg
     wanted: set[str] = set()
     for row in frames:
         number = f"frame-{row.id:07d}"
-        name = row.file_name if is_plain(row.file_name) else number
+        name = row.source_name if is_plain(row.source_name) else number
         wanted.add(name)
         link = folder / name
         with suppress(OSError):  # it cannot be linked, or the frames' disk is gone

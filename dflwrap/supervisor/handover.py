@@ -28,6 +28,8 @@ class Handover:
     without_face: tuple[str, ...]
     quarantined: tuple[str, ...]
     """Frames without a result, which have no debug picture either."""
+    joined: bool
+    """Its frames lie in several folders, and DeepFaceLab works on one: nothing is moved."""
     moved: int
     """Debug pictures that were moved out of the folder by this call."""
 
@@ -59,9 +61,10 @@ def _hand_over(ledger: Ledger, folder: RunFolder, faceset: Path) -> Handover:
     debug = faceset.with_name(faceset.name + "_debug")
     empty, lost = ledger.frames("outcome = 'no_face'"), ledger.frames("outcome = 'quarantined'")
     has_debug = debug.is_dir()
-    moved = sum(_move_debug(debug, row, folder) for row in empty) if has_debug else 0
+    joined = any("/" in row.file_name for row in ledger.frames())
+    moved = sum(_move_debug(debug, row, folder) for row in empty) if has_debug and not joined else 0
     names = tuple(row.name for row in empty)
-    return Handover(debug, has_debug, names, tuple(row.name for row in lost), moved)
+    return Handover(debug, has_debug, names, tuple(row.name for row in lost), joined, moved)
 
 
 def _move_debug(debug: Path, row: FrameRow, folder: RunFolder) -> bool:

@@ -46,14 +46,23 @@ _SAID_OTHERWISE = frozenset(
 """The run has its own words for these."""
 
 
-def quick_findings(folder: Path, inventory: Inventory) -> list[str]:
-    """A sentence for each finding above a note; none where the folder cannot be listed just now."""
+def quick_findings(folder: Path, inventory: Inventory, *, joined: bool) -> list[str]:
+    """A sentence for each finding above a note; none where the folder cannot be listed just now.
+
+    joined: the frames of sub-folders are among them, each folder with an order of its own.
+    """
     findings = Findings()
-    try:
-        find_in_layout(look_at_layout(folder), inventory, findings)
-    except OSError:
-        return []
-    find_in_names(folder, [entry.name for entry in inventory.frames], findings)
+    if not joined:
+        try:
+            find_in_layout(look_at_layout(folder), inventory, findings)
+        except OSError:
+            return []
+    by_folder: dict[str, list[str]] = {}
+    for entry in inventory.frames:
+        below, _, name = entry.name.rpartition("/")
+        by_folder.setdefault(below, []).append(name)
+    for below, names in by_folder.items():
+        find_in_names(folder / below, names, findings)
     return [
         f"{found.kind.title} ({found.count}): {', '.join(found.examples[:3])} [{found.kind.id}]; "
         "dflwrap check tells more"

@@ -11,9 +11,10 @@ from dflwrap.common.text import display
 from dflwrap.common.waits import heeding, never
 from dflwrap.frames.conversion import Converter
 from dflwrap.frames.filters import FILTERED, why_left_out
-from dflwrap.frames.inventory import UNREAD, FrameEntry, Inventory
+from dflwrap.frames.inventory import UNREAD, FrameEntry, Inventory, take_inventory
+from dflwrap.frames.joined import take_joined
 from dflwrap.frames.judgement import Entry, Judgement, judge
-from dflwrap.frames.names import case_key, face_stem, stem_and_suffix
+from dflwrap.frames.names import case_key, face_stem, flat, stem_and_suffix
 from dflwrap.ledger.ledger import STEM_PREFIX, Ledger
 from dflwrap.ledger.records import NewFrame, Outcome
 from dflwrap.supervisor.reconcile.adoption import adopt
@@ -36,6 +37,13 @@ class Intake:
 
     inventory: Inventory
     notices: list[str] = field(default_factory=list)
+
+
+def frames_of(request: RunRequest, stopping: Callable[[], bool] = never) -> Inventory:
+    """The frames that a run is asked for. Raises DflwrapError, StoppedError."""
+    if request.joined:
+        return take_joined(request.input_dir, request.output_dir, stopping)
+    return take_inventory(request.input_dir, stopping)
 
 
 def take_in(
@@ -100,7 +108,7 @@ def _enter(request: RunRequest, ledger: Ledger, intake: Intake, stopping: Callab
         judgement = judge(request.input_dir, entry)
         stem = _unique_stem(entry.name, stems, prefix)
         stems.add(case_key(stem))
-        if stem != prefix + stem_and_suffix(entry.name)[0]:
+        if stem != prefix + stem_and_suffix(flat(entry.name))[0]:
             intake.notices.append(
                 f"{display(entry.name)}: another frame has the same stem, or no file can be named after it; "
                 f"its faces are named {display(stem)}_N.jpg"
@@ -128,7 +136,7 @@ def _new_frame(entry: FrameEntry, stem: str, judgement: Judgement) -> NewFrame:
 
 
 def _unique_stem(name: str, taken: set[str], prefix: str) -> str:
-    stem, suffix = stem_and_suffix(name)
+    stem, suffix = stem_and_suffix(flat(name))
     stem = face_stem(prefix + stem)
     candidate, number = stem, 1
     while case_key(candidate) in taken:

@@ -46,3 +46,5 @@ class RunRequest:
     """Seconds to wait for a folder that went away during the run."""
     startup_timeout: float = 1800.0
     frame_timeout: float = 300.0
+    joined: bool = False
+    """The frames of the input folder's sub-folders belong to it as well."""

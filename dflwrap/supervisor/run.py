@@ -14,7 +14,7 @@ from dflwrap.common.text import display
 from dflwrap.extractors.base import Extractor
 from dflwrap.faceset.identity import FaceMatcher
 from dflwrap.faceset.promotion import set_aside
-from dflwrap.frames.inventory import Inventory, take_inventory
+from dflwrap.frames.inventory import Inventory
 from dflwrap.ledger.history import begin_session, end_session
 from dflwrap.ledger.records import FrameRow
 from dflwrap.planning.decision import Stop
@@ -23,7 +23,7 @@ from dflwrap.report.report_file import ReportFile, say_stopped
 from dflwrap.supervisor.crosscheck.final_check import take_second_look, wanted_again
 from dflwrap.supervisor.ending import end_run, learn_from_the_end
 from dflwrap.supervisor.input_notices import faceset_as_input, quick_findings, worth_telling
-from dflwrap.supervisor.intake import Intake, take_in
+from dflwrap.supervisor.intake import Intake, frames_of, take_in
 from dflwrap.supervisor.loop import Ended, Loop
 from dflwrap.supervisor.manual import check_debug_pictures, deleted_debug_pictures
 from dflwrap.supervisor.outside.stop_file import heeded
@@ -105,7 +105,7 @@ def _owning(
         folder.make_output()
     except OSError as error:
         raise cannot_write(request.output_dir, error) from error
-    inventory = take_inventory(request.input_dir, lambda: control.stopping)
+    inventory = frames_of(request, lambda: control.stopping)
     with FaceMatcher(stopping=lambda: control.stopping) as matcher:
         begun = begin(request, folder, inventory, matcher.judge, lambda: control.stopping)
     ledger = begun.ledger
@@ -223,7 +223,7 @@ class _Run:
         for notice in (faceset_as_input(source, intake.inventory), *intake.notices):
             if notice is not None:
                 reporter.notice(notice)
-        for notice in quick_findings(source, intake.inventory):
+        for notice in quick_findings(source, intake.inventory, joined=self._request.joined):
             reporter.notice(notice)
         for item in self._report.ignored:
             reporter.notice(f"{item['name']}: not a frame: {item['reason']}")

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dflwrap.cli import arguments
+from dflwrap.cli import arguments, input_options
 from dflwrap.cli import unattended_options as unattended
-from dflwrap.cli.clips import folders
 from dflwrap.common.choices import (
     BLURRY_BELOW,
     Clip,
     Detector,
     ExtractorKind,
     FaceType,
+    LayoutChoice,
     OnConflict,
     OnGpuFailure,
     SecondLook,
@@ -60,8 +60,9 @@ def extract(
     frames: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Folder with the frames, or a video, in place of --input-dir; the faceset goes into `aligned` in it.",
-            metavar="[FRAMES]",
+            help="DATA: the frames (a folder or a video), as --input-dir. OUT: the faceset, as --output-dir "
+            "[DATA/aligned].",
+            metavar="[DATA [OUT]]",
             rich_help_panel=_DFL,
         ),
     ] = None,
@@ -73,6 +74,9 @@ def extract(
         Path | None,
         typer.Option("--output-dir", help="Folder of the faceset.", metavar="DIR", rich_help_panel=_DFL),
     ] = None,
+    layout: input_options.Layout = LayoutChoice.AUTO,
+    job: input_options.Job = None,
+    job_list: input_options.JobList = None,
     clip: Annotated[
         Clip | None,
         typer.Option(
@@ -325,7 +329,8 @@ def extract(
             "Manual extraction needs a person at the screen: use DeepFaceLab's own script for it. "
             "dflwrap runs --detector s3fd."
         )
-    from dflwrap.cli.running import run_and_tell
+    from dflwrap.cli.inputs import asked
+    from dflwrap.cli.jobs import extract_all
     from dflwrap.common.plan import ExtractOptions
 
     given = frozenset(name for name in context.params if _is_given(context, name))
@@ -341,10 +346,10 @@ def extract(
     from dflwrap.frames.filters import Filters
     from dflwrap.supervisor.request import RunRequest
 
-    source, faceset = folders(input_dir, output_dir, frames or (), clip, dfl_root, dfl_python)
+    targets = asked(input_dir, output_dir, frames or (), clip, job or (), job_list, dfl_root, dfl_python)
     request: RunRequest = RunRequest(
-        input_dir=source,
-        output_dir=faceset,
+        input_dir=targets.targets[0].source,
+        output_dir=targets.targets[0].output,
         options=options,
         cpu_only=cpu_only,
         gpus=arguments.gpus(force_gpu_idxs),
@@ -368,8 +373,10 @@ def extract(
         startup_timeout=arguments.finite("--startup-timeout", startup_timeout),
     )
     raise typer.Exit(
-        run_and_tell(
+        extract_all(
+            targets,
             request,
+            layout,
             extractor.value,
             dfl_root,
             dfl_python,

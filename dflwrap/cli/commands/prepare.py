@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dflwrap.cli import arguments
+from dflwrap.common.choices import LayoutChoice
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display, safe_json
-from dflwrap.prepare.options import Flaw, LayoutChoice, PrepareOptions
+from dflwrap.prepare.options import Flaw, PrepareOptions
 
 if TYPE_CHECKING:
     from dflwrap.prepare.manifest import Row

@@ -13,6 +13,7 @@ from dflwrap.common.text import display
 
 if TYPE_CHECKING:
     from dflwrap.extractors.deepfacelab.install import DflInstall
+    from dflwrap.supervisor.run_folder import RunFolder
 
 _Root = Annotated[
     Path | None,
@@ -87,7 +88,7 @@ def last_run(
         logs = [str(path) for path in cut_by_cmd(os.environ.get(STARTED_AS, ""))] or logs
     else:
         workspace = workspace_of(_install(dfl_root, None), os.environ)
-        runs = [workspace / clip / "aligned_dflwrap" / "attempts" for clip in CLIPS]
+        runs = [run.attempts for clip in CLIPS for run in _runs_of(workspace / clip / "aligned")]
         tried = [path for run in runs if run.is_dir() for path in run.iterdir() if path.is_dir()]
         if not tried:
             raise DflwrapError(
@@ -96,6 +97,16 @@ def last_run(
         logs = [str(max(tried, key=lambda path: path.stat().st_mtime))]
         print(f"The last attempt: {display(logs[0])}\n")
     raise typer.Exit(diagnose_logs(logs, as_json=False, share=False, rules=None))
+
+
+def _runs_of(faceset: Path) -> list[RunFolder]:
+    """That of a clip, and those of its people where it was extracted per person."""
+    from dflwrap.supervisor.run_folder import find_runs
+
+    try:
+        return [run for run, _ in find_runs(faceset)]
+    except DflwrapError:
+        return []
 
 
 def _install(dfl_root: Path | None, dfl_python: Path | None) -> DflInstall:

@@ -107,7 +107,7 @@ def _sort(request: RunRequest, ledger: Ledger, census: Census, judge: ClipJudge)
     result = _Sorted()
     known = ledger.strangers()
     frames = ledger.frames()
-    by_name = {row.file_name: row for row in frames if row.outcome is not Outcome.NOT_ATTEMPTED}
+    by_name = {row.source_name: row for row in frames if row.outcome is not Outcome.NOT_ATTEMPTED}
     stems = {case_key(row.stem) for row in frames}
     half: set[str] = set()
     claimed: list[tuple[FrameRow, Stranger]] = []

@@ -29,6 +29,8 @@ from dflwrap.supervisor.run_folder import RunFolder
 
 SAME_OPTIONS = ("detector", "face_type", "max_faces_from_image", "image_size", "jpeg_quality")
 """What makes the look of the faces, which must be one within a run; debug pictures may come and go."""
+JOINED = "joined"
+"""Key of the ledger: whether the frames of sub-folders belong to the run."""
 _FOLDER = "output folder"
 """Key of the ledger: device and inode of the faceset folder at the last start."""
 
@@ -105,7 +107,7 @@ def _finish_moves(request: RunRequest, folder: RunFolder, ledger: Ledger) -> Non
 
 
 def _census(request: RunRequest, ledger: Ledger, stopping: Callable[[], bool] = never) -> Census:
-    sources = {row.id: row.file_name for row in ledger.frames()}
+    sources = {row.id: row.source_name for row in ledger.frames()}
     return take_census(request.output_dir, ledger.faces(), sources, request.options.image_size, stopping)
 
 
@@ -142,6 +144,7 @@ def _remember_folders(request: RunRequest, ledger: Ledger) -> None:
         _FOLDER: None if here is None else list(here),
         "input_dir": str(request.input_dir),
         "output_dir": str(request.output_dir),
+        JOINED: request.joined,
     }
     for key, value in now.items():
         if value is not None and ledger.get(key) != value:
