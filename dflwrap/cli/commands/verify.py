@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -38,7 +39,11 @@ def register(app: typer.Typer) -> None:
 
 def verify(
     faceset: Annotated[
-        Path, typer.Argument(help="The faceset, its run folder, or a report in it.", metavar="FACESET")
+        Path,
+        typer.Argument(
+            help="The faceset, its run folder, a report in it; or a folder of facesets (a job).",
+            metavar="FACESET",
+        ),
     ],
     frames: Annotated[
         Path | None,
@@ -60,11 +65,39 @@ def verify(
 
     Every face decodes, its metadata is complete and safe to load, and the frame that it names really shows it.
     """
-    place = _resolved(Path(faceset))
+    looks = [
+        _look(place, frames, sample, one_face_per_frame=one_face_per_frame)
+        for place in _places(Path(faceset))
+    ]
+    if as_json:
+        from dflwrap.report.verification import SCHEMA_VERSION, as_data
+
+        bodies = [as_data(look.result, look.place.faceset, look.frames) for look in looks]
+        body = bodies[0] if len(bodies) == 1 else {"schema_version": SCHEMA_VERSION, "runs": bodies}
+        sys.stdout.write(safe_json(json.dumps(body, indent=1, ensure_ascii=False)) + "\n")
+    else:
+        for number, look in enumerate(looks):
+            if number:
+                typer.echo()
+            for line in _page(look.result, look.place.faceset, look.frames, look.reviewed):
+                typer.echo(display(line))
+    raise typer.Exit(FAULTY if any(look.result.faulty for look in looks) else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """At one faceset."""
+
+    place: _Place
+    result: Audit
+    frames: Path | None
+    reviewed: Path | None
+
+
+def _look(place: _Place, frames: Path | None, sample: int | None, *, one_face_per_frame: bool) -> _Look:
     with _record_of(place) as record:
         folder = frames.absolute() if frames is not None else _frames_of(place)
         from dflwrap.faceset.audit import Kind, audit
-        from dflwrap.report.verification import as_data
 
         with _progress() as progress:
             result = audit(
@@ -80,14 +113,7 @@ def verify(
             f"There is no face of DeepFaceLab in this folder: {display(str(place.faceset))}. "
             "Give the folder that holds the faces."
         )
-    reviewed = _write_review(place, result)
-    if as_json:
-        data = as_data(result, place.faceset, folder)
-        sys.stdout.write(safe_json(json.dumps(data, indent=1, ensure_ascii=False)) + "\n")
-    else:
-        for line in _page(result, place.faceset, folder, reviewed):
-            typer.echo(display(line))
-    raise typer.Exit(FAULTY if result.faulty else 0)
+    return _Look(place, result, folder, _write_review(place, result))
 
 
 @dataclass(slots=True)
@@ -99,20 +125,30 @@ class _Place:
     input_dir: Path | None = None
 
 
-def _resolved(named: Path) -> _Place:
-    """From the faceset, its run folder or a report in that. Raises DflwrapError."""
-    from dflwrap.supervisor.run_folder import find_run
+def _places(named: Path) -> list[_Place]:
+    """From the faceset, its run folder or a report in that; or from the folder of a job's facesets.
+
+    Raises DflwrapError.
+    """
+    from dflwrap.supervisor.run_folder import find_runs
 
     path = named.absolute()
     try:
-        folder, path = find_run(path)
-        run_folder = folder.path
+        places = [_Place(faceset, folder.path) for folder, faceset in find_runs(path)]
     except DflwrapError:
-        run_folder = None  # a faceset that dflwrap has not made
-    if not path.is_dir():
-        what = "is a file, not a folder" if path.is_file() else "does not exist"
-        raise DflwrapError(f"The faceset {what}: {display(str(path))}. Give the folder that holds the faces.")
-    return _Place(path, run_folder)
+        places = []
+    if path.is_dir() and not any(place.faceset == path or place.run_folder == path for place in places):
+        from dflwrap.faceset.census import FACE_SUFFIXES
+
+        if not places or any(Path(name).suffix.lower() in FACE_SUFFIXES for name in os.listdir(path)):  # noqa: PTH208
+            places = [_Place(path, None)]  # a faceset that dflwrap has not made, whatever lies in it
+    for place in places or [_Place(path, None)]:
+        if not place.faceset.is_dir():
+            what = "is a file, not a folder" if place.faceset.is_file() else "does not exist"
+            raise DflwrapError(
+                f"The faceset {what}: {display(str(place.faceset))}. Give the folder that holds the faces."
+            )
+    return places
 
 
 @contextmanager

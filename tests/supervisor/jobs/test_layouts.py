@@ -182,7 +182,9 @@ def test_joined_frames_of_one_name_stay_apart_and_every_face_tells_its_own(
     assert {"00001.png", "a_00001.png", "b_00002.png"} <= set(found.values())
     verified = dflwrap("verify", out, "--json")
     assert verified.code == 0, verified.stdout
-    assert "cannot be read" not in verified.stdout and '"foreign"' not in verified.stdout
+    report = json.loads(verified.stdout)
+    assert "cannot be read" not in verified.stdout, "each frame is found in its clip"
+    assert report["foreign"] == [] and report["missing"] == []
 
 
 def test_a_joined_run_resumes_as_one_without_being_told_again(clips: Path, tmp_path: Path) -> None:
@@ -330,3 +332,29 @@ def test_ctrl_c_ends_the_whole_job_and_the_next_start_resumes(good: Path, tmp_pa
     assert not (tmp_path / "out" / "personB").exists()
     done = extract(good, tmp_path / "out", "--json")
     assert done.code == 0 and len(faces(tmp_path / "out")) == 6, done.stderr
+
+
+# -- what comes after ------------------------------------------------------------------------------
+
+
+def test_verify_and_handover_take_a_job(good: Path, tmp_path: Path) -> None:
+    (good / "personB" / "0003.png").write_bytes(b"")
+    assert extract(good, tmp_path / "out", "--output-debug").code == 1
+    verified = dflwrap("verify", tmp_path / "out", "--json")
+    looked = json.loads(verified.stdout)["runs"]
+    assert [Path(run["faceset"]).name for run in looked] == ["personA", "personB"]
+    assert [run["files"] for run in looked] == [3, 2]
+    page = dflwrap("verify", tmp_path / "out").stdout
+    assert page.count("Faceset: ") == 2
+    handed = dflwrap("handover", tmp_path / "out", "--json")
+    assert handed.code == 0, handed.stderr
+    assert [run["quarantined"] for run in json.loads(handed.stdout)["runs"]] == [[], ["0003.png"]]
+
+
+def test_handover_says_that_joined_folders_cannot_be_done_by_hand(clips: Path, tmp_path: Path) -> None:
+    (clips / "b" / "00002.png").write_bytes(b"")
+    assert extract(clips, tmp_path / "out", "--layout", "join", "--output-debug").code == 1
+    before = contents(tmp_path / "out_debug")
+    done = dflwrap("handover", tmp_path / "out")
+    assert done.code == 1 and "--layout join" in done.stdout and "b/00002.png" in done.stdout
+    assert contents(tmp_path / "out_debug") == before
