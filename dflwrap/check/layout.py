@@ -50,14 +50,14 @@ def _arrangement(layout: Layout, findings: Findings) -> None:
         if len(people) > 1:
             _add_folders("per-person-folders", layout, findings)
         else:
-            _add_folders("images-in-subfolders", layout, findings, Severity.ERROR)
+            _add_folders("images-in-subfolders", layout, findings)
     elif subs:
         _add_folders("images-in-subfolders", layout, findings)
 
 
-def _add_folders(name: str, layout: Layout, findings: Findings, severity: Severity | None = None) -> None:
+def _add_folders(name: str, layout: Layout, findings: Findings) -> None:
     for sub in layout.sub_folders:
-        findings.add(name, _folder_words(layout.folder, sub), severity=severity)
+        findings.add(name, _folder_words(layout.folder, sub))
 
 
 def _folder_words(folder: Path, sub: SubFolder) -> str:

@@ -58,7 +58,7 @@ def test_json_holds_what_the_page_says(frames: Path) -> None:
     assert data["forecast"]["frames"] == 9 and data["forecast"]["hours"] is None
 
 
-@pytest.mark.parametrize("name", ["empty", "per-person-folders", "videos-not-frames"])
+@pytest.mark.parametrize("name", ["empty", "mixed-layout", "videos-not-frames"])
 def test_folders_that_extract_refuses_are_told_of_too(name: str, frames: Path) -> None:
     MAKERS[name](frames)
     done = dflwrap("check", frames)
