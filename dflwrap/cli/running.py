@@ -193,7 +193,14 @@ def run_or_ask(
     return result
 
 
-def _heard(request: RunRequest, chosen: Sequence[Extractor], night: Night, log: Log, screen: Screen) -> int:
+def _heard(
+    request: RunRequest,
+    chosen: Sequence[Extractor],
+    night: Night,
+    log: Log,
+    screen: Screen,
+    doctor: Iterator[str],
+) -> int:
     control = night.control
     result: RunResult | None = None
     try:

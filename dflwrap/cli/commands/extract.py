@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dflwrap.cli import arguments, input_options
+from dflwrap.cli import arguments
 from dflwrap.cli import unattended_options as unattended
+from dflwrap.cli.jobs import options as input_options
 from dflwrap.common.choices import (
     BLURRY_BELOW,
     Clip,
@@ -329,8 +330,8 @@ def extract(
             "Manual extraction needs a person at the screen: use DeepFaceLab's own script for it. "
             "dflwrap runs --detector s3fd."
         )
-    from dflwrap.cli.inputs import asked
-    from dflwrap.cli.jobs import extract_all
+    from dflwrap.cli.jobs.inputs import asked
+    from dflwrap.cli.jobs.running import extract_all
     from dflwrap.common.plan import ExtractOptions
 
     given = frozenset(name for name in context.params if _is_given(context, name))

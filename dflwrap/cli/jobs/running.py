@@ -6,7 +6,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dflwrap.cli.inputs import Asked, Target, resolve
+from dflwrap.cli.jobs.inputs import Asked, Target, resolve
 from dflwrap.cli.night import Night, nightly
 from dflwrap.cli.running import (
     LAST_WORDS,
@@ -26,6 +26,7 @@ from dflwrap.cli.running import (
     choose,
     logged,
     nobody_reads,
+    quick_doctor,
     run_and_tell,
     run_or_ask,
 )
@@ -101,7 +102,8 @@ def extract_all(
     with heard(control):
         with nightly(wishes, control) as night:
             answered, screen = asked_questions(template, questions, screen, control)
-            outcomes = _run_all(_with(queue, answered.options), chosen, night, screen)
+            doctor = _Doctor(chosen, dfl_root, dfl_python, control)
+            outcomes = _run_all(_with(queue, answered.options), chosen, night, screen, doctor)
         code = int(exit_code(outcomes))
         _end(outcomes, code, control, screen)
         outputs = [outcome.request.output_dir for outcome in outcomes]
@@ -148,8 +150,29 @@ def _runs_of(
         ]
 
 
+class _Doctor:
+    """What the quick checks say of each run; what they said of an earlier one is not said again."""
+
+    def __init__(
+        self, chosen: Sequence[Extractor], dfl_root: Path | None, dfl_python: Path | None, control: Control
+    ) -> None:
+        self._chosen, self._dfl_root, self._dfl_python = chosen, dfl_root, dfl_python
+        self._control = control
+        self._said: set[str] = set()
+
+    def notices(self, request: RunRequest) -> Iterator[str]:
+        for sentence in quick_doctor(request, self._chosen, self._dfl_root, self._dfl_python, self._control):
+            if sentence not in self._said:
+                self._said.add(sentence)
+                yield sentence
+
+
 def _run_all(
-    queue: Sequence[RunRequest | RunOutcome], chosen: Sequence[Extractor], night: Night, screen: Screen
+    queue: Sequence[RunRequest | RunOutcome],
+    chosen: Sequence[Extractor],
+    night: Night,
+    screen: Screen,
+    doctor: _Doctor,
 ) -> list[RunOutcome]:
     outcomes: list[RunOutcome] = []
     for number, item in enumerate(queue, 1):
@@ -158,7 +181,7 @@ def _run_all(
             outcomes.append(not_started(item))
             continue
         _say(_heading(number, len(queue), request), screen.stream)
-        outcome = item if isinstance(item, RunOutcome) else _run_one(item, chosen, night, screen)
+        outcome = item if isinstance(item, RunOutcome) else _run_one(item, chosen, night, screen, doctor)
         outcomes.append(outcome)
         if outcome.result is not None:
             _say(_summary(outcome.result, request), screen.stream)
@@ -172,10 +195,12 @@ def _was_stopped(outcomes: Sequence[RunOutcome]) -> bool:
     return any(outcome.exit_code is ExitCode.INTERRUPTED for outcome in outcomes)
 
 
-def _run_one(request: RunRequest, chosen: Sequence[Extractor], night: Night, screen: Screen) -> RunOutcome:
+def _run_one(
+    request: RunRequest, chosen: Sequence[Extractor], night: Night, screen: Screen, doctor: _Doctor
+) -> RunOutcome:
     try:
         with logged(request, night) as log:
-            result = run_or_ask(request, chosen, night, log, screen)
+            result = run_or_ask(request, chosen, night, log, screen, doctor.notices(request))
             log(_summary(result, request))
             return outcome_of(request, result)
     except DflwrapError as error:
