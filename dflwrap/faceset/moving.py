@@ -7,7 +7,8 @@ import filecmp
 import glob
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,12 +18,25 @@ from dflwrap.common.windows import files as windows_files
 
 _PART = ".dflwrap-part"
 _CHUNK = 1 << 20
+FLUSHES_AT_ONCE = 16
+"""On a share that needs 10 ms for one, 16 at a time are 1,600 a second."""
 
 
 def flush_to_disk(path: Path) -> None:
     """Force the file's bytes to the disk, so that a power cut after its move leaves it whole."""
     with retry_held_open(lambda: path.open("r+b")) as file:
         sync(file.fileno())
+
+
+def flush_files(paths: Sequence[Path]) -> None:
+    """`flush_to_disk` for each, some at a time: a disk makes one flush of those that it is asked for together."""
+    if len(paths) < 2:
+        for path in paths:
+            flush_to_disk(path)
+        return
+    with ThreadPoolExecutor(min(FLUSHES_AT_ONCE, len(paths)), thread_name_prefix="flush") as pool:
+        for _ in pool.map(flush_to_disk, paths):
+            pass
 
 
 def flush_folder(folder: Path) -> None:

@@ -198,7 +198,7 @@ class FrameTable(Store):
             )
 
     def counts(self) -> Counts:
-        """Cheap: kept with each change (`schema.TALLY`)."""
+        """Cheap: kept with each change (`schema.TALLY`). Raises NeedsUserError or DamagedLedgerError as `read`."""
         try:
             self._count_anew()
         except sqlite3.Error as error:

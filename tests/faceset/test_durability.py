@@ -16,6 +16,7 @@ import pytest
 from disks import small_disk
 from test_promotion import FACES, Bench
 
+from dflwrap.faceset import promotion
 from dflwrap.ledger.records import Move
 from dflwrap.ledger.schema import connect
 
@@ -112,6 +113,32 @@ def test_a_face_is_reported_only_when_its_bytes_and_its_name_are_on_the_disk(
     refused = bench.promoter.promote(bench.finished(scale=scale), bench.output, 1, keep_debug=False)
     assert refused == []
     assert_in_order(bench, spy)
+
+
+@posix
+@pytest.mark.parametrize("size", [1, 2])
+def test_the_order_is_kept_in_each_group(
+    tmp_path: Path, spy: Spy, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(promotion, "MOST_AT_ONCE", size)
+    bench = Bench(tmp_path).make()
+    bench.extract()
+    watch_ledger(bench, spy)
+    assert bench.promoter.promote(bench.finished(), bench.output, 1, keep_debug=False) == []
+    assert_in_order(bench, spy)
+    assert len(spy.of("journalled")) == -(-len(FACES) // size)
+
+
+@posix
+def test_what_is_promoted_together_shares_the_journal_and_the_flush_of_the_folder(
+    tmp_path: Path, spy: Spy
+) -> None:
+    bench = Bench(tmp_path).make()
+    bench.extract()
+    watch_ledger(bench, spy)
+    bench.promoter.promote(bench.finished(), bench.output, 1, keep_debug=False)
+    assert len(spy.of("journalled")) == len(spy.of("settled")) == 1
+    assert len(spy.flushed(inode(bench.faceset.stat()))) == 1
 
 
 @posix

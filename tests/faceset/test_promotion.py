@@ -119,10 +119,11 @@ def _exit_at(original: Callable[..., object], call: int, after: bool) -> Callabl
     def wrapped(*arguments: object, **options: object) -> object:
         nonlocal calls
         calls += 1
-        if calls == call and not after:
+        own = calls  # files are flushed from several threads
+        if own == call and not after:
             os._exit(77)
         result = original(*arguments, **options)
-        if calls == call:
+        if own == call:
             os._exit(77)
         return result
 
@@ -132,13 +133,17 @@ def _exit_at(original: Callable[..., object], call: int, after: bool) -> Callabl
 def crash(root: Path, point: str) -> None:
     """Runs in a child: promote, and end without any clean-up at `point`."""
     bench = Bench(root).open()
+    point, _, group = point.partition("/")
+    promotion.MOST_AT_ONCE = int(group or promotion.MOST_AT_ONCE)
     step, _, number = point.partition(":")
     call = int(number or 1)
     match step:
         case "verified":
-            bench.ledger.journal = _exit_at(bench.ledger.journal, 1, after=False)  # type: ignore[method-assign]
+            bench.ledger.journal = _exit_at(bench.ledger.journal, call, after=False)  # type: ignore[method-assign]
         case "journalled":
-            bench.ledger.journal = _exit_at(bench.ledger.journal, 1, after=True)  # type: ignore[method-assign]
+            bench.ledger.journal = _exit_at(bench.ledger.journal, call, after=True)  # type: ignore[method-assign]
+        case "flushed":
+            moving.flush_to_disk = _exit_at(moving.flush_to_disk, call, after=True)  # type: ignore[assignment]
         case "linked":
             moving.os.link = _exit_at(os.link, call, after=True)  # type: ignore[attr-defined]
         case "copied":
@@ -147,10 +152,10 @@ def crash(root: Path, point: str) -> None:
             promotion.move_without_overwriting = _exit_at(move_without_overwriting, call, after=True)  # type: ignore[attr-defined]
         case "settling":
             original = bench.ledger.settle_promoted
-            bench.ledger.settle_promoted = _exit_at(original, 1, after=False)  # type: ignore[method-assign]
+            bench.ledger.settle_promoted = _exit_at(original, call, after=False)  # type: ignore[method-assign]
         case "settled":
             original = bench.ledger.settle_promoted
-            bench.ledger.settle_promoted = _exit_at(original, 1, after=True)  # type: ignore[method-assign]
+            bench.ledger.settle_promoted = _exit_at(original, call, after=True)  # type: ignore[method-assign]
     bench.promote()
     os._exit(0)
 
@@ -164,13 +169,16 @@ def crashed(root: Path, point: str) -> None:
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 77
 
 
+STEPS = ("verified", "journalled", "settling", "settled")
 POINTS = [
-    "verified",
-    "journalled",
+    *STEPS,
+    *(f"flushed:{n}" for n in (1, 3)),
     *(f"linked:{n}" for n in (1, 3)),
-    *(f"moved:{n}" for n in (1, MOVES)),
-    "settling",
-    "settled",
+    *(f"moved:{n}" for n in range(1, MOVES + 1)),
+    # In groups of one and of two frames: between the groups, and within the last one.
+    *(f"{step}:{group}/1" for step in STEPS for group in (2, 3)),
+    *(f"{step}:2/2" for step in STEPS),
+    *(f"moved:{n}/{size}" for n in (3, 4, MOVES) for size in (1, 2)),
 ]
 
 
@@ -192,6 +200,33 @@ def test_a_crash_at_any_step_loses_and_doubles_nothing(tmp_path: Path, point: st
     bench.promoter.repair()  # again does nothing more
     bench.extract()
     assert bench.promote(2) == []
+    assert_complete(bench)
+
+
+def test_a_crash_while_a_group_is_mended_is_mended_too(tmp_path: Path) -> None:
+    bench = Bench(tmp_path).make()
+    bench.extract()
+    bench.ledger.close()
+    crashed(tmp_path, "journalled")
+    for made in range(MOVES):
+        bench.open()
+        really = promotion.move_without_overwriting
+        calls = 0
+
+        def cut_off(source: Path, target: Path, stop_at: int = made) -> None:
+            nonlocal calls
+            if calls == min(stop_at, 1):
+                raise KeyboardInterrupt
+            calls += 1
+            really(source, target)  # noqa: B023
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(promotion, "move_without_overwriting", cut_off)
+            with pytest.raises(KeyboardInterrupt):
+                bench.promoter.repair()
+        bench.ledger.close()
+    bench.open()
+    bench.promoter.repair()
     assert_complete(bench)
 
 
