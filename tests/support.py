@@ -53,11 +53,18 @@ def environment(more: dict[str, str] | None = None) -> dict[str, str]:
 
 
 def dflwrap(
-    *arguments: str | Path, env: dict[str, str] | None = None, timeout: float = 900, fresh: bool = False
+    *arguments: str | Path,
+    env: dict[str, str] | None = None,
+    timeout: float = 900,
+    fresh: bool = False,
+    limits: str = "",
 ) -> Finished:
-    """Run `dflwrap ARGUMENTS` as a process of its own. fresh: it starts Python itself (see `warm`)."""
+    """Run `dflwrap ARGUMENTS` as a process of its own.
+
+    fresh: it starts Python itself (see `warm`). limits: of `extract`, lines that stand in for more of its limits.
+    """
     code, words, whole = (
-        SHORT_PAUSES if arguments[:1] == ("extract",) else "",
+        limits + SHORT_PAUSES if arguments[:1] == ("extract",) else "",
         [*map(str, arguments)],
         environment(env),
     )

@@ -29,10 +29,11 @@ def extract(
     script: dict[str, Any],
     *more: str,
     size: tuple[int, int] = (150, 140),
+    limits: str = "",
 ) -> Finished:
     """Extract `count` frames; `tmp_path`/play.txt is what the cards do, `script` what the double does.
 
-    driver: the folder of the look-alike; None = without one.
+    driver: the folder of the look-alike; None = without one. limits: as `support.dflwrap`.
     """
     source = tmp_path / "frames"
     source.mkdir(exist_ok=True)
@@ -49,6 +50,7 @@ def extract(
         *("--dfl-root", DOUBLE, "--dfl-python", sys.executable, "--extractor", "dfl"),
         *("--image-size", "256", "--second-look", "off", *more),
         env=env,
+        limits=limits,
     )
 
 
