@@ -20,6 +20,7 @@ KEPT_EVENTS = frozenset(
         EventKind.WORKER_STARTED,
         EventKind.WORKER_LOST,
         EventKind.WORKER_REPLACED,
+        EventKind.WORKER_ENDED,
         EventKind.FRAME_FAILED,
         EventKind.REPAIR_WANTED,
         EventKind.WIDTH_CHANGED,
@@ -108,6 +109,8 @@ class Collector:
                 self._ask(event.frame)
             elif event.kind is EventKind.FRAME_FAILED:
                 self._failed(row, event)
+            elif event.kind is EventKind.FRAME_AGAIN:
+                self._back(event)
             elif event.kind is EventKind.FRAME_DONE:
                 self._back(event)
                 self._done(row, event, finished)

@@ -38,6 +38,7 @@ _PROGRESS = (
     EventKind.WORKER_STARTED,
     EventKind.WORKER_REPLACED,
     EventKind.WORKER_LOST,
+    EventKind.WORKER_ENDED,
     EventKind.REPAIR_WANTED,
 )
 """Besides what happens to frames."""
@@ -138,12 +139,22 @@ class Liveness:
                 del self._in_hand[event.worker]
                 self._warm.add(event.worker)
             self._frame_back(frame, kind is EventKind.FRAME_DONE, now)
+        elif kind is EventKind.FRAME_AGAIN:
+            self._frame_again(event.worker, frame, now)
         elif kind in _PROGRESS:
             self._last_progress = now
             if kind is not EventKind.REPAIR_WANTED:
                 self._worker_changed(kind, event.worker)
         elif kind is EventKind.FINISHED:
             self._enter(Phase.FINISHING, now)
+
+    def _frame_again(self, worker: str | None, frame: str, now: float) -> None:
+        """Handed back for lack of memory, which is no news of the frame: the next time counts as its first."""
+        if self._in_hand.get(worker) == frame:
+            del self._in_hand[worker]
+        self._started.pop(frame, None)
+        self._handed_out[frame] -= 1
+        self._last_progress = now
 
     def _worker_changed(self, kind: EventKind, worker: str | None) -> None:
         self._warm.discard(worker)

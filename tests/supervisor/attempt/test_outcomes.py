@@ -54,6 +54,14 @@ def extracted(collector: Collector) -> set[int]:
     return {row.id for row in collector.ledger.frames() if row.outcome is Outcome.EXTRACTED}
 
 
+def test_a_frame_that_goes_round_again_is_in_nobodys_hand(collector: Collector) -> None:
+    """Else it would be suspected of whatever ends the attempt."""
+    collector.take([Event(EventKind.FRAME_STARTED, 1.0, "GPU0", "1.png")])
+    assert collector.in_work == {"GPU0": "1.png"}
+    collector.take([Event(EventKind.FRAME_AGAIN, 1.1, "GPU0", "1.png", {"error": "out of memory"})])
+    assert collector.in_work == {} and collector.failures == {}
+
+
 def test_a_promotion_that_fails_gains_nothing_for_the_frames_that_stay_open(
     collector: Collector, tmp_path: Path
 ) -> None:

@@ -187,6 +187,25 @@ def test_after_the_loss_of_every_worker_a_new_one_may_take_the_time_of_a_start(c
     assert clock.live.bound() < STARTUP
 
 
+def test_after_lack_of_memory_a_new_worker_may_take_the_time_of_a_start(clock: Clock) -> None:
+    """The frame goes round again, its worker is ended, and nobody has anything in hand."""
+    clock.run(300, cpu=1.0)
+    steady(clock)
+    for _ in range(MOST_HANDED_OUT + 2):
+        clock.event(EventKind.FRAME_STARTED, "x.png")
+        clock.run(1, cpu=1.0)
+        clock.event(EventKind.FRAME_AGAIN, "x.png")
+        clock.event(EventKind.WORKER_ENDED)
+        clock.run(500)  # nobody is to work: the card is waited for
+        clock.live.excuse(clock.now)
+        clock.event(EventKind.WORKER_STARTING)
+        assert clock.live.bound() == pytest.approx(min(STARTUP, START_FACTOR * 300), abs=2)
+        assert clock.run(200, cpu=1.0) is None, "it starts"
+        clock.event(EventKind.WORKER_REPLACED)
+    clock.event(EventKind.FRAME_STARTED, "x.png")
+    assert clock.run(200, cpu=1.0) is None, "its first frame"
+
+
 def two_workers_in_a_steady_phase(clock: Clock) -> None:
     clock.run(300, cpu=1.0)
     for frame in ("0.png", "1.png"):
