@@ -104,7 +104,7 @@ def test_everything_on_the_time_axis_is_in_the_data_of_the_charts(tmp_path: Path
         )
         assert chart["times"] == sorted(chart["times"])
     assert [curve["label"] for curve in charts["gpu"]["curves"]] == ["GPU 0 temperature", "GPU 0 use"]
-    assert {band["kind"] for band in data["bands"]} == {"ok", "failed", "wait"}
+    assert {band["kind"] for band in data["bands"]} == {"ok", "partly", "wait"}
     assert sorted(mark["kind"] for mark in data["marks"]) == ["end", "end", "rung", "start", "start"]
 
 

@@ -23,7 +23,7 @@ SHORTEST_WAIT = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A stretch of time. kind: "ok" | "failed" | "running" | "wait"."""
+    """A stretch of time. kind: "ok" | "failed" | "partly" (it gained frames, then failed) | "running" | "wait"."""
 
     start: float
     end: float
@@ -134,7 +134,8 @@ def _bands(
 ) -> list[Band]:
     bands = []
     for one in attempts[-MOST_BANDS:]:
-        kind = "running" if one.ended is None else "failed" if one.cause else "ok"
+        failed = "partly" if one.gained else "failed"
+        kind = "running" if one.ended is None else failed if one.cause else "ok"
         label = f"attempt {one.number}: {one.gained or 0:,} of {one.frames:,} frames"
         if one.cause:
             label += f", {text(one.cause, 60)}"

@@ -21,7 +21,7 @@
   let busy = false;
 
   const markInk = { rung: "curve4", quarantine: "quarantined", wait: "look", width: "curve4", start: "good", end: "bad", note: "no_face" };
-  const bandInk = { ok: "band-ok", running: "band-ok", failed: "band-failed", wait: "band-wait" };
+  const bandInk = { ok: "band-ok", running: "band-ok", partly: "band-ok", failed: "band-failed", wait: "band-wait" };
 
   function paint(u, lane) {
     const c = u.ctx, { left, top, width, height } = u.bbox;
@@ -35,6 +35,11 @@
       if (lane) {
         c.fillStyle = ink(b.kind === "failed" ? "not_attempted" : b.kind === "wait" ? "quarantined" : "extracted");
         c.fillRect(x0, top + height * (b.kind === "wait" ? 0.62 : 0.12), Math.max(2, x1 - x0 - 1), height * 0.26);
+        if (b.kind === "partly") {
+          const tail = Math.min(6 * devicePixelRatio, (x1 - x0) / 2);
+          c.fillStyle = ink("not_attempted");
+          c.fillRect(x1 - 1 - tail, top + height * 0.12, tail, height * 0.26);
+        }
       }
     }
     for (const m of marks) {
@@ -74,6 +79,17 @@
     return best !== null && Math.abs(times[best] + shift - shifted) <= Math.max(60, (whole[1] - whole[0]) / 100) ? best : null;
   }
 
+  function moments(u, splits) {
+    let day = "";
+    return splits.map((shifted) => {
+      const now = new Date(shifted * 1000).toISOString(), today = now.slice(0, 10);
+      const text = now.slice(11, splits.length > 1 && splits[1] - splits[0] < 60 ? 19 : 16);
+      const label = today === day ? text : text + "\n" + today;
+      day = today;
+      return label;
+    });
+  }
+
   function zoom(from, to) {
     const least = 2, span = Math.max(least, Math.min(to - from, whole[1] - whole[0]));
     from = Math.max(whole[0], Math.min(from, whole[1] - span));
@@ -107,8 +123,8 @@
       width: Math.max(200, place.clientWidth), height, series, hooks: hooks(lane),
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       scales: { x: { time: true, min: whole[0], max: whole[1] }, y: lane ? { range: [0, 1] } : { range: (u, lo, hi) => [0, hi > 0 ? hi * 1.08 : 1] } },
-      axes: [axis({ space: 60 }), axis({ size: 52, show: true, values: lane ? () => [] : undefined, grid: lane ? { show: false } : { stroke: () => ink("grid"), width: 1 } })],
-      legend: { show: !lane, live: false }, cursor: { sync: { key: "night" }, drag: { x: true, y: false }, points: { show: !lane } },
+      axes: [axis({ space: 60, values: moments }), axis({ size: 52, show: true, values: lane ? () => [] : undefined, grid: lane ? { show: false } : { stroke: () => ink("grid"), width: 1 } })],
+      legend: { show: series.length > 2, live: false }, cursor: { sync: { key: "night" }, drag: { x: true, y: false }, points: { show: !lane } },
     }, data, place);
     plot.over.addEventListener("dblclick", () => zoom(...whole));
     charts.push({ plot, place, chart });
@@ -122,12 +138,13 @@
       label: curve.label + (curve.unit ? ", " + curve.unit : ""), stroke: () => ink("curve" + (i % 4 + 1)), width: 1.5,
       spanGaps: false, points: { show: chart.times.length < 3 }, paths: chart.steps ? uPlot.paths.stepped({ align: 1 }) : undefined,
     })));
-    add(chart.title + (chart.unit ? ", " + chart.unit : ""), [times, ...chart.curves.map((c) => c.values)], series, 132, false, chart);
+    const unit = chart.unit && chart.unit !== chart.title.toLowerCase() ? ", " + chart.unit : "";
+    add(chart.title + unit, [times, ...chart.curves.map((c) => c.values)], series, chart.curves.length > 1 ? 172 : 152, false, chart);
   }
   zoom(...whole);
 
   const key = document.getElementById("bands-key");
-  for (const [name, words] of [["extracted", "attempt"], ["not_attempted", "failed attempt"], ["quarantined", "wait"]]) {
+  for (const [name, words] of [["extracted", "attempt"], ["not_attempted", "failed attempt, or a failure at the end of one"], ["quarantined", "wait"]]) {
     const item = document.createElement("li");
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     svg.setAttribute("viewBox", "0 0 1 1");
