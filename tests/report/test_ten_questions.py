@@ -92,7 +92,7 @@ ANSWERS = {
     "Is the faceset good?": r"It holds 35 faces; each was checked to be whole",
     "Which frames should I look at?": r"4 quarantined frames.*In 1 frame no face was found",
     "Can I go on?": r"Yes: the faceset can be sorted and trained with",
-    "How long did it take?": r"in 2 starts of dflwrap; [\d.]+ frames/s while an extractor was at work",
+    "How long did it take?": r"in 2 starts of dflwrap; [\d.]+ (?:frames/s|s a frame) while an extractor was at work",
 }
 
 

@@ -43,6 +43,15 @@ def count(amount: int, noun: str) -> str:
     return f"{amount:,} {plural}"
 
 
+def pace(rate: float) -> str:
+    """A speed in the unit that gives a readable number: "118 frames/s", "2.4 frames/s", "3.1 s a frame"."""
+    if rate >= 10:
+        return f"{rate:,.0f} frames/s"
+    if rate <= 0:
+        return "nothing"
+    return f"{rate:.1f} frames/s" if rate >= 1 else f"{1 / rate:,.1f} s a frame"
+
+
 def length(seconds: float) -> str:
     """`45 s`, `12 min`, `7 h 05 min`."""
     whole = max(0, round(seconds))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from dflwrap.report.night.facts import CUT_OFF, RUNNING, Answer, Facts
 from dflwrap.report.night.failures import steps_of, title_of
-from dflwrap.report.night.values import GIB, count, length, listed, number, text, texts
+from dflwrap.report.night.values import GIB, count, length, listed, number, pace, text, texts
 from dflwrap.report.page.slow import what_was_slow
 
 FEW_FREE = 10 * GIB
@@ -183,7 +183,8 @@ def _good(facts: Facts) -> Answer:
     parts = [f"It holds {count(faces, 'face')}; each was checked to be whole before it was moved in"]
     if look.sizes[2]:
         least, half, most = look.sizes
-        parts.append(f"they measure {least} to {most} pixels in their frames, half of them over {half}")
+        sizes = f"{least} to {most} pixels in their frames, half of them over {half}"
+        parts.append(f"they measure {sizes if least < most else f'{least} pixels in their frames'}")
     if look.sights:
         read = f" (of {look.read:,} that were read)" if look.read < look.faces else ""
         odd = f"{count(len(look.odd), 'face')} look odd" if look.odd else "none looks odd"
@@ -230,7 +231,7 @@ def _how_long(facts: Facts) -> Answer:
     spent, done = facts.line.spent, facts.counts.extracted + facts.counts.no_face
     words = f"{length(spent.total)} in {count(len(facts.sessions) or 1, 'start')} of dflwrap"
     if spent.attempts >= 1 and done:
-        words += f"; {done / spent.attempts:.2g} frames/s while an extractor was at work"
+        words += f"; {pace(done / spent.attempts)} while an extractor was at work"
     left = number(facts.unfinished)
     if facts.state == RUNNING and left and done and spent.attempts >= 10:
         seconds = left * spent.attempts / done

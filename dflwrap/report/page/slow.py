@@ -6,7 +6,7 @@ from statistics import median
 
 from dflwrap.report.night.facts import Answer, Facts
 from dflwrap.report.night.series import Chart
-from dflwrap.report.night.values import length, listed
+from dflwrap.report.night.values import length, listed, pace
 
 WORTH_SECONDS, WORTH_SHARE = 30.0, 0.05
 """A loss of time is told from so many seconds, or from such a part of the whole."""
@@ -50,7 +50,9 @@ def _stretch(facts: Facts, speed: Chart) -> str:
     rates = [sum(value for _, value in part) / len(part) for part in parts]
     usual, slowest = median(rates), min(rates)
     if not usual or slowest > SLOW * usual:
-        return f"The speed was even: {usual:.2g} frames/s." if usual else ""
+        return f"The speed was even: {pace(usual)}." if usual else ""
     part = parts[rates.index(slowest)]
     between = f"{facts.clock(part[0][0])} to {facts.clock(part[-1][0])}"
-    return f"Slowest was {between}: {slowest:.2g} frames/s, where {usual:.2g} is usual."
+    return (
+        f"Slowest was {between}: {pace(slowest) if slowest > 0 else 'nothing'}, where {pace(usual)} is usual."
+    )
