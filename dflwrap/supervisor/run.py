@@ -304,7 +304,9 @@ class _Run:
     def _end(self, ended: Ended, nothing_to_do: bool = False) -> RunResult:
         end = end_run(self._services, self._report, ended, self._deleted)
         if not (nothing_to_do and self._folder.page.exists()):
-            self._services.page.last(lambda: self._control.at_once)
+            self._services.stage("making the report")
+            self._services.page.last(lambda: self._control.at_once, hurried=ended.interrupted)
+            self._services.stage("finished")
         return RunResult(end.code, end.report, end.stop, nothing_to_do, time.monotonic() - self._began_at)
 
 

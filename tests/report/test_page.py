@@ -18,6 +18,7 @@ from dflwrap.common.errors import DflwrapError
 from dflwrap.ledger.history import ProgressLog, begin_session, closed, end_session, points_of, sessions_of
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import Counts
+from dflwrap.report.night.faces import in_stretches
 from dflwrap.report.night.gathering import gather
 from dflwrap.report.night.series import MOST_POINTS
 from dflwrap.report.page import background
@@ -193,6 +194,22 @@ def test_a_picture_that_breaks_its_decoder_costs_that_picture(tmp_path: Path) ->
     page = Elements(page_of(night, pictures=True))
     assert sum(tag == "img" for tag, _ in page.elements) == 1
     assert page.text.count("no picture") >= 2
+
+
+def test_faces_are_read_in_stretches_over_the_whole_clip() -> None:
+    for count in (0, 1, 399, 400, 401, 5000, 12_345):
+        files = [str(number) for number in range(count)]
+        assert sorted(in_stretches(files), key=int) == files
+    half = [
+        int(name)
+        for _, name in zip(range(20_000), in_stretches([str(n) for n in range(40_000)]), strict=False)
+    ]
+    assert [sum(start <= n < start + 10_000 for n in half) for start in (0, 10_000, 20_000, 30_000)] == [
+        5200,
+        5200,
+        4800,
+        4800,
+    ]
 
 
 def test_a_file_of_the_users_is_never_replaced(tmp_path: Path) -> None:

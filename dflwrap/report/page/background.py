@@ -15,7 +15,7 @@ from dflwrap.common.waits import join, never, wait_until
 
 EVERY = 600.0
 """Seconds between two pages of a running run."""
-LIVE_SECONDS, LAST_SECONDS = 15.0, 45.0
+LIVE_SECONDS, HURRIED_SECONDS, LAST_SECONDS = 15.0, 6.0, 45.0
 """For faces and pictures of a page; reading the ledger and writing come on top."""
 BOUND = 150.0
 """Seconds after which a page that is not made is given up: the one before it stays."""
@@ -38,11 +38,11 @@ class PageMaker:
             self._thread = threading.Thread(target=self._run, name="report", daemon=True)
             self._thread.start()
 
-    def last(self, stopping: Callable[[], bool] = never) -> None:
-        """The page of a run that has ended; stopping: the user does not want to wait for it."""
+    def last(self, stopping: Callable[[], bool] = never, *, hurried: bool = False) -> None:
+        """The page of a run that has ended. stopping: the user does not want to wait for it; hurried: not for long."""
         self.close()
         if not stopping():
-            self._make(False, LAST_SECONDS, stopping)
+            self._make(False, HURRIED_SECONDS if hurried else LAST_SECONDS, stopping)
 
     def close(self) -> None:
         """No further page."""
