@@ -259,7 +259,10 @@ SECOND = (
         f"{SUPERVISOR}/attempt/monitor.py",
         "if self._prompt and now - self._prompt[1] > PROMPT_BOUND:",
         "if False:",
-        ("tests/supervisor/test_double_faults.py::test_a_question_is_refused_not_waited_for",),
+        (
+            "tests/supervisor/test_double_faults.py::test_a_question_is_refused_not_waited_for",
+            "tests/supervisor/attempt/test_prompt.py",
+        ),
     ),
     Mutation(
         "a link in place of an attempt's folder is followed for deleting",

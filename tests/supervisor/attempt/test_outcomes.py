@@ -89,3 +89,14 @@ def test_what_was_promoted_before_the_failure_was_told_stays_gained(
     with pytest.raises(NeedsUserError):
         collector.take(done(*NAMES))
     assert len(collector.gained) == 3 and collector.gained == extracted(collector)
+
+
+def test_a_frame_whose_face_is_refused_is_not_gained_but_failed(collector: Collector) -> None:
+    torn = collector.output / "2_0.jpg"
+    torn.write_bytes(torn.read_bytes()[:-40])
+    collector.take(done(*NAMES))
+    assert {row.name for row in collector.missing} == {"2.png"}
+    assert collector.gained == extracted(collector)
+    [failure] = collector.failures.values()
+    assert failure.frame.name == "2.png" and failure.kind == "not_whole"
+    assert len(collector.results) == 2

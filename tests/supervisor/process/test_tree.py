@@ -65,6 +65,8 @@ def marked(marker: str) -> list[psutil.Process]:
 WORST = """
 import os, signal, subprocess, sys, time
 marker = sys.argv[1]
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    signal.signal(number, signal.SIG_IGN)
 deaf = ("import os,signal,sys,time\\n"
         "for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT): signal.signal(s, signal.SIG_IGN)\\n")
 sleeper = deaf + "time.sleep(120)"
