@@ -1,7 +1,7 @@
 """The mutations of the critical paths: each a small, exact change that a stranger might make by mistake.
 
-`FIRST` was chosen while the tests were looked at; `SECOND` before any test for it was, so that it shows how many of a
-stranger's are found. The tests named are those of the room that is changed, not the one test that happens to find it.
+`FIRST` was chosen while the tests were looked at; `SECOND` and `THIRD` before any test for them was, so that they show
+how many of a stranger's are found. The tests named are those of the room that is changed, not the one that finds it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,12 @@ SUPERVISOR = "dflwrap/supervisor"
 FIRST = (
     Mutation(
         "a face is not flushed before it is moved",
-        *(PROMOTION, "            flush_to_disk(path)\n", "", FACESET),
+        *(
+            PROMOTION,
+            "            flush_files([self._run_folder / move.source for move in moves if move.facts is not None])\n",
+            "            pass\n",
+            FACESET,
+        ),
     ),
     Mutation(
         "moved before it is journalled",
@@ -58,14 +63,14 @@ FIRST = (
     Mutation(
         "a torn file is moved by the recovery",
         PROMOTION,
-        "                except FaceFileError:\n                    return False\n",
+        "                except FaceFileError:\n                    return None\n",
         "                except FaceFileError:\n                    pass\n",
         FACESET,
     ),
     Mutation(
         "recovery settles what is missing",
         PROMOTION,
-        "            elif not os.path.lexists(target):\n                return False\n",
+        "            elif not os.path.lexists(target):\n                return None\n",
         "            elif not os.path.lexists(target):\n                continue\n",
         FACESET,
     ),
@@ -154,7 +159,7 @@ FIRST = (
     Mutation(
         "faces of another type are adopted into the faceset",
         f"{SUPERVISOR}/reconcile/adoption.py",
-        "    if metadata is None or metadata.face_type != options.face_type:\n        return True\n",
+        "    if stranger.face_type != options.face_type:\n        return True\n",
         "",
         ("tests/supervisor/test_intake.py", *RECONCILE),
     ),
@@ -319,5 +324,138 @@ SECOND = (
             "found >= 1 and found",
             PLANNING,
         ),
+    ),
+)
+
+THIRD = (
+    Mutation(
+        "the end of an attempt has the timeout of a start",
+        f"{SUPERVISOR}/liveness/watchdog.py",
+        "            return FINISH_BOUND\n",
+        "            return self._startup_timeout\n",
+        WATCHDOG,
+    ),
+    Mutation(
+        "handing out one frame again and again is progress",
+        f"{SUPERVISOR}/liveness/watchdog.py",
+        "            if self._handed_out[frame] <= MOST_HANDED_OUT:\n",
+        "            if True:\n",
+        WATCHDOG,
+    ),
+    Mutation(
+        "a process that runs again counts as stopped",
+        f"{SUPERVISOR}/liveness/watchdog.py",
+        "        else:\n            self._stopped_since = None\n",
+        "",
+        WATCHDOG,
+    ),
+    Mutation(
+        "everything fails, and it is not given up",
+        *(FRAME_QUEUE, "if len(self._unproven) >= MOST_UNPROVEN:", "if len(self._unproven) >= 1000:", QUEUE),
+    ),
+    Mutation(
+        "a success does not end a row of deaths",
+        *(FRAME_QUEUE, "self._deaths, self._worked = 0, True", "self._worked = True", QUEUE),
+    ),
+    Mutation(
+        "a slot is disabled though no other works",
+        FRAME_QUEUE,
+        "if failed >= SLOT_UNPROVEN and works and not slot.disabled",
+        "if failed >= SLOT_UNPROVEN and not slot.disabled",
+        QUEUE,
+    ),
+    Mutation(
+        "the failures that a lost worker held back are dropped",
+        FRAME_QUEUE,
+        "        if worker.held:\n            self._try_elsewhere(worker)\n        if self._deaths",
+        "        if self._deaths",
+        QUEUE,
+    ),
+    Mutation(
+        "what was in work is not suspected",
+        *("dflwrap/planning/blame.py", "    if in_work:\n        return tuple(in_work)\n", "", PLANNING),
+    ),
+    Mutation(
+        "a frame is blamed for memory while the card was full",
+        "dflwrap/planning/blame.py",
+        "free = telemetry is not None and telemetry.memory.short is False",
+        "free = True",
+        PLANNING,
+    ),
+    Mutation(
+        "a full disk is a frame's fault",
+        "dflwrap/planning/blame.py",
+        "    if not (category in FRAME_BOUND or cause in FRAME_BOUND_CAUSES or _upset_driver(",
+        "    if not (True or _upset_driver(",
+        PLANNING,
+    ),
+    Mutation(
+        "a rung is taken once more than its row allows",
+        "dflwrap/planning/policy.py",
+        "if rung not in REPEATABLE and used.count(rung) >= allowed:",
+        "if rung not in REPEATABLE and used.count(rung) > allowed:",
+        PLANNING,
+    ),
+    Mutation(
+        "a driver gets no time to come back",
+        "dflwrap/planning/policy.py",
+        'pause = DRIVER_PAUSE if case.category == "gpu-driver" else TRANSIENT_PAUSE',
+        "pause = TRANSIENT_PAUSE",
+        PLANNING,
+    ),
+    Mutation(
+        "a face of another frame is taken",
+        PROMOTION,
+        "            if metadata.source_filename != item.batch_name:\n",
+        "            if False:\n",
+        FACESET,
+    ),
+    Mutation(
+        "gaps in the list of faces are taken",
+        *(PROMOTION, "        if indices != set(range(len(item.faces))):\n", "        if False:\n", FACESET),
+    ),
+    Mutation(
+        "a link in the place of a face is followed",
+        PROMOTION,
+        "            if path.is_symlink() or (path.exists() and not path.is_file()):\n",
+        "            if path.exists() and not path.is_file():\n",
+        FACESET,
+    ),
+    Mutation(
+        "a frame without faces is called extracted",
+        "dflwrap/ledger/faces.py",
+        "outcome = Outcome.EXTRACTED if faces else Outcome.NO_FACE\n",
+        "outcome = Outcome.EXTRACTED\n",
+        (*FACESET, "tests/ledger"),
+    ),
+    Mutation(
+        "half a transaction stays",
+        "dflwrap/ledger/store.py",
+        "            except BaseException:\n                self._roll_back()\n                raise\n",
+        '            except BaseException:\n                self.db.execute("COMMIT")\n                raise\n',
+        ("tests/ledger",),
+    ),
+    Mutation(
+        "a damaged ledger is opened",
+        *(
+            "dflwrap/ledger/store.py",
+            '        if answer != "ok":\n',
+            "        if False:\n",
+            ("tests/ledger",),
+        ),
+    ),
+    Mutation(
+        "the only copy goes before its new name is on the disk",
+        MOVING,
+        "    flush_folder(target.parent)  # the source goes next: it may be the only copy that outlives a power cut\n",
+        "",
+        FACESET,
+    ),
+    Mutation(
+        "what a cut-off move left is removed, whatever it holds",
+        MOVING,
+        "if not part.is_symlink() and part.is_file() and _begins_with(whole, part):",
+        "if not part.is_symlink() and part.is_file():",
+        FACESET,
     ),
 )

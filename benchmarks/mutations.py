@@ -1,6 +1,6 @@
 """Do the tests find a mistake on the critical paths? Each mutation is made in a copy, and its tests are run.
 
-    python -m benchmarks.mutations [--set first,second] [--only PATTERN ...] [--timeout 120]
+    python -m benchmarks.mutations [--set first,second,third] [--only PATTERN ...] [--timeout 120]
 
 A line per mutation: killed (a test fails, or hangs beyond the timeout), SURVIVED (all pass), or invalid (the text to
 replace is not there exactly once, or the tests fail without the mutation too). Exit code 1 where any survives or is
@@ -20,7 +20,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks._mutants import FIRST, SECOND, Mutation
+from benchmarks._mutants import FIRST, SECOND, THIRD, Mutation
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("dflwrap", "tests", "benchmarks", "docs", "sample_logs", "scripts")
@@ -87,11 +87,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--set", default="first,second", dest="sets")
+    parser.add_argument("--set", default="first,second,third", dest="sets")
     parser.add_argument("--only", nargs="+", default=[""], help="mutations whose names match such a pattern")
     parser.add_argument("--timeout", type=float, default=180.0, help="seconds for the tests of one mutation")
     options = parser.parse_args()
-    sets = {"first": FIRST, "second": SECOND}
+    sets = {"first": FIRST, "second": SECOND, "third": THIRD}
     bad = 0
     for name in options.sets.split(","):
         wanted = [one for one in sets[name] if any(re.search(text, one.name) for text in options.only)]
