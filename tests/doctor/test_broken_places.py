@@ -79,6 +79,7 @@ def test_the_wrong_numpy(place: Place) -> None:
     assert place.findings() == {"dfl-packages": NOTE, "package-traps": FAILURE}
     answers = place.look("dfl-packages", "package-traps")
     assert "numpy 1.24.4 (made for 1.22.3)" in answers["dfl-packages"].explanation
+    assert f'"{place.dfl.python}" -m pip install' in answers["package-traps"].fix
     assert "np.int" in answers["package-traps"].explanation and '"numpy<1.24"' in answers["package-traps"].fix
 
 

@@ -74,7 +74,8 @@ class DflPackages(Check):
             return self.skipped("Its sources do not tell what they need.")
         missing = [str(name) for name in asked.answer["missing"]]
         if missing:
-            return self.failure(f"Not found by {install.python}: {', '.join(missing)}.")
+            fix = with_python(self.fix, machine)
+            return self.failure(f"Not found by {install.python}: {', '.join(missing)}.", fix)
         differing = [
             f"{name} {have} (made for {wanted})"
             for name, wanted in wanted_versions(machine).items()
@@ -84,6 +85,11 @@ class DflPackages(Check):
         if differing:
             return self.note(f"Other versions than this DeepFaceLab was made for: {', '.join(differing)}.")
         return self.ok(f"{', '.join((*NEEDED, machine.engine))} are there.")
+
+
+def with_python(fix: str, machine: Machine) -> str:
+    """A fix with the command as it is typed here, in place of PYTHON."""
+    return fix if machine.install is None else fix.replace("PYTHON -m", f'"{machine.install.python}" -m')
 
 
 def wanted_versions(machine: Machine) -> dict[str, str]:
@@ -166,7 +172,7 @@ class PackageTraps(Check):
             return self.ok("No known trap in its packages.")
         told = [f"{trap.package} {versions[trap.package]}: {trap.explanation}" for trap in found]
         fixes = dict.fromkeys(trap.fix for trap in found)
-        return Answer(found[0].result, " ".join(told), " ".join(fixes))
+        return Answer(found[0].result, " ".join(told), with_python(" ".join(fixes), machine))
 
 
 def _sources(machine: Machine) -> str:
