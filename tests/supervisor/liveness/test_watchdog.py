@@ -191,11 +191,14 @@ def test_after_lack_of_memory_a_new_worker_may_take_the_time_of_a_start(clock: C
     """The frame goes round again, its worker is ended, and nobody has anything in hand."""
     clock.run(300, cpu=1.0)
     steady(clock)
-    for _ in range(MOST_HANDED_OUT + 2):
-        clock.event(EventKind.FRAME_STARTED, "x.png")
+    clock.event(EventKind.FRAME_STARTED, "y.png", "CPU1")
+    clock.event(EventKind.FRAME_DONE, "y.png", "CPU1")
+    for turn in range(MOST_HANDED_OUT + 2):
+        worker = "CPU0" if turn else "CPU1"
+        clock.event(EventKind.FRAME_STARTED, "x.png", worker)
         clock.run(1, cpu=1.0)
-        clock.event(EventKind.FRAME_AGAIN, "x.png")
-        clock.event(EventKind.WORKER_ENDED)
+        clock.event(EventKind.FRAME_AGAIN, "x.png", worker)
+        clock.event(EventKind.WORKER_ENDED, None, worker)
         clock.run(500)  # nobody is to work: the card is waited for
         clock.live.excuse(clock.now)
         clock.event(EventKind.WORKER_STARTING)
