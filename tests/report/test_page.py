@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from html.parser import HTMLParser
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -200,16 +201,9 @@ def test_faces_are_read_in_stretches_over_the_whole_clip() -> None:
     for count in (0, 1, 399, 400, 401, 5000, 12_345):
         files = [str(number) for number in range(count)]
         assert sorted(in_stretches(files), key=int) == files
-    half = [
-        int(name)
-        for _, name in zip(range(20_000), in_stretches([str(n) for n in range(40_000)]), strict=False)
-    ]
-    assert [sum(start <= n < start + 10_000 for n in half) for start in (0, 10_000, 20_000, 30_000)] == [
-        5200,
-        5200,
-        4800,
-        4800,
-    ]
+    half = [int(name) for name in islice(in_stretches([str(n) for n in range(40_000)]), 20_000)]
+    quarters = [sum(start <= n < start + 10_000 for n in half) for start in range(0, 40_000, 10_000)]
+    assert min(quarters) > 4000, "no part of the clip is left out"
 
 
 def test_a_file_of_the_users_is_never_replaced(tmp_path: Path) -> None:
