@@ -23,7 +23,7 @@ from dflwrap.planning.decision import (
     Wait,
 )
 from dflwrap.planning.fit import PEAK_MARGIN
-from dflwrap.planning.policy import ATTEMPTS_WITHOUT_PROGRESS, decide
+from dflwrap.planning.policy import ATTEMPTS_WITHOUT_PROGRESS, DRIVER_PAUSE, TRANSIENT_PAUSE, decide
 
 OOM = failure("gpu-oom-tensor", "gpu-memory", "ResourceExhaustedError: OOM when allocating tensor")
 TDR = failure("tdr-launch-failed", "gpu-driver", "CUDA_ERROR_LAUNCH_FAILED")
@@ -49,6 +49,13 @@ def test_a_sentence_without_a_measure_quotes_the_line(cause: tuple[str, str]) ->
     assert "(stderr.log:214: ModuleNotFoundError: No module named 'cv2')" in decision.sentence
     walk.fail(failure(*cause, "it broke: " + "x" * 500))
     assert all(len(sentence) < 400 for sentence in walk.sentences), "a long line is cut"
+
+
+def test_a_driver_that_was_reset_gets_longer_to_come_back_than_a_process() -> None:
+    reset, crash = start().fail(TDR), start().fail(CRASH)
+    assert isinstance(reset, NextPlan) and isinstance(crash, NextPlan)
+    assert reset.rungs == (Rung.FRESH_PROCESS,)
+    assert reset.pause == DRIVER_PAUSE > crash.pause == TRANSIENT_PAUSE > 0
 
 
 def test_the_sentence_names_who_held_the_memory() -> None:
