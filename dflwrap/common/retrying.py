@@ -6,11 +6,12 @@ import errno
 import os
 import time
 from collections.abc import Callable
-from typing import TypeVar
-
-import tenacity
+from typing import TYPE_CHECKING, TypeVar
 
 from dflwrap.common.waits import Flag, StopFlag, wait_until
+
+if TYPE_CHECKING:
+    import tenacity  # where it is needed at last: a third of what a decoder's start costs otherwise
 
 T = TypeVar("T")
 
@@ -44,6 +45,8 @@ def retrying(
     stop: StopFlag | None = None,
 ) -> tenacity.Retrying:
     """For errors that are `transient`: waits of `first` seconds, doubling up to `longest`."""
+    import tenacity
+
     event = stop if stop is not None else Flag()
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(transient),
@@ -56,6 +59,7 @@ def retrying(
 
 def stop_when_set(event: StopFlag) -> tenacity.stop.stop_base:
     """As tenacity's `stop_when_event_set`, for flags of ours too."""
+    import tenacity
 
     class WhenSet(tenacity.stop.stop_base):
         def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
@@ -97,6 +101,8 @@ def wait_for_bytes(
     Looks after `first` seconds, doubling up to `longest`, and last at `bound`. A reading of None (no telemetry)
     counts as not met.
     """
+    import tenacity
+
     event = stop if stop is not None else Flag()
     start = time.monotonic()
 
