@@ -86,3 +86,13 @@ def test_the_workflow_runs_the_suite_on_every_system_and_every_python_that_is_su
         sys.path.remove(str(ROOT / "scripts"))
     ends = [f"3.{bound[1]}" for bound in (_start.FIRST, _start.LAST)]
     assert [versions[0], versions[-1]] == ends
+
+
+def test_no_two_test_modules_have_one_name() -> None:
+    """pytest imports those that lie in no package by their bare name: the second one stops the whole suite."""
+    bare = [
+        path.name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if not (path.parent / "__init__.py").exists()
+    ]
+    assert sorted(name for name in set(bare) if bare.count(name) > 1) == []

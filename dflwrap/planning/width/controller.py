@@ -1,4 +1,4 @@
-"""How many workers each device has while an attempt runs: pure. Its table is `tests/planning/test_width.py`.
+"""How many workers each device has while an attempt runs: pure. Its table is `tests/planning/test_width_controller.py`.
 
 DeepFaceLab decodes, computes and encodes one frame after another in one process: users report some 2 frames/s on quite
 different cards and 3 to 4 % of a card in use, and split folders by hand to run several extractions at once. So no
