@@ -49,7 +49,8 @@ def environment(more: dict[str, str] | None = None) -> dict[str, str]:
     """Of a dflwrap that a test starts."""
     # Where platformdirs looks on Linux, and on Windows (there the folder comes from the system, not from a variable).
     cache = {"XDG_CACHE_HOME": _cache(), "WIN_PD_OVERRIDE_LOCAL_APPDATA": _cache()}
-    return {**os.environ, "DFLWRAP_DEBUG": "", **cache, **(more or {})}
+    settings = {"DFLWRAP_CONFIG": f"{_cache()}/none.toml"}  # not the user's own
+    return {**os.environ, "DFLWRAP_DEBUG": "", **cache, **settings, **(more or {})}
 
 
 def dflwrap(

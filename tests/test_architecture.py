@@ -14,7 +14,7 @@ import dflwrap
 PACKAGE = Path(dflwrap.__file__).parent
 FLOORS = (
     {"cli"},
-    {"supervisor", "doctor", "check", "launchers", "samples", "prepare", "unattended", "status"},
+    {"supervisor", "doctor", "check", "launchers", "samples", "prepare", "unattended", "status", "settings"},
     {"planning", "extractors", "frames", "faceset", "telemetry", "ledger", "report"},
     {"diagnosis"},
     {"common"},

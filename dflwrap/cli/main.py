@@ -12,6 +12,7 @@ import typer
 from dflwrap.cli import help_page
 from dflwrap.cli.commands import (
     check,
+    config,
     diagnose,
     doctor,
     extract,
@@ -81,6 +82,7 @@ def _root(
 
 extract.register(app)
 check.register(app)
+config.register(app)
 diagnose.register(app)
 doctor.register(app)
 handover.register(app)
@@ -102,7 +104,7 @@ def run(arguments: Sequence[str]) -> None:
         if text is not None:
             print(text, end="", flush=True)
             sys.exit(0 if set(arguments) & set(help_page.HELP) else int(ExitCode.USAGE))
-        code = app(prog_name="dflwrap", standalone_mode=False)
+        code = app(prog_name="dflwrap", standalone_mode=False, default_map=_defaults(arguments))
         sys.exit(int(ExitCode.INTERRUPTED) if code == _CTRL_C else code)
     except UsageError as error:
         _tell_usage(error)
@@ -123,6 +125,15 @@ def run(arguments: Sequence[str]) -> None:
             raise
         print(fault_line(error), file=sys.stderr)
         sys.exit(int(ExitCode.FAULT))
+
+
+def _defaults(arguments: Sequence[str]) -> dict[str, Any]:
+    """Of the settings file, which only a run has."""
+    if arguments[:1] != ["extract"] or _COMPLETING in os.environ:
+        return {}
+    from dflwrap.cli.settings import defaults
+
+    return {"extract": defaults(config.extract_command)}
 
 
 def _tell_usage(error: Any) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO
 
 from dflwrap import __version__
 from dflwrap.cli.terminal.countdown import counted_down
-from dflwrap.cli.terminal.printer import Printer
+from dflwrap.cli.terminal.printer import CLOSE_BOUND, Printer, within
 from dflwrap.common.errors import ExitCode
 from dflwrap.supervisor.liveness.awake_clock import AwakeClock
 from dflwrap.supervisor.progress import RunState
@@ -44,6 +45,8 @@ class Night:
         """What a run says at its start."""
         self._heard: Callable[[str], None] = self.opening.append
         self.notifier = Notifier(wishes.notify, lambda text: self._heard(text))
+        self.log: Log | None = None
+        """Of the last run."""
 
     def begin(self, awake_why_not: str, awake_expected: bool) -> None:
         """Say what the user has to know."""
@@ -81,6 +84,17 @@ class Night:
 
         with watched(look, STALL_EVERY):
             yield
+        self._heard = self._late
+
+    def _late(self, text: str) -> None:
+        """Said after a run has ended."""
+        with suppress(OSError, ValueError):
+            print(text, file=sys.stderr)
+        self._into_log(text)
+
+    def _into_log(self, text: str) -> None:
+        if self.log is not None:
+            self.log.late(text)
 
     def ended(self, name: str, code: int, words: str) -> None:
         """Send word of one run's end. Not where the user ended it, nor where nothing was started."""
@@ -104,26 +118,32 @@ class Night:
         """Wait for the last message, then do what follows the end."""
         control = self.control
         called_off = control.by_user
-
-        def stopping() -> bool:
-            return control.by_user and not called_off
-
-        self.notifier.finish(stopping=stopping)
+        control.answer = lambda text: None  # the display is gone
+        self.notifier.finish(stopping=lambda: control.by_user and not called_off)
         follows = code in FOLLOWED or (code == ExitCode.INTERRUPTED and self.by_clock)
         if self.follows is None or not follows or control.by_user:
             return
         words = self.follows.words
-        control.answer = lambda text: None
-
-        def line(left: int) -> str:
-            return f"In {left} s {words}; any key calls it off."
-
-        if not counted_down(COUNTDOWN, line, stream, lambda: control.by_user):
-            stream.write("Called off (--when-done).\n")
-            return
         output = sys.stderr if as_json else stream
         facts = {**facts, "DFLWRAP_EXIT_CODE": str(int(code)), "DFLWRAP_REASON": control.reason}
-        stream.write(start(self.follows, facts, output, lambda: control.by_user) + "\n")
+        self._into_log(f"In {COUNTDOWN} s {words} (--when-done)")
+        if counted_down(
+            COUNTDOWN,
+            lambda left: f"In {left} s {words}; any key calls it off.",
+            stream,
+            lambda: control.by_user,
+        ):
+            said = start(self.follows, facts, output, lambda: control.by_user)
+        else:
+            said = "Called off (--when-done)."
+        with suppress(OSError, ValueError):
+            stream.write(f"{said}\n")
+        self._into_log(said)
+
+    def follow_unread(self, code: int, facts: dict[str, str]) -> None:
+        """The same where the terminal takes nothing any more."""
+        with Path(os.devnull).open("w") as nowhere:
+            self.follow(code, facts, nowhere, as_json=False)
 
 
 def progress(state: RunState) -> str:
@@ -156,6 +176,10 @@ class Log:
         """From here on, and with what was said before."""
         self._file.open(run_folder, f"dflwrap {__version__} starts")
 
+    def late(self, text: str) -> None:
+        """After `close`: waited for, with a limit."""
+        within(lambda: self._file.write(text), CLOSE_BOUND)
+
     def close(self) -> None:
+        """The run has ended."""
         self._printer.close()
-        self._file.close()

@@ -70,12 +70,17 @@ def run_and_tell(
                     raise
                 code = int(error.exit_code)
                 print(*error_lines(error), sep="\n", file=sys.stderr)
-        facts = {
-            "DFLWRAP_FACESET": str(request.output_dir),
-            "DFLWRAP_RUN": str(run_folder_of(request.output_dir)),
-        }
-        night.follow(code, facts, screen.stream, as_json)
+        night.follow(code, facts_of(request), screen.stream, as_json)
         return code
+
+
+def facts_of(*requests: RunRequest) -> dict[str, str]:
+    """For the environment of what follows the end; several folders stand there as on PATH."""
+    outputs = [request.output_dir for request in requests]
+    return {
+        "DFLWRAP_FACESET": os.pathsep.join(map(str, outputs)),
+        "DFLWRAP_RUN": os.pathsep.join(str(run_folder_of(output)) for output in outputs),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,7 @@ def _logged(
 def logged(request: RunRequest, night: Night) -> Iterator[Log]:
     """Around one run: what it said is in its log, also the error that ended it, and word of it is sent."""
     log, name = Log(), request.input_dir.name
+    night.log = log
     try:
         yield log
     except DflwrapError as error:
@@ -216,6 +222,7 @@ def _heard(
         hurried = control.at_once
         bound = CLOSE_BOUND if hurried else LAST_WORDS
         if not within(tell, bound, lambda: control.at_once and not hurried):
+            night.follow_unread(int(result.exit_code), facts_of(request))
             os._exit(int(result.exit_code))  # the interpreter's own end would wait for the terminal as well
     except (OSError, SystemExit):  # Rich answers a broken pipe with SystemExit(1)
         if result is None:

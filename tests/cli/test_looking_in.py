@@ -26,7 +26,7 @@ def status(path: Path) -> tuple[int, list[dict[str, Any]]]:
     return done.code, json.loads(done.stdout)["runs"]
 
 
-def begun(tmp_path: Path, frames: Path, *more: str, seconds: float = 1.0) -> Run:
+def begun(tmp_path: Path, frames: Path, *more: str, seconds: float = 4.0) -> Run:
     run = Run(tmp_path, frames, *more, seconds=seconds, program=START)
     assert until(lambda: list((tmp_path / "aligned").glob("*.jpg")), LIMIT)
     return run
@@ -34,7 +34,7 @@ def begun(tmp_path: Path, frames: Path, *more: str, seconds: float = 1.0) -> Run
 
 def test_a_run_is_seen_while_it_works_stopped_and_seen_after_it(frames: Path, tmp_path: Path) -> None:
     programs = tmp_path / "programs"
-    run = begun(tmp_path, frames, "--when-done", str(recorder(programs, "after")), seconds=2)
+    run = begun(tmp_path, frames, "--when-done", str(recorder(programs, "after")))
     code, [seen] = status(tmp_path / "aligned")
     assert (code, seen["state"], seen["frames"]["total"]) == (0, "running", 8)
     assert 0 < seen["frames"]["extracted"] < 8 and seen["frames"]["open"] > 0
@@ -68,7 +68,7 @@ def test_a_request_that_was_left_behind_stops_no_run(frames: Path, tmp_path: Pat
 
 
 def test_stop_now_does_not_wait_for_the_frames_at_work(frames: Path, tmp_path: Path) -> None:
-    run = begun(tmp_path, frames, seconds=1)
+    run = begun(tmp_path, frames, seconds=5)
     (tmp_path / "script.json").write_text("{}")
     assert dflwrap("stop", tmp_path / "aligned", "--now").code == 0
     assert run.code() == 4
@@ -98,7 +98,7 @@ def test_of_a_folder_all_runs_below_it_are_shown_and_stopped(frames: Path, tmp_p
     runs = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        runs.append(Run(tmp_path / name, frames, seconds=2, program=START))
+        runs.append(Run(tmp_path / name, frames, seconds=4, program=START))
     for name in ("one", "two"):
         assert until(lambda n=name: list((tmp_path / n / "aligned").glob("*.jpg")), LIMIT)
     code, seen = status(tmp_path)

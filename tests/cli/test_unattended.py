@@ -293,3 +293,21 @@ def test_low_priority_reaches_the_extractor(frames: Path, tmp_path: Path) -> Non
     run.process.send_signal(signal.SIGINT)
     assert run.code() == 4
     assert os.getpriority(os.PRIO_PROCESS, 0) == 0
+
+
+@pytest.mark.posix
+def test_it_shuts_down_also_where_nobody_reads_what_it_says(frames: Path, tmp_path: Path) -> None:
+    """A terminal that takes nothing any more (Ctrl-S): here a pipe that is full from the start."""
+    hurried = "import dflwrap.cli.running as r\nassert r.LAST_WORDS == 600\nr.LAST_WORDS = 2.0\n" + SHORT
+    program = (
+        "import fcntl, os, sys\nreader, writer = os.pipe()\nos.set_inheritable(reader, True)\n"
+        "fcntl.fcntl(writer, fcntl.F_SETFL, os.O_NONBLOCK)\n"
+        "try:\n    while True: os.write(writer, b'x' * 4096)\nexcept BlockingIOError: pass\n"
+        "fcntl.fcntl(writer, fcntl.F_SETFL, 0)\nos.dup2(writer, 1)\n"
+        f"os.execv(sys.executable, [sys.executable, '-c', {hurried!r}, *sys.argv[1:]])\n"
+    )
+    programs, env = with_recorders(tmp_path)
+    run = Run(tmp_path, frames, "--when-done", "shutdown", env=env, program=program)
+    assert run.code() == 0
+    assert called(programs) == [str(programs / "systemctl"), "poweroff"]
+    assert "systemctl is done" in run.log

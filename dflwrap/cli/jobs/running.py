@@ -24,6 +24,7 @@ from dflwrap.cli.running import (
     Screen,
     asked_questions,
     choose,
+    facts_of,
     logged,
     nobody_reads,
     quick_doctor,
@@ -51,7 +52,6 @@ from dflwrap.supervisor.jobs.outcome import (
 )
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run import RunResult
-from dflwrap.supervisor.run_folder import run_folder_of
 from dflwrap.supervisor.stop_request import Control
 from dflwrap.unattended.wishes import Wishes
 
@@ -105,23 +105,23 @@ def extract_all(
             doctor = _Doctor(chosen, dfl_root, dfl_python, control)
             outcomes = _run_all(_with(queue, answered.options), chosen, night, screen, doctor)
         code = int(exit_code(outcomes))
-        _end(outcomes, code, control, screen)
-        outputs = [outcome.request.output_dir for outcome in outcomes]
-        facts = {
-            "DFLWRAP_FACESET": os.pathsep.join(map(str, outputs)),
-            "DFLWRAP_RUN": os.pathsep.join(str(run_folder_of(output)) for output in outputs),
-        }
+        facts = facts_of(*(outcome.request for outcome in outcomes))
+        _end(outcomes, code, night, screen, facts)
         night.follow(code, facts, screen.stream, as_json)
     return code
 
 
-def _end(outcomes: Sequence[RunOutcome], code: int, control: Control, screen: Screen) -> None:
+def _end(
+    outcomes: Sequence[RunOutcome], code: int, night: Night, screen: Screen, facts: dict[str, str]
+) -> None:
+    control = night.control
     hurried = control.at_once
     bound = CLOSE_BOUND if hurried else LAST_WORDS
     try:
         if not within(
             lambda: _tell_end(outcomes, control, screen), bound, lambda: control.at_once and not hurried
         ):
+            night.follow_unread(code, facts)
             os._exit(code)  # the interpreter's own end would wait for the terminal as well
     except (OSError, SystemExit):
         nobody_reads()
