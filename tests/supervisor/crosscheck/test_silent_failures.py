@@ -118,7 +118,7 @@ def test_a_card_on_which_nothing_of_the_extractor_is_seen_is_a_plan_that_runs_on
 @pytest.mark.parametrize(
     "play",
     [
-        "0 0 procs 1:500\n3 0 free 21000\n",  # ours under another id, as in a container: memory has moved
+        "0 0 procs 1:500\n7 0 free 21000\n",  # ours under another id, as in a container: memory has moved
         "",  # the driver lists no processes
     ],
 )
