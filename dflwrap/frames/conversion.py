@@ -201,6 +201,8 @@ class Converter:
                 raise StoppedError from None
             raise ConversionError(f"decoding it took more than {TIMEOUT:.0f} s") from None
         if not line:
+            if self._stopping():  # whoever stops it may have ended the child already
+                raise StoppedError
             raise ConversionError(f"the decoder died of it (exit status {self._status_of(child)})")
         answer: dict[str, Any] = json.loads(line)
         if "unwritable" in answer:  # a full disk is no fault of the image

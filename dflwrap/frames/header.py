@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-_HEAD = 64 * 1024
-_TAIL = 64 * 1024
+_HEAD = 4096
+_TAIL = 4096
+"""Bytes read at both ends; only a file with something behind the end of its image takes more."""
+_BUFFER = 1024
+"""Bytes read at each place of a JPEG's header that lies elsewhere."""
+_FAR_TAIL = 64 * 1024
 _MAX_SEGMENTS = 512
 
 
@@ -36,7 +40,7 @@ class HeaderFacts:
 
 def read_header(path: Path) -> HeaderFacts:
     """Facts of the file at `path`. Raises OSError when it cannot be opened or read."""
-    with path.open("rb") as file:
+    with path.open("rb", buffering=_BUFFER) as file:
         head = file.read(_HEAD)
         if not head:
             return HeaderFacts("empty", problem="the file is empty (0 bytes)")
@@ -108,9 +112,10 @@ def _holds(file: BinaryIO, mark: bytes, data_start: int) -> bool:
     first scan ends the image. PNG: the mark is a whole chunk with its checksum.
     """
     end = file.seek(0, 2)
-    file.seek(max(data_start, end - _TAIL))
-    if mark in file.read(_TAIL):
-        return True
+    for tail in (_TAIL, _FAR_TAIL):
+        file.seek(max(data_start, end - tail))
+        if mark in file.read(tail):
+            return True
     position, carry = data_start, b""
     while position < end:
         file.seek(position)

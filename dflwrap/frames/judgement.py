@@ -33,6 +33,8 @@ class Entry(StrEnum):
     CONVERT = "convert"
     """Decoded in a child process and written as an 8-bit PNG."""
     REFUSE = "refuse"
+    UNSEEN = "unseen"
+    """Not looked at yet: that is done just before it is handed out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +74,28 @@ def judge(folder: Path, entry: FrameEntry) -> Judgement:
         return _not_handed_out("its device does not answer")
     if entry.size == 0:
         return Judgement(Entry.REFUSE, "the file is empty (0 bytes)", "zero-byte-image")
+    return judge_file(folder, entry.name)
+
+
+def judge_file(folder: Path, name: str) -> Judgement:
+    """Judge a regular file by its name and its header."""
     try:
-        facts = read_header(folder / entry.name)
+        facts = read_header(folder / name)
     except OSError as error:
-        if (
-            is_missing(error)
-            and len(str(folder / entry.name)) > LONGEST_PATH
-            and is_listed(folder / entry.name)
-        ):
+        if is_missing(error) and len(str(folder / name)) > LONGEST_PATH and is_listed(folder / name):
             return Judgement(Entry.REFUSE, "its path is longer than the system allows", "path-too-long")
         if is_missing(error) or is_device_error(error):
             return _not_handed_out(error.strerror)
         return Judgement(Entry.REFUSE, f"cannot be opened: {error.strerror}", "imread-failed")
-    return judge_header(entry, facts)
+    return judge_header(name, facts)
 
 
-def judge_header(entry: FrameEntry, facts: HeaderFacts) -> Judgement:
+def judge_header(name: str, facts: HeaderFacts) -> Judgement:
     """Judge a file that could be opened by what its header says."""
-    return replace(_judge_facts(entry, facts), longest_side=max(facts.width or 0, facts.height or 0))
+    return replace(_judge_facts(name, facts), longest_side=max(facts.width or 0, facts.height or 0))
 
 
-def _judge_facts(entry: FrameEntry, facts: HeaderFacts) -> Judgement:
+def _judge_facts(name: str, facts: HeaderFacts) -> Judgement:
     if facts.problem:
         return Judgement(Entry.REFUSE, facts.problem, "imread-failed")
     if facts.whole is False:
@@ -105,10 +108,10 @@ def _judge_facts(entry: FrameEntry, facts: HeaderFacts) -> Judgement:
         refused = judge_size(facts.width, facts.height)
         if refused:
             return refused
-    reason, max_side = _why_convert(entry, facts)
+    reason, max_side = _why_convert(name, facts)
     if reason:
         return Judgement(Entry.CONVERT, reason, plain_name=False, max_side=max_side)
-    plain = is_plain(entry.name)
+    plain = is_plain(name)
     return Judgement(Entry.LINK, "" if plain else "its name is not plain ASCII or is long", plain_name=plain)
 
 
@@ -138,8 +141,8 @@ def scaled_size(width: int, height: int, max_side: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _why_convert(entry: FrameEntry, facts: HeaderFacts) -> tuple[str, int]:
-    suffix = stem_and_suffix(entry.name)[1]
+def _why_convert(name: str, facts: HeaderFacts) -> tuple[str, int]:
+    suffix = stem_and_suffix(name)[1]
     if facts.width and facts.height and facts.width * facts.height > HUGE_PIXELS:
         return f"{facts.width}x{facts.height} pixels: downscaled to {HUGE_SIDE}", HUGE_SIDE
     if suffix not in DFL_SUFFIXES:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dflwrap.common.text import display
-from dflwrap.frames.judgement import Entry
+from dflwrap.frames.judgement import Entry, Judgement
 from dflwrap.frames.names import encode
 from dflwrap.ledger.records import REMOVED, Counts, FrameRow, NewFrame, Outcome
 from dflwrap.ledger.store import Store
@@ -115,6 +115,26 @@ class FrameTable(Store):
                 ],
             )
 
+    def looked_at(self, frames: Iterable[tuple[int, Judgement]]) -> None:
+        """(frame, what its header says of it), of frames that were entered without a look. A refused one is settled."""
+        rows = [
+            (
+                j.entry.value,
+                j.max_side,
+                j.reason,
+                j.longest_side,
+                *_outcome(j.entry, j.cause, j.reason),
+                frame,
+            )
+            for frame, j in frames
+        ]
+        with self.transaction():
+            self.db.executemany(
+                "UPDATE frames SET entry = ?, max_side = ?, entry_reason = ?, longest_side = ?, outcome = ?,"
+                " cause = ?, evidence = ? WHERE id = ? AND entry = 'unseen' AND outcome IS NULL",
+                rows,
+            )
+
     def longest_sides(self) -> dict[int, int]:
         """Longest side of each frame, pixels; 0 where it is not known."""
         return dict(self.rows(lambda i, side: (whole(i), whole(side)), "SELECT id, longest_side FROM frames"))
@@ -220,8 +240,12 @@ class FrameTable(Store):
 
 def _refusal(frame: NewFrame) -> tuple[str | None, str | None, str | None]:
     """Outcome, cause and evidence that a frame enters with."""
-    if frame.entry is Entry.REFUSE:
-        return Outcome.QUARANTINED.value, frame.cause, display(frame.entry_reason)
+    return _outcome(frame.entry, frame.cause, frame.entry_reason)
+
+
+def _outcome(entry: Entry, cause: str, reason: str) -> tuple[str | None, str | None, str | None]:
+    if entry is Entry.REFUSE:
+        return Outcome.QUARANTINED.value, cause, display(reason)
     return None, None, None
 
 

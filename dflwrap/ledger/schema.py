@@ -85,6 +85,8 @@ MIGRATIONS = (
         name TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL
     ) WITHOUT ROWID
     """,
+    # To version 3: `entry` may be 'unseen', for frames that are looked at just before they are handed out.
+    "",
 )
 """One entry for each version after the first: statements that bring the version before it up to date."""
 

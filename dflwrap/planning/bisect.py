@@ -66,8 +66,14 @@ class Bisection:
             return (self.hint,)
         return self.suspected[: (len(self.suspected) + 1) // 2]
 
-    def report(self, gained: Collection[str], failed: bool, suspect: str | None = None) -> Bisection:
-        """The state after an attempt over `next_batch()`.
+    def report(
+        self,
+        gained: Collection[str],
+        failed: bool,
+        suspect: str | None = None,
+        given: Collection[str] | None = None,
+    ) -> Bisection:
+        """The state after an attempt over `next_batch()`, or over those of them that were `given`.
 
         gained: frames of it that got an outcome. failed: the attempt failed (of a healthy one, all frames
         count as gained). suspect: the frame the attempt is thought to have died at.
@@ -76,11 +82,14 @@ class Bisection:
         batch = self.next_batch()
         if not batch:
             raise ValueError("the bisection is finished: there is no attempt to report on")
+        if given is not None:  # what was refused, or settled otherwise, is through as well
+            tried = frozenset(given) | frozenset(gained)
+            batch = tuple(frame for frame in batch if frame in tried)
         new = frozenset(gained) & frozenset(batch) if failed else frozenset(batch)
         rest = tuple(frame for frame in batch if frame not in new)
         state = replace(self, gained=self.gained | new, attempts=self.attempts + 1, hint=None)
         if not self.suspected:  # this was the attempt over everything left
-            state = replace(state, suspected=rest, unproven=frozenset(), hinted=False)
+            state = replace(state, suspected=rest, unproven=self.unproven - set(batch), hinted=False)
         elif rest:  # the poison is in what failed; the others are unproven again
             state = replace(
                 state, suspected=rest, unproven=self.unproven | (frozenset(self.suspected) - set(batch))

@@ -1,22 +1,26 @@
-"""Bringing the input folder, the faceset and the ledger together before anything starts."""
+"""Bringing the input folder, the faceset and the ledger together before anything starts.
+
+A folder of any size is taken in at once: only a sample of its frames is looked at here, by which the first plan knows
+their size. The others are looked at, and filtered, on their way to the workers (`attempt.feed`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
 from dflwrap.common.waits import heeding, never
-from dflwrap.frames.conversion import Converter
-from dflwrap.frames.filters import FILTERED, why_left_out
+from dflwrap.frames.filters import FILTERED
 from dflwrap.frames.inventory import UNREAD, FrameEntry, Inventory, take_inventory
 from dflwrap.frames.joined import take_joined
 from dflwrap.frames.judgement import Entry, Judgement, judge
-from dflwrap.frames.names import case_key, face_stem, flat, stem_and_suffix
+from dflwrap.frames.names import case_key, face_stem, flat, is_plain, stem_and_suffix
 from dflwrap.ledger.ledger import STEM_PREFIX, Ledger
 from dflwrap.ledger.records import NewFrame, Outcome
+from dflwrap.planning.yields import spread
 from dflwrap.supervisor.reconcile.adoption import adopt
 from dflwrap.supervisor.reconcile.clip import ClipJudge
 from dflwrap.supervisor.reconcile.faces import record_census
@@ -27,8 +31,10 @@ from dflwrap.supervisor.reconcile.redo import redo_asked
 from dflwrap.supervisor.reconcile.start import Begun
 from dflwrap.supervisor.request import RunRequest
 
-SETTLED_AT_ONCE = 500
-"""Frames left out that share a flush of the ledger."""
+SAMPLE = 64
+"""Frames that are looked at before the start."""
+_FILTERS = "filters"
+"""Key of the run: the filters by which its frames were left out."""
 
 
 @dataclass(slots=True)
@@ -77,7 +83,7 @@ def take_in(
     _enter(request, ledger, intake, stopping)
     present = [entry.name for entry in inventory.frames]
     intake.notices += account_for_missing(request.input_dir, ledger, present)
-    _filter(request, ledger, intake, stopping)
+    _open_filtered(request, ledger)
     intake.notices += adopt(request, ledger, run_folder, begun.census, judge_clip)
     if request.redo:
         intake.notices += redo_asked(request, ledger, run_folder)
@@ -97,6 +103,8 @@ def _enter(request: RunRequest, ledger: Ledger, intake: Intake, stopping: Callab
     known = {row.file_name: row for row in ledger.frames()}
     stems = {case_key(row.stem) for row in known.values()}
     prefix = ledger.get_name(STEM_PREFIX) or ""
+    unknown = [entry.name for entry in intake.inventory.frames if entry.name not in known]
+    sample = set(spread(unknown, SAMPLE))
     new: list[NewFrame] = []
     anew: list[tuple[int, NewFrame]] = []
     for entry in heeding(stopping, intake.inventory.frames):
@@ -105,7 +113,8 @@ def _enter(request: RunRequest, ledger: Ledger, intake: Intake, stopping: Callab
             if row.entry is Entry.REFUSE and row.outcome is Outcome.NOT_ATTEMPTED and entry.size != UNREAD:
                 anew.append((row.id, _new_frame(entry, row.stem, judge(request.input_dir, entry))))
             continue
-        judgement = judge(request.input_dir, entry)
+        looks = entry.name in sample or entry.problem is not None or entry.size <= 0
+        judgement = judge(request.input_dir, entry) if looks else _unseen(entry.name)
         stem = _unique_stem(entry.name, stems, prefix)
         stems.add(case_key(stem))
         if stem != prefix + stem_and_suffix(flat(entry.name))[0]:
@@ -117,6 +126,10 @@ def _enter(request: RunRequest, ledger: Ledger, intake: Intake, stopping: Callab
     with ledger.transaction():
         ledger.enter_anew(anew)
         ledger.add_frames(new)
+
+
+def _unseen(name: str) -> Judgement:
+    return Judgement(Entry.UNSEEN, plain_name=is_plain(name))
 
 
 def _new_frame(entry: FrameEntry, stem: str, judgement: Judgement) -> NewFrame:
@@ -145,23 +158,11 @@ def _unique_stem(name: str, taken: set[str], prefix: str) -> str:
     return candidate
 
 
-def _filter(request: RunRequest, ledger: Ledger, intake: Intake, stopping: Callable[[], bool]) -> None:
-    """Leave out what the user asked to leave out; frames left out before under other filters are open again."""
-    ledger.reopen("outcome = 'not_attempted' AND cause = ?", (FILTERED,))
-    if not request.filters.any:
+def _open_filtered(request: RunRequest, ledger: Ledger) -> None:
+    """Frames that were left out before are open again, unless it is by the same filters."""
+    wanted = asdict(request.filters)
+    if ledger.get(_FILTERS) == wanted:
         return
-    left_out = 0
-    found: list[tuple[int, Outcome, int | None, str | None, str | None]] = []
-    try:
-        with Converter(stopping) as converter:
-            for row in heeding(stopping, ledger.open_frames()):
-                reason = why_left_out(request.input_dir / row.file_name, request.filters, converter)
-                if reason is not None:
-                    found.append((row.id, Outcome.NOT_ATTEMPTED, None, FILTERED, reason))
-                    left_out += 1
-                if len(found) >= SETTLED_AT_ONCE:
-                    ledger.settle_many(found)
-                    found.clear()
-    finally:
-        ledger.settle_many(found)
-    intake.notices.append(f"{left_out} frame(s) left out, as requested")
+    with ledger.transaction():
+        ledger.reopen("outcome = 'not_attempted' AND cause = ?", (FILTERED,))
+        ledger.put(_FILTERS, wanted)

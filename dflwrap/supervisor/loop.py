@@ -119,9 +119,10 @@ class Loop:
             if done is None:
                 continue  # every frame of the batch was refused while it was prepared
             self._history.append(done.record)
-            if done.result.ended_by is EndedBy.STOP:
+            if done.result.ended_by in (EndedBy.STOP, EndedBy.NOT_STREAMED):
                 continue  # to the top: complete, where the stop came after the last frame
-            stop = self._answer(done.record, done.judged, plan, chosen)
+            given = [row for row in chosen if row.name in done.handed]
+            stop = self._answer(done.record, done.judged, plan, given)
             if stop is not None:
                 return Ended(stop=stop)
 
@@ -134,7 +135,7 @@ class Loop:
         if done is None:
             return None
         if repairing:
-            self._tried_anew.update(row.name for row in rows)
+            self._tried_anew.update(done.handed)
         if done.record.frames_gained:
             self._tried_anew.update(done.record.repaired)
             self._own_failure.update(done.record.repaired)
@@ -236,7 +237,8 @@ class Loop:
         gained = [name for name in batch if name not in still_open]
         known = len(self._bisection.poison)
         suspect = judged.suspects[0] if judged.suspects else None
-        self._bisection = self._bisection.report(gained, judged.verdict is not None, suspect)
+        given = [row.name for row in rows]
+        self._bisection = self._bisection.report(gained, judged.verdict is not None, suspect, given)
         for name in self._bisection.poison[known:]:
             self._isolated(name, judged, record)
         if self._bisection.hopeless and judged.verdict is not None:

@@ -79,6 +79,8 @@ class RunState:
     """What the display shows."""
 
     stage: str = "preparing"
+    progress: str = ""
+    """How far the stage has come ("1,200 of 3,000"), where that is not shown by the totals."""
     began: float = field(default_factory=time.monotonic)
     attempt_began: float | None = None
     """Both as `time.monotonic()`."""

@@ -55,7 +55,12 @@ class RunServices:
 
     def stage(self, stage: str) -> None:
         """Show what the run is at."""
-        self.state.stage = stage
+        self.state.stage, self.state.progress = stage, ""
+        self.reporter.changed(self.state)
+
+    def come_to(self, text: str) -> None:
+        """Show how far the stage has come ("1,200 of 3,000"); "" = it has no measure."""
+        self.state.progress = text
         self.reporter.changed(self.state)
         self.show()
 

@@ -116,9 +116,7 @@ def test_ctrl_c_before_the_folders_are_read_is_code_4_and_changes_nothing(
 
 
 @posix
-def test_ctrl_c_is_heard_while_frames_are_looked_at_before_the_first_attempt(
-    tmp_path: Path, large_frames: Path
-) -> None:
+def test_ctrl_c_is_heard_while_frames_are_looked_at(tmp_path: Path, large_frames: Path) -> None:
     run = Run(tmp_path, large_frames, "--skip-blurry")
     assert until((tmp_path / "aligned_dflwrap" / "run.db").exists, LIMIT)
     time.sleep(1.0)
@@ -129,7 +127,6 @@ def test_ctrl_c_is_heard_while_frames_are_looked_at_before_the_first_attempt(
     assert report["frames"]["total"] == 40
     filtered = [row for row in report["not_attempted"] if row["cause"] == "filtered"]
     assert len(filtered) < 40, "it continued to the end"
-    assert not report["attempts"]
 
 
 @posix
@@ -141,7 +138,7 @@ def test_ctrl_c_is_heard_while_the_first_batch_is_converted(tmp_path: Path, larg
     report = json.loads(run.out.read_text())
     assert_conserved(report)
     assert report["frames"]["quarantined"] == 0, "the frame whose conversion was called off is not to blame"
-    assert not report["attempts"]
+    assert report["frames"]["extracted"] < 40
 
 
 @posix

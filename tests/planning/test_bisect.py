@@ -101,3 +101,19 @@ def test_a_finished_search_takes_no_report() -> None:
     assert state.finished and state.poison == ("one.png",)
     with pytest.raises(ValueError, match="finished"):
         state.report((), failed=True)
+
+
+def test_a_step_over_only_a_part_of_its_frames_clears_no_other() -> None:
+    frames = [f"{number}" for number in range(8)]
+    state = Bisection.start(frames)
+    assert state.next_batch() == ("0", "1", "2", "3")
+    state = state.report(("0", "1"), False, None, ("0", "1"))  # healthy, and 2 and 3 were never handed out
+    assert state.gained == {"0", "1"} and state.suspected == ("2", "3", "4", "5", "6", "7")
+    assert state.next_batch() == ("2", "3", "4")
+    state = state.report(("2",), True, None, ("2", "3"))  # 3 is the poison, 4 was never handed out
+    assert state.poison == ("3",)
+    left = state.next_batch()
+    assert set(left) == {"4", "5", "6", "7"}
+    state = state.report(("4",), False, None, ("4",))
+    assert state.next_batch() == ("5", "6", "7") and not state.finished
+    assert state.report(("5", "6", "7"), False, None, ("5", "6", "7")).finished

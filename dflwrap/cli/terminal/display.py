@@ -80,9 +80,11 @@ class ProgressLines:
         """The line, or ""."""
         now = time.monotonic()
         every = STARTING_EVERY if state.stage == STARTING else self._every
-        if now - self._last < every or state.stage not in ("extracting", STARTING):
+        at_work = state.stage in ("extracting", STARTING)
+        if now - self._last < every or not (at_work or state.progress):
             return ""
-        text = _starting(state, now) or progress_text(state)
+        text = f"{state.stage}: {state.progress}" if state.progress else ""
+        text = text or _starting(state, now) or progress_text(state)
         if text == self._said:
             return ""
         self._last, self._said = now, text
@@ -148,7 +150,7 @@ def draw(state: RunState) -> RenderableType:
     head = Table.grid(Column(), Column(ratio=1), Column(), padding=(0, 2), expand=True)
     share = f"{100 * state.done // counts.total} %" if counts.total else ""
     head.add_row(
-        Text(state.stage, style="bold"),
+        Text(f"{state.stage} {state.progress}".rstrip(), style="bold"),
         ProgressBar(total=max(1, counts.total), completed=state.done),
         Text(f"{state.done}/{counts.total}  {share}".rstrip()),
     )

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from dflwrap.frames.decoding.container import Container, container_of
 from dflwrap.frames.decoding.damage import CANNOT_READ, PNG, check, damage_of
 from dflwrap.frames.header import HeaderFacts, read_header
-from dflwrap.frames.inventory import FrameEntry
 from dflwrap.frames.judgement import Entry, Judgement, judge_header
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ def measure(path: Path, size: int, data: bytes, said: Callable[[], str]) -> Meas
     Raises OSError where the file cannot be read.
     """
     facts = HeaderFacts("empty", problem="the file is empty (0 bytes)") if size == 0 else read_header(path)
-    judgement = judge_header(FrameEntry(path.name, size, 0), facts)
+    judgement = judge_header(path.name, facts)
     if judgement.entry is Entry.REFUSE and judgement.cause != "image-too-small":
         return _of(facts, judgement)
     image, damage = _decoded(data, facts, said)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
 from dflwrap.common.events import Event, EventKind, parse_event
 from dflwrap.common.plan import AttemptSpec
 from dflwrap.common.storage import cannot_write
 from dflwrap.common.waits import join
 from dflwrap.extractors.base import Extractor
+from dflwrap.extractors.control_file import FRAMES
 from dflwrap.supervisor.liveness.awake_clock import AwakeClock
 from dflwrap.supervisor.liveness.start_times import NO_TIMES, StartTimes
 from dflwrap.supervisor.liveness.watchdog import Dead, Liveness, Phase
@@ -52,6 +54,8 @@ class EndedBy(StrEnum):
     """The user (or a signal) stopped the run."""
     DOUBT = "doubt"
     """A second extractor found faces where the extractor found none, or a plan for a GPU runs on the CPU."""
+    NOT_STREAMED = "takes no frames while it runs"
+    """It began with the first of its frames, and cannot be told of the others: it is started again with all of them."""
     FOLDER_GONE = "folder gone"
     """A folder of the run, or its disk, went away."""
     ALL_DONE = "all done"
@@ -97,6 +101,40 @@ class Watch:
     """Nobody is to work now (memory is waited for): silence is no hang."""
 
 
+class Feed(Protocol):
+    """Tells the extractor of more frames while it works."""
+
+    @property
+    def open(self) -> bool:
+        """More are to come, or are there and were not told yet."""
+        ...
+
+    @property
+    def names(self) -> Collection[str]:
+        """What it has been given so far."""
+        ...
+
+    def advance(self) -> None: ...
+
+    def starved(self, back: set[str]) -> bool:
+        """It can do nothing until more are ready: all others are back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WholeBatch:
+    """Every frame is there from the start."""
+
+    names: Collection[str]
+    open: bool = False
+
+    def advance(self) -> None:
+        pass
+
+    def starved(self, back: set[str]) -> bool:
+        return False
+
+
 class Attempt:
     """Runs one spec. Not reusable.
 
@@ -113,15 +151,19 @@ class Attempt:
         black_box: bool,
         cache_folder: Path | None = None,
         earlier: StartTimes = NO_TIMES,
+        feed: Feed | None = None,
     ) -> None:
-        """earlier: how long starting took at its slowest, in the same conditions."""
+        """earlier: how long starting took at its slowest, in the same conditions. feed: None = the spec's frames are
+        all."""
+        self._feed: Feed = WholeBatch(spec.frames) if feed is None else feed
+        self._began_streaming = self._streaming = self._feed.open
         self._spec, self._extractor, self._watch, self._control = spec, extractor, watch, control
         self._watcher = OutputWatcher(Path(spec.output_dir), spec.frames) if black_box else None
         self._black_box = black_box
         self._lines = LineQueue()
         self._tail = EventTail(Path(spec.events_path))
         self._console = extractor.console()
-        self._awaited = set(spec.frames)
+        self._back: set[str] = set()
         self._finished = False
         self._agent_failed: str | None = None
         self._prompt: tuple[str, float] | None = None
@@ -130,7 +172,7 @@ class Attempt:
         self._all_done_since: float | None = None
         self._live = Liveness(
             self._clock.now(),
-            len(spec.frames),
+            None if self._streaming else len(spec.frames),
             startup_timeout=spec.plan.startup_timeout,
             frame_timeout=spec.plan.frame_timeout,
             cache_folder=cache_folder,
@@ -196,6 +238,7 @@ class Attempt:
         while True:
             ended = tree.poll() is not None  # before the queues: a dying child's last message is not lost
             self._take_in()
+            self._feed_on()
             if ended:
                 return (EndedBy.STOP if stop_since is not None else EndedBy.EXIT), None
             now = self._clock.now()
@@ -220,6 +263,8 @@ class Attempt:
                         tree.ask_to_stop()
                 if self._black_box or self._control.at_once or now - stop_since > GENTLE_BOUND:
                     return EndedBy.STOP, None
+            if self._began_streaming and self._agent_failed is not None:
+                return EndedBy.NOT_STREAMED, None
             dead = self._live.judge(now)
             if dead:
                 return EndedBy.HANG, dead
@@ -228,6 +273,19 @@ class Attempt:
             if self._all_done_since is not None and now - self._all_done_since > MAX_ALL_DONE:
                 return EndedBy.ALL_DONE, None
             time.sleep(TICK)
+
+    def _feed_on(self) -> None:
+        """Raises NeedsUserError."""
+        if not self._streaming:
+            return
+        self._feed.advance()
+        now = self._clock.now()
+        if not self._feed.open:
+            self._streaming = False
+            self._live.all_given(len(self._feed.names), now)
+            self._look_whether_all_done(now)
+        elif self._feed.starved(self._back):
+            self._live.excuse(now)
 
     def _take_in(self, *, everything: bool = False) -> bool:
         """What is new, in bounded portions; False where the extractor's events told nothing new."""
@@ -268,8 +326,18 @@ class Attempt:
         for event in events:
             self._live.event(event, now)
             if event.kind in (EventKind.FRAME_DONE, EventKind.FRAME_FAILED) and event.frame:
-                self._awaited.discard(event.frame)
+                self._back.add(event.frame)
             elif event.kind is EventKind.FINISHED:
                 self._finished = True
-        if self._all_done_since is None and not self._awaited:
+            elif event.kind is EventKind.EXTRACTOR_STARTED and self._began_streaming:
+                supported = event.data.get("supported")
+                if not (isinstance(supported, list) and FRAMES in supported):
+                    self._agent_failed = "it takes no frames while it runs"
+        self._look_whether_all_done(now)
+
+    def _look_whether_all_done(self, now: float) -> None:
+        names = self._feed.names
+        if self._feed.open or self._all_done_since is not None or len(self._back) < len(names):
+            return
+        if self._back.issuperset(names):
             self._all_done_since = now

@@ -15,6 +15,7 @@ from dflwrap.supervisor.attempt.monitor import AttemptResult
 from dflwrap.supervisor.attempt.outcomes import Collector
 from dflwrap.supervisor.attempt.reencoder import Reencoder
 from dflwrap.supervisor.batch import Batch
+from dflwrap.supervisor.stream.feed import Feed
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class RunningAttempt:
     plan: Plan
     extractor: Extractor
     batch: Batch
+    feed: Feed
     collector: Collector
     reencoder: Reencoder
     checker: FrameChecker
@@ -62,11 +64,20 @@ class RunningAttempt:
             input_dir=str(folder / "in"),
             output_dir=str(output_of(folder)),
             events_path=str(folder / "events.jsonl"),
-            frames=tuple(self.batch.frames),
+            frames=self.feed.handed(self.control_path),
+            stream=self.feed.open,
             # A frame that is alone was re-encoded already.
             repaired_dir="" if self.alone else str(repaired_of(folder)),
             control_path=self.control_path,
         )
+
+    def let_go(self, name: str) -> None:
+        """The frame has come back; where it has its outcome, nothing of it is needed any more."""
+        row = self.batch.frames.get(name)
+        if row is not None and row.id in self.collector.gained:
+            self.feed.done(name)
+        else:
+            self.feed.taken(name)
 
     def record(self, result: AttemptResult, judged: Judged) -> AttemptRecord:
         """The attempt as the policy sees it, once it has ended."""

@@ -19,6 +19,7 @@ from dflwrap.extractors.base import Extractor
 from dflwrap.frames.decoding.decoder_errors import plain_text
 from dflwrap.ledger.records import FrameRow
 from dflwrap.planning.fingerprint import fingerprint
+from dflwrap.planning.fit import BLACK_BOX_BATCH
 from dflwrap.planning.inputs import AttemptRecord
 from dflwrap.supervisor.attempt.frame_checker import END_BOUND, HURRIED, FrameChecker
 from dflwrap.supervisor.attempt.judge import HEALTHY, Judged, judge_attempt
@@ -27,7 +28,7 @@ from dflwrap.supervisor.attempt.outcomes import Collector
 from dflwrap.supervisor.attempt.record import RunningAttempt, output_of, repaired_of
 from dflwrap.supervisor.attempt.reencoder import Reencoder, repair_bound
 from dflwrap.supervisor.attempt.width import ElasticWidth
-from dflwrap.supervisor.batch import Batch, make_batch
+from dflwrap.supervisor.batch import Batch, FrameMaker
 from dflwrap.supervisor.crosscheck.crosscheck import CrossCheck
 from dflwrap.supervisor.disk.storage import Storage
 from dflwrap.supervisor.liveness.start_times import LearnedStartTimes
@@ -36,6 +37,9 @@ from dflwrap.supervisor.process.tree import ProcessTree
 from dflwrap.supervisor.progress import STARTING
 from dflwrap.supervisor.run_folder import clear_attempt
 from dflwrap.supervisor.services import SHOWN, RunServices
+from dflwrap.supervisor.stream.feed import Feed
+from dflwrap.supervisor.stream.frame_stream import AHEAD, FrameStream, threads_for
+from dflwrap.telemetry.limits import usable_cores
 
 WORTH_TELLING = GIB // 2
 """Bytes of spilled video memory."""
@@ -52,6 +56,8 @@ class AttemptOutcome:
     record: AttemptRecord
     judged: Judged
     result: AttemptResult
+    handed: frozenset[str]
+    """Names of the frames that the extractor was given: of a stream that broke off these are not all."""
 
 
 @dataclass(slots=True)
@@ -65,6 +71,8 @@ class AttemptRunner:
     storage: Storage
     width: ElasticWidth
     starts: LearnedStartTimes = field(default_factory=LearnedStartTimes)
+    passed: set[int] = field(default_factory=set)
+    """Frames that the user's filters let through."""
 
     def run(
         self,
@@ -83,12 +91,22 @@ class AttemptRunner:
         Raises NeedsUserError where the attempt's folder cannot be written.
         """
         number, folder = self.services.folder.new_attempt(self.services.ledger)
-        batch = self._make_batch(folder, rows, plan)
-        if not batch.frames or self.services.control.stopping:
-            remove_tree(folder)
-            return None
-        running = self._prepare(number, folder, batch, plan, extractor, black_box=black_box, alone=alone)
-        self._begin(running, reason)
+        whole = black_box or alone
+        feed = self._feed(folder, rows, plan, whole=whole, most=BLACK_BOX_BATCH if black_box else 0)
+        try:
+            feed.begin(whole=whole)
+            if feed.batch.frames and not self.services.control.stopping:
+                running = self._prepare(
+                    number, folder, feed, plan, extractor, black_box=black_box, alone=alone
+                )
+                return self._run(running, reason, len(rows))
+        finally:
+            feed.close()
+        remove_tree(folder)
+        return None
+
+    def _run(self, running: RunningAttempt, reason: str, frames: int) -> AttemptOutcome:
+        self._begin(running, reason, frames)
         result = self._see_through(running)
         for sentence in spill_notes(self.services.observer.summary()):
             self._note(running, sentence)
@@ -96,45 +114,40 @@ class AttemptRunner:
         judged = self._judge(running, result)
         self._count_failures(running.collector, judged)
         self._end(running, result, judged)
-        clear_attempt(folder)
-        return AttemptOutcome(running.record(result, judged), judged, result)
+        clear_attempt(running.folder)
+        if running.feed.error is not None:
+            raise running.feed.failed()
+        handed = frozenset(row.name for row in running.batch.frames.values())
+        return AttemptOutcome(running.record(result, judged), judged, result, handed)
 
     # -- from frames to a running attempt ------------------------------------------------------
 
-    def _make_batch(self, folder: Path, rows: Sequence[FrameRow], plan: Plan) -> Batch:
-        control = self.services.control
-        self.services.state.stage = "preparing frames"
+    def _feed(self, folder: Path, rows: Sequence[FrameRow], plan: Plan, *, whole: bool, most: int) -> Feed:
+        """most: frames in all where one must be converted; 0 = any number."""
+        services = self.services
         try:
-            batch = make_batch(
-                self.services.input_dir,
-                folder / "in",
-                rows,
-                max_side=plan.max_side,
-                stopping=lambda: control.stopping or self.storage.away(),
-            )
+            (folder / "in").mkdir()
         except OSError as error:
             raise cannot_write(folder / "in", error) from error
-        if self.storage.away() and not control.stopping:  # or the loop would come back at once, and again
-            raise self.storage.why_away()
-        self._tell(self.storage.settle(batch.unread))
-        if batch.cut:
-            words = f"the disk has room for copies of {batch.copies} frames at a time (scaled, converted or not linked)"
-            self._tell([f"{words}: the others follow when these are done"])
-        self.services.quarantine_each((row, j.cause, j.reason) for row, j in batch.refused)
-        return batch
+        source, filters = services.input_dir, services.request.filters
+        maker = FrameMaker(source, folder / "in", Batch(), plan.max_side, filters, self.passed, most)
+        busy = 0 if whole else plan.workers * max(1, len(plan.devices), plan.threads)
+        threads = min(len(rows), threads_for(usable_cores(), busy))
+        stream = FrameStream(maker, rows, threads, ahead=0 if whole else AHEAD)
+        return Feed(services, self.storage, stream, maker.batch, len(rows))
 
     def _prepare(
         self,
         number: int,
         folder: Path,
-        batch: Batch,
+        feed: Feed,
         plan: Plan,
         extractor: Extractor,
         *,
         black_box: bool,
         alone: bool,
     ) -> RunningAttempt:
-        services, output = self.services, output_of(folder)
+        services, output, batch = self.services, output_of(folder), feed.batch
         try:
             output.mkdir()
         except OSError as error:
@@ -146,13 +159,16 @@ class AttemptRunner:
         collector.repaired_scales = reencoder.scales
         collector.checker = checker = FrameChecker(services.input_dir, batch, thorough=black_box)
         return RunningAttempt(
-            number, folder, plan, extractor, batch, collector, reencoder, checker, black_box, alone
+            number, folder, plan, extractor, batch, feed, collector, reencoder, checker, black_box, alone
         )
 
-    def _begin(self, running: RunningAttempt, reason: str) -> None:
+    def _begin(self, running: RunningAttempt, reason: str, frames: int) -> None:
+        """frames: that are to be handed out."""
         services, number, plan = self.services, running.number, running.plan
         name = running.extractor_name
-        services.ledger.begin_attempt(number, name, plan.to_dict(), reason, len(running.batch.frames))
+        services.ledger.begin_attempt(number, name, plan.to_dict(), reason, frames)
+        if running.feed.limited:
+            self._note(running, f"{running.feed.limited}: the others follow when these are done")
         services.state.attempt, services.state.plan, services.state.extractor = number, plan, name
         services.state.stage, services.state.attempt_began = STARTING, time.monotonic()
         services.refresh()
@@ -169,7 +185,10 @@ class AttemptRunner:
         ended_well = False
         try:
             with running.reencoder, checker:
-                result = attempt.run()
+                try:
+                    result = attempt.run()
+                finally:
+                    running.feed.close()
                 collector.finish(HURRIED if services.control.at_once else END_BOUND)
             self._take(running, ())
             for sentence in checker.notes():
@@ -202,6 +221,7 @@ class AttemptRunner:
             black_box=running.black_box,
             cache_folder=running.extractor.cache_folder if running.plan.devices else None,
             earlier=self.starts.of(running.condition),
+            feed=running.feed,
         )
 
     def _look(self, running: RunningAttempt, tree: ProcessTree) -> None:
@@ -220,6 +240,8 @@ class AttemptRunner:
     def _take(self, running: RunningAttempt, events: Sequence[Event]) -> None:
         services, collector = self.services, running.collector
         before = len(collector.gained)
+        if any(event.kind is EventKind.FRAME_DONE for event in events):
+            running.feed.remember()
         collector.take(events)
         gained = len(collector.gained) - before
         self.crosscheck.events(events)
@@ -249,8 +271,11 @@ class AttemptRunner:
                 self._note(running, words)
         elif event.kind is EventKind.REPAIR_WANTED and event.frame:
             self._reencode(running, event.frame)
+        elif event.kind is EventKind.FRAME_STARTED and event.frame:
+            running.feed.taken(event.frame)
         elif event.kind in (EventKind.FRAME_DONE, EventKind.FRAME_FAILED) and event.frame:
             running.reencoder.settled(event.frame)
+            running.let_go(event.frame)
 
     def _reencode(self, running: RunningAttempt, name: str) -> None:
         row = running.reencoder.ask(name)
@@ -272,7 +297,7 @@ class AttemptRunner:
 
         Raises FolderGoneError where a folder, or its disk, is gone: then no failure of the attempt counts.
         """
-        if result.ended_by is EndedBy.STOP:
+        if result.ended_by in (EndedBy.STOP, EndedBy.NOT_STREAMED):
             return
         if result.ended_by is EndedBy.FOLDER_GONE:
             raise self.storage.why_away()
@@ -307,7 +332,7 @@ class AttemptRunner:
 
     def _judge(self, running: RunningAttempt, result: AttemptResult) -> Judged:
         """The user's own stop is not judged; what the cross-check saw counts more than what the logs say."""
-        if result.ended_by is EndedBy.STOP:
+        if result.ended_by in (EndedBy.STOP, EndedBy.NOT_STREAMED):
             return HEALTHY
         verdict = self.crosscheck.settle(self.services.control, running.folder)
         if verdict is not None:

@@ -86,7 +86,7 @@ class Liveness:
     def __init__(
         self,
         now: float,
-        total: int,
+        total: int | None,
         *,
         startup_timeout: float,
         frame_timeout: float,
@@ -94,7 +94,8 @@ class Liveness:
         output_folders: Sequence[Path] = (),
         earlier: StartTimes = NO_TIMES,
     ) -> None:
-        """total: frames handed in. Timeouts in seconds. earlier: the slowest starts under these conditions."""
+        """total: frames handed in, None while more are to come (`all_given`). Timeouts in seconds. earlier: the
+        slowest starts under these conditions."""
         self.phase = Phase.STARTING
         self._startup_timeout = startup_timeout
         self._frame_timeout = frame_timeout
@@ -177,7 +178,15 @@ class Liveness:
                 self.times = StartTimes(self.times.start, now - self._phase_began)
         self._enter(Phase.STEADY, now)
         self._finished.add(frame)  # one that was lost with its worker comes back a second time
-        if len(self._finished) >= self._total:
+        self._finish(now)
+
+    def all_given(self, total: int, now: float) -> None:
+        """So many frames were handed in, and no more come."""
+        self._total = total
+        self._finish(now)
+
+    def _finish(self, now: float) -> None:
+        if self._total is not None and len(self._finished) >= self._total:
             self._enter(Phase.FINISHING, now)
 
     def _leave_start(self, now: float) -> None:

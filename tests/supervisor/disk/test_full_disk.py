@@ -126,8 +126,7 @@ def test_copies_of_frames_never_fill_the_disk(tmp_path: Path) -> None:
         assert done.code == 0, done.stderr
         assert done.report["frames"]["extracted"] == 14
         given = [attempt["frames"] for attempt in done.report["attempts"]]
-        assert len(given) > 1 and sum(given) == 14, "it all fitted: the disk is too large for this test"
-        assert "frames at a time" in done.stderr
+        assert given == [14], "each copy makes room for the next when its frame is done"
 
 
 class _Silent:
