@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from html.parser import HTMLParser
 from itertools import islice
 from pathlib import Path
 
+import psutil
 import pytest
 from nights import Night, make_night
 from support import contents, dflwrap, until
@@ -370,6 +372,29 @@ def test_the_command_makes_it_anew_and_touches_nothing_else(tmp_path: Path) -> N
     assert after == before
     elsewhere = dflwrap("report", night.faceset, "--output", tmp_path / "here.html")
     assert elsewhere.code == 0 and (tmp_path / "here.html").is_file()
+
+
+def test_a_run_that_waits_in_silence_is_not_called_cut_off(tmp_path: Path) -> None:
+    """Two hours for video memory leave no sign in the ledger; that its process lives, does."""
+    night = make_night(tmp_path, [f"{n}.png" for n in range(10)])
+    ledger = Ledger(night.database)
+    ledger.put("sessions", [{"started": time.time() - 9000, "ended": None, "state": "running"}])
+    with ledger.transaction():
+        for table in ("attempts SET ended", "decisions SET time", "samples SET time"):
+            ledger.db.execute(f"UPDATE {table} = ?", (time.time() - 7200,))
+    ledger.put("progress", [])
+    me = psutil.Process()
+    alive = {"pid": me.pid, "started": me.create_time(), "host": platform.node()[:200], "state": "running"}
+    for presence, words in (
+        ({**alive, "time": time.time() - 7000}, "Still at work"),
+        ({**alive, "started": 1.0}, "dflwrap was cut off"),
+        ({}, "dflwrap was cut off"),
+    ):
+        ledger.put("presence", presence)
+        done = dflwrap("report", night.faceset)
+        assert done.code == 0, done.stderr
+        assert words in Elements(night.page.read_text("utf-8")).text
+    ledger.close()
 
 
 def test_a_job_has_a_page_for_each_run_and_an_index(tmp_path: Path) -> None:

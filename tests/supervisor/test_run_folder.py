@@ -153,6 +153,8 @@ def test_a_folder_of_an_earlier_version_is_ours_by_its_ledger(tmp_path: Path, ho
         "report.json",
         "report.json.part",
         "report.reserve",
+        "report.html",
+        "report-share.zip",
         "earlier",
     ],
 )

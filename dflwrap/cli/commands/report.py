@@ -64,7 +64,7 @@ def report(
     if target is not None and not target.parent.is_dir():
         raise DflwrapError(f"The folder of --output does not exist: {display(str(target.parent))}.")
     try:
-        written = _share(runs[0][0], target) if share else _pages(path, runs, target)
+        written = _share(runs[0], target) if share else _pages(path, runs, target)
     except OSError as error:
         raise cannot_write(target or runs[0][0].path, error) from error
     typer.echo(display(str(written.path)))
@@ -79,17 +79,17 @@ class _Written:
     """Runs that cannot be read."""
 
 
-def _share(folder: RunFolder, target: Path | None) -> _Written:
+def _share(run: tuple[RunFolder, Path], target: Path | None) -> _Written:
     from dflwrap.cli.words.share import Redactor
     from dflwrap.report.page.sharing import NAME, share
 
-    target = target or folder.path / NAME
+    target = target or run[0].path / NAME
     if target.exists() and target.name != NAME:
         raise DflwrapError(
             f"--output {display(str(target))} exists already. Give another name, or delete it."
         )
     redactor = Redactor()
-    share(folder.database, target, redactor, redactor.finish)
+    share(run[0].database, target, redactor, redactor.finish, alive=_is_alive(run))
     return _Written(target)
 
 
@@ -101,13 +101,13 @@ def _pages(path: Path, runs: tuple[tuple[RunFolder, Path], ...], target: Path | 
     index = path.absolute() / job.NAME
     if len(runs) == 1:
         place = target or runs[0][0].page
-        _page(runs[0][0], place, SECONDS)
+        _page(runs[0], place, SECONDS)
         return _Written(place)
     check_ours(index)
     rows, unread = [], 0
     for folder, faceset in runs:
         try:
-            facts = _page(folder, folder.page, SECONDS / len(runs))
+            facts = _page((folder, faceset), folder.page, SECONDS / len(runs))
             rows.append(job.index_row(facts, faceset, folder.page, index.parent))
         except DflwrapError as error:
             unread += 1
@@ -117,12 +117,20 @@ def _pages(path: Path, runs: tuple[tuple[RunFolder, Path], ...], target: Path | 
     return _Written(index, unread)
 
 
-def _page(folder: RunFolder, place: Path, seconds: float) -> Facts:
+def _is_alive(run: tuple[RunFolder, Path]) -> bool | None:
+    """Whether a dflwrap works on it now; None where its ledger does not tell. Raises DflwrapError."""
+    from dflwrap.status.reading import read_status
+
+    status = read_status(*run)
+    return None if status.state == "unknown" else status.under_way
+
+
+def _page(run: tuple[RunFolder, Path], place: Path, seconds: float) -> Facts:
     from dflwrap.report.night.gathering import gather
     from dflwrap.report.page.rendering import render
     from dflwrap.report.page.writing import check_ours, write_page
 
     check_ours(place)
-    facts = gather(folder.database, seconds=seconds)
+    facts = gather(run[0].database, alive=_is_alive(run), seconds=seconds)
     write_page(place, render(facts))
     return facts

@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from dflwrap.common.text import safe_json
 from dflwrap.ledger.read_only import copy_of
@@ -43,10 +44,10 @@ def share(
         report["run"][key] = None
     plain = json.dumps(hider.all(report), indent=1, ensure_ascii=False)
     contents = {"README.txt": _README, "report.html": render(facts, hider), "report.json": safe_json(plain)}
-    write_whole(target, lambda part: _zip(part, {name: finish(text) for name, text in contents.items()}))
+    write_whole(target, lambda file: _zip(file, {name: finish(text) for name, text in contents.items()}))
 
 
-def _zip(part: Path, contents: dict[str, str]) -> None:
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+def _zip(file: IO[bytes], contents: dict[str, str]) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in contents.items():
             archive.writestr(zipfile.ZipInfo(name), text.encode("utf-8", "backslashreplace"))

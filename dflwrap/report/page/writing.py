@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.retrying import retry_held_open
@@ -28,7 +30,7 @@ def make_page(
 def write_page(target: Path, page: str) -> None:
     """Replace a page of ours, or make a new one. Raises DflwrapError where another file has its name, and OSError."""
     check_ours(target)
-    write_whole(target, lambda part: part.write_bytes(page.encode("utf-8", "backslashreplace")))
+    write_whole(target, lambda file: file.write(page.encode("utf-8", "backslashreplace")))
 
 
 def check_ours(target: Path) -> None:
@@ -45,11 +47,13 @@ def check_ours(target: Path) -> None:
     )
 
 
-def write_whole(target: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `target`, which then takes its place. Raises OSError."""
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+def write_whole(target: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Let `write` fill a new file beside `target`, which then takes its place. Raises OSError."""
+    part = target.with_name(f"{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    file = part.open("xb")  # never through a link, never into a file that is there
     try:
-        write(part)
+        with file:
+            write(file)
         retry_held_open(lambda: part.replace(target))
     finally:
         part.unlink(missing_ok=True)
