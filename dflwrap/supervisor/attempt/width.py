@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from dflwrap.common.choices import OnGpuFailure
 from dflwrap.common.events import Event, EventKind, gpu_of
 from dflwrap.common.plan import Plan
-from dflwrap.extractors.control_file import WORKERS, ControlWriter
+from dflwrap.extractors.control_file import MOST_WORKERS, WORKERS, ControlWriter
 from dflwrap.extractors.device_slots import OUT_OF_MEMORY
 from dflwrap.planning.fit import count, fit_cpu, usable_ram
 from dflwrap.planning.width.controller import Now, Order, WidthController
@@ -166,6 +166,7 @@ class ElasticWidth:
         key, before, after = (event.data.get(name) for name in ("device", "before", "workers"))
         if not (isinstance(key, str) and isinstance(before, int) and isinstance(after, int)):
             return
+        after = max(0, min(after, MOST_WORKERS))
         asked = event.data.get("asked")
         asked = asked if isinstance(asked, int) else None
         if asked is not None and key != CPU:

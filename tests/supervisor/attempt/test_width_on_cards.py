@@ -164,3 +164,17 @@ def test_the_users_number_of_workers_comes_back_after_lack_of_memory(card: Card)
     all_done_in_one_attempt(done, 400)
     assert any("2 workers -> 1: out of memory" in sentence for sentence in said(done)), said(done)
     assert any("1 worker -> 2: memory is free again" in sentence for sentence in said(done)), said(done)
+
+
+def test_a_worker_that_dies_while_memory_is_short_costs_a_worker(card: Card) -> None:
+    """No text says why: the card was full, and the process is gone."""
+    card.another_program_holds(TOTAL - 2 * 2048 - 100)
+    vram = {"folder": str(card.pool), "total": TOTAL, "hold": 2048, "frame": 0}
+    script: dict[str, Any] = {"options": {"gpus": 1, "frame_seconds": 0.3, "vram": vram}}
+    script["00020.png"] = {"fault": "kill", "times": 1}
+    done = extract(card.folder, card.driver, 40, script, "--workers", "2")
+    all_done_in_one_attempt(done, 40)
+    assert any(sentence.startswith("GPU 0: 2 workers -> 1: out of memory") for sentence in said(done)), said(
+        done
+    )
+    assert of(card.events(), "frame_failed") == []
