@@ -241,6 +241,20 @@ def test_the_next_attempt_begins_with_what_paid() -> None:
     assert world.width["GPU0"] == 3
 
 
+def test_the_next_attempt_begins_with_no_more_than_fits_by_then_and_with_no_trial() -> None:
+    world = World().begin().run(60)
+    world.width["GPU0"], world.foreign = 0, 14.0
+    world.follow(world.controller.begin(world.now()))
+    assert world.width["GPU0"] == 2
+    trying = World().begin().run(5)
+    assert trying.width["GPU0"] == 2 and trying.said == [], "the second is being tried"
+    trying.width["GPU0"] = 0
+    trying.follow(trying.controller.begin(trying.now()))
+    assert trying.width["GPU0"] == 1
+    asked = World(fixed=3, foreign=14.0).begin()
+    assert asked.width["GPU0"] == 3, "the user's own number"
+
+
 def test_where_memory_cannot_be_read_there_is_one_worker() -> None:
     world = World()
     blind = Now(0.0, 0, 1000, {"GPU0": 1}, {})

@@ -70,7 +70,6 @@ class _Trial:
     rate: float
     """Before."""
     began: float
-    measured_from: tuple[float, int] | None = None
 
 
 @dataclass(slots=True)
@@ -90,14 +89,16 @@ class WidthController:
 
     def begin(self, now: Now) -> list[Order]:
         """The widths to start with: what paid before, else one for each card; none where memory has no room."""
-        self._trial = None
+        if self._trial is not None:
+            self._trial.device.target -= 1  # whether it pays is not known
+            self._trial = None
         self._window.clear()
         self._working = {}
         orders = []
         for device in self.devices.values():
-            wanted, device.target = max(1, device.target or device.fixed or device.start), 0
-            device.changed, device.said = now.time, False
             reading = now.readings.get(device.key)
+            wanted = self._wanted(device, reading, now.time)
+            device.target, device.changed, device.said = 0, now.time, False
             if device.fits(reading, now.time):
                 room = device.has_room(reading, now.time)
                 device.target, device.waiting_since = wanted, None
@@ -108,6 +109,16 @@ class WidthController:
         if self.stand_in is not None:
             self.stand_in.target = 0
         return orders
+
+    @staticmethod
+    def _wanted(device: Device, reading: Reading | None, now: float) -> int:
+        """Workers to begin with, where there is room for one: on a card no more than memory holds now."""
+        if device.fixed is not None:
+            return device.fixed
+        wanted, usable = max(1, device.target or device.start), device.usable(reading)
+        if device.on_cpu or usable is None:
+            return wanted
+        return max(1, min(wanted, usable // device.needs(now)))
 
     # -- what the extractor reports ----------------------------------------------------------------
 
