@@ -431,3 +431,37 @@ def test_the_library_in_the_page_is_the_one_that_was_released() -> None:
     for name in ("uPlot.iife.min.js", "uPlot.min.css", "LICENSE"):
         digest = hashlib.sha256(asset(f"vendor/uplot/{name}").encode()).hexdigest()
         assert f"{digest}  {name}" in notice
+
+
+# -- what was slow --------------------------------------------------------------------------------------
+
+
+def slow(tmp_path: Path, rates: list[float], seconds: float) -> str:
+    """The answer for a night of 12 stretches of equal length with these frames per second, `seconds` in all."""
+    night = make_night(tmp_path, [f"{n}.png" for n in range(10)], hours=seconds / 3600)
+    ledger = Ledger(night.database)
+    began = time.time() - seconds
+    points, done = [[began, 0, 0]], 0.0
+    for number in range(240):
+        done += rates[number // 20] * seconds / 240
+        points.append([began + (number + 1) * seconds / 240, round(done), 0])
+    ledger.put("progress", points)
+    ledger.put("sessions", [{"started": began - 1, "ended": began + seconds, "state": "complete"}])
+    ledger.close()
+    facts = gather(night.database, alive=False, seconds=5, pictures=False)
+    return next(answer.answer for answer in answers(facts) if answer.id == "slow")
+
+
+def test_the_slowest_stretch_is_named_with_its_times(tmp_path: Path) -> None:
+    said = slow(tmp_path, [4.0] * 7 + [1.0] + [4.0] * 4, 12 * 3600)
+    assert re.search(
+        r"Slowest was \d\d:\d\d.* to \d\d:\d\d.*: 1\.0 frames/s, where 4\.0 frames/s is usual", said
+    )
+
+
+@pytest.mark.parametrize("seconds", [300.0, 12 * 3600.0])
+def test_an_even_or_a_short_run_has_no_slow_stretch(tmp_path: Path, seconds: float) -> None:
+    even = [4.0] * 12 if seconds > 600 else [4.0] * 7 + [1.0] + [4.0] * 4
+    said = slow(tmp_path, even, seconds)
+    assert "Slowest" not in said
+    assert seconds < 600 or "The speed was even: 4.0 frames/s." in said

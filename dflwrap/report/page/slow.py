@@ -11,6 +11,8 @@ from dflwrap.report.night.values import length, listed, pace
 WORTH_SECONDS, WORTH_SHARE = 30.0, 0.05
 """A loss of time is told from so many seconds, or from such a part of the whole."""
 STRETCHES = 12
+SHORTEST_STRETCH = 60.0
+"""Seconds: a shorter one has no two times to name."""
 SLOW = 0.6
 """Of the usual speed: a stretch under it is told."""
 
@@ -52,6 +54,8 @@ def _stretch(facts: Facts, speed: Chart) -> str:
     if not usual or slowest > SLOW * usual:
         return f"The speed was even: {pace(usual)}." if usual else ""
     part = parts[rates.index(slowest)]
+    if part[-1][0] - part[0][0] < SHORTEST_STRETCH:
+        return ""
     between = f"{facts.clock(part[0][0])} to {facts.clock(part[-1][0])}"
     return (
         f"Slowest was {between}: {pace(slowest) if slowest > 0 else 'nothing'}, where {pace(usual)} is usual."
