@@ -37,12 +37,22 @@ class Fork:
         self.cache = root / "cache"
         small_frames(root / "frames", 3)
 
-    def extract(self, *words: str | Path, extractor: str = "dfl", out: str = "out") -> Finished:
+    def extract(self, *words: str | Path, extractor: str = "dfl", script: str = "") -> Finished:
         return dflwrap(
-            *("extract", "--input-dir", self.root / "frames", "--output-dir", self.root / out, "--cpu-only"),
+            *(
+                "extract",
+                "--input-dir",
+                self.root / "frames",
+                "--output-dir",
+                self.root / "out",
+                "--cpu-only",
+            ),
             *("--dfl-root", self.root, "--extractor", extractor, "--image-size", "256", "--workers", "1"),
             *("--second-look", "off", "--json", *words),
-            env={"DFLWRAP_DOUBLE_STARTED": str(self.started_in), "XDG_CACHE_HOME": str(self.cache)},
+            env={
+                **({"DFLWRAP_DOUBLE_SCRIPT": script} if script else {}),
+                **{"DFLWRAP_DOUBLE_STARTED": str(self.started_in), "XDG_CACHE_HOME": str(self.cache)},
+            },
         )
 
     def started(self) -> list[dict[str, Any]]:
@@ -119,6 +129,16 @@ def test_the_built_in_extractor_says_what_it_has_not(one_fork: Fork) -> None:
     done = one_fork.extract("--landmarker", "fan-3d", "--detector", "retinaface-r50", extractor="builtin")
     assert done.code == 0, done.stderr
     assert done.stderr.count("without --landmarker, --detector retinaface-r50") == 1
+
+
+def test_the_built_in_extractor_takes_over_from_a_detector_that_it_has_not(one_fork: Fork) -> None:
+    script = one_fork.root / "faults.json"
+    script.write_text(json.dumps({"import": {"fault": "raise", "text": "ImportError: DLL load failed"}}))
+    done = one_fork.extract(
+        *("--detector", "retinaface-r50", "--on-gpu-failure", "builtin"), script=str(script)
+    )
+    assert done.code == 0, done.stderr
+    assert [attempt["extractor"] for attempt in done.report["attempts"]][-1] == "builtin"
 
 
 def test_without_an_install_an_option_of_a_fork_is_known_and_any_other_refused(tmp_path: Path) -> None:
