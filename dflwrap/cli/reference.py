@@ -1,4 +1,4 @@
-"""docs/options.md, docs/rungs.md and docs/settings.md, made from the program itself: `python -m dflwrap.cli.reference docs`."""
+"""The pages of options, rungs and settings, made from the program: `python -m dflwrap.cli.reference docs`."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Made from the program by `python -m dflwrap.cli.reference docs`; do not edit. `d
 """
 _SETTINGS = """# Every setting
 
-Made from the program by `python -m dflwrap.cli.reference docs`; do not edit. `dflwrap config set KEY VALUE` writes one into
-the settings file ([unattended.md](unattended.md#settings)); the option of the same name counts more. Without either, the
-value in brackets holds.
+Made from the program by `python -m dflwrap.cli.reference docs`; do not edit. `dflwrap config set KEY VALUE` writes one
+into the settings file ([unattended.md](unattended.md#settings)); the option of the same name counts more. Without
+either, the value in brackets holds.
 
 | key | meaning |
 |---|---|
