@@ -173,7 +173,7 @@ FIRST = (
         "dflwrap/ledger/frames.py",
         '                " WHERE id = ? AND outcome IS NULL",\n                [(o.value',
         '                " WHERE id = ?",\n                [(o.value',
-        ("tests/ledger",),
+        ("tests/ledger/test_ledger.py",),
     ),
 )
 
@@ -227,7 +227,7 @@ SECOND = (
         "dflwrap/ledger/frames.py",
         """f" WHERE outcome != 'extracted' AND ({where})",""",
         'f" WHERE ({where})",',
-        ("tests/ledger",),
+        ("tests/ledger/test_ledger.py",),
     ),
     Mutation(
         "a faceset that was emptied during the run is not noticed",
@@ -426,14 +426,14 @@ THIRD = (
         "dflwrap/ledger/faces.py",
         "outcome = Outcome.EXTRACTED if faces else Outcome.NO_FACE\n",
         "outcome = Outcome.EXTRACTED\n",
-        (*FACESET, "tests/ledger"),
+        ("tests/faceset/test_promotion.py", "tests/ledger/test_ledger.py"),
     ),
     Mutation(
         "half a transaction stays",
         "dflwrap/ledger/store.py",
         "            except BaseException:\n                self._roll_back()\n                raise\n",
         '            except BaseException:\n                self.db.execute("COMMIT")\n                raise\n',
-        ("tests/ledger",),
+        ("tests/ledger/test_ledger.py",),
     ),
     Mutation(
         "a damaged ledger is opened",
@@ -441,7 +441,7 @@ THIRD = (
             "dflwrap/ledger/store.py",
             '        if answer != "ok":\n',
             "        if False:\n",
-            ("tests/ledger",),
+            ("tests/ledger/test_ledger.py",),
         ),
     ),
     Mutation(

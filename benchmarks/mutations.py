@@ -1,6 +1,6 @@
 """Do the tests find a mistake on the critical paths? Each mutation is made in a copy, and its tests are run.
 
-    python -m benchmarks.mutations [--set first,second,third] [--only PATTERN ...] [--timeout 120]
+    python -m benchmarks.mutations [--set first,second,third] [--only PATTERN ...] [--timeout 600]
 
 A line per mutation: killed (a test fails, or hangs beyond the timeout), SURVIVED (all pass), or invalid (the text to
 replace is not there exactly once, or the tests fail without the mutation too). Exit code 1 where any survives or is
@@ -89,7 +89,7 @@ def main() -> int:
     )
     parser.add_argument("--set", default="first,second,third", dest="sets")
     parser.add_argument("--only", nargs="+", default=[""], help="mutations whose names match such a pattern")
-    parser.add_argument("--timeout", type=float, default=180.0, help="seconds for the tests of one mutation")
+    parser.add_argument("--timeout", type=float, default=600.0, help="seconds for the tests of one mutation")
     options = parser.parse_args()
     sets = {"first": FIRST, "second": SECOND, "third": THIRD}
     bad = 0

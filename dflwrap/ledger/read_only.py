@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path, PurePath
@@ -18,10 +17,6 @@ from dflwrap.ledger.values import parsed
 
 BUSY = 10.0
 """Seconds to wait for a writer."""
-PAGES = 512
-"""Of 4 KB: what is copied at a time where a reader keeps the run from writing."""
-LONGEST_COPY = 120.0
-"""Seconds."""
 
 
 @contextmanager
@@ -35,11 +30,7 @@ def copy_of(path: Path) -> Iterator[Ledger]:
         copy = Path(folder) / path.name
         try:
             with closing(_opened(path)) as source, closing(sqlite3.connect(copy)) as target:
-                _copy(path, source, target)
-        except TimeoutError as error:
-            raise DflwrapError(
-                f"The run writes to its ledger all the time: {display(str(path))}. Try again later."
-            ) from error
+                source.backup(target)
         except sqlite3.OperationalError as error:
             raise DflwrapError(
                 f"The run's ledger cannot be read: {display(str(path))} ({display(str(error))}). "
@@ -52,23 +43,6 @@ def copy_of(path: Path) -> Iterator[Ledger]:
             yield ledger
         finally:
             ledger.close()
-
-
-def _copy(path: Path, source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    """Without a WAL (on a network share) a reader keeps the run from writing: there in steps, with room between them.
-
-    Raises TimeoutError where the run writes so often that the copy begins again and again.
-    """
-    if path.with_name(path.name + "-wal").exists():
-        source.backup(target)
-        return
-    until = time.monotonic() + LONGEST_COPY
-
-    def look(status: int, remaining: int, total: int) -> None:
-        if time.monotonic() > until:
-            raise TimeoutError
-
-    source.backup(target, pages=PAGES, progress=look, sleep=0.05)
 
 
 def recorded(path: Path, key: str) -> Any:
@@ -86,20 +60,10 @@ def recorded(path: Path, key: str) -> Any:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    # In WAL mode, without a log beside it, nobody is writing: then SQLite may skip its own files, which it would make
-    # there. With a rollback journal it makes none, and whether somebody writes between two looks cannot be seen.
+    # Without a log beside it nobody is writing: then SQLite may skip its own files, which it would make there.
     live = any(path.with_name(path.name + end).exists() for end in ("-wal", "-journal"))
-    mode = "mode=ro&immutable=1" if not live and _in_wal_mode(path) else "mode=ro"
+    mode = "mode=ro" if live else "mode=ro&immutable=1"
     return sqlite3.connect(f"{file_uri(path.absolute())}?{mode}", uri=True, timeout=BUSY)
-
-
-def _in_wal_mode(path: Path) -> bool:
-    """By the read version in the header (https://www.sqlite.org/fileformat.html, 1.3)."""
-    try:
-        with path.open("rb") as file:
-            return file.read(20)[19:] != b"\x01"
-    except OSError:
-        return True
 
 
 def file_uri(path: PurePath) -> str:

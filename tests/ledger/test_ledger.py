@@ -279,6 +279,22 @@ def test_a_damaged_file_is_told_and_left_as_it_is(tmp_path: Path, what: str) -> 
     assert path.read_bytes() == content
 
 
+def test_damage_in_a_part_that_a_start_does_not_read_is_told_too(tmp_path: Path) -> None:
+    """Samples are only written; the run would go on, and break at the next one, or hand on what is torn."""
+    path = tmp_path / "run.db"
+    ledger = filled(path, 2)
+    ledger.add_samples(None, [(float(number), {"text": f"marker {'x' * 200}"}) for number in range(500)])
+    ledger.close()
+    content = bytearray(path.read_bytes())
+    pages = [page for page in range(len(content) // 4096) if b"marker xxx" in content[page * 4096 :][:4096]]
+    assert len(pages) > 10
+    for page in pages[2:-2]:
+        content[page * 4096 : page * 4096 + 64] = os.urandom(64)
+    path.write_bytes(content)
+    with pytest.raises(DflwrapError, match="damaged"):
+        Ledger(path)
+
+
 def test_a_newer_version_is_refused_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     filled(path, 2).close()

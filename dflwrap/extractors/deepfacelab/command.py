@@ -14,7 +14,6 @@ from dflwrap.common.plan import REPAIR_BOUND, AttemptSpec, Plan
 from dflwrap.extractors.base import Launch
 from dflwrap.extractors.control_file import CONTROL_ENV, STREAM_ENV
 from dflwrap.extractors.deepfacelab.install import DflInstall
-from dflwrap.extractors.deepfacelab.known_options import InstallOption, answers
 from dflwrap.extractors.deepfacelab.stock_environment import stock_environment
 
 AGENT = Path(__file__).with_name("agent") / "start.py"
@@ -28,24 +27,16 @@ _BUILD_FOLDERS = ("CUDA", "CUDA/bin", "CUDNN", "CUDNN/bin", "ffmpeg")
 
 
 def build_launch(
-    install: DflInstall,
-    spec: AttemptSpec,
-    environ: Mapping[str, str],
-    *,
-    black_box: bool,
-    known: Mapping[str, InstallOption] | None = None,
+    install: DflInstall, spec: AttemptSpec, environ: Mapping[str, str], *, black_box: bool
 ) -> Launch:
-    """black_box: main.py as it is, with debug pictures; otherwise under the agent. known: the install's options, where
-    it was asked for them."""
+    """black_box: main.py as it is, with debug pictures; otherwise under the agent."""
     program = [str(install.main)] if black_box else [str(AGENT), str(install.main)]
-    argv = (str(install.python), *program, *extract_arguments(spec, black_box=black_box, known=known))
+    argv = (str(install.python), *program, *extract_arguments(spec, black_box=black_box))
     env = build_environment(install, spec, environ, black_box=black_box)
     return Launch(argv, env, str(install.main.parent))
 
 
-def extract_arguments(
-    spec: AttemptSpec, *, black_box: bool, known: Mapping[str, InstallOption] | None = None
-) -> list[str]:
+def extract_arguments(spec: AttemptSpec, *, black_box: bool) -> list[str]:
     """Every option that DeepFaceLab would otherwise ask for."""
     options = spec.options
     debug = options.output_debug or black_box
@@ -58,7 +49,7 @@ def extract_arguments(
         arguments += ["--force-gpu-idxs", ",".join(str(index) for index in spec.plan.devices)]
     else:
         arguments.append("--cpu-only")
-    return [*arguments, *options.more, *answers(known or {}, options.more)]
+    return arguments
 
 
 def build_environment(

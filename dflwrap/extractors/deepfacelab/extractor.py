@@ -11,7 +11,6 @@ from dflwrap.extractors.base import ConsoleReader, Extractor, ExtractorInfo, Lau
 from dflwrap.extractors.deepfacelab.command import build_launch, cuda_cache_folder
 from dflwrap.extractors.deepfacelab.console import DflConsole
 from dflwrap.extractors.deepfacelab.install import DflInstall
-from dflwrap.extractors.deepfacelab.known_options import InstallOption
 from dflwrap.extractors.deepfacelab.stock_environment import stock_environment
 
 
@@ -30,15 +29,8 @@ class DeepFaceLabExtractor(Extractor):
     )
     reports_frames = True
 
-    def __init__(
-        self,
-        install: DflInstall,
-        environ: Mapping[str, str] | None = None,
-        known: Mapping[str, InstallOption] | None = None,
-    ) -> None:
-        """known: the options of this install, where it was asked for them."""
+    def __init__(self, install: DflInstall, environ: Mapping[str, str] | None = None) -> None:
         self.install = install
-        self._known = known
         self._environ = os.environ if environ is None else environ
 
     @property
@@ -61,7 +53,7 @@ class DeepFaceLabExtractor(Extractor):
         )
 
     def launch(self, spec: AttemptSpec, *, black_box: bool = False) -> Launch:
-        return build_launch(self.install, spec, self._environ, black_box=black_box, known=self._known)
+        return build_launch(self.install, spec, self._environ, black_box=black_box)
 
     def console(self) -> ConsoleReader:
         return DflConsole()

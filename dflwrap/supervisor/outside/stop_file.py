@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dflwrap.common.durable import sync
-from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.trees import is_link
 from dflwrap.common.waits import Flag
 from dflwrap.supervisor.stop_request import Control
@@ -38,7 +37,7 @@ def ask_to_stop(run_folder: Path, *, at_once: bool) -> None:
         json.dump({"format": FORMAT, "at_once": at_once, "time": time.time()}, file)
         file.flush()
         sync(file.fileno())
-    retry_held_open(lambda: part.replace(path))  # the run may be reading it (Windows)
+    part.replace(path)
 
 
 def is_asked(run_folder: Path) -> bool:
