@@ -80,6 +80,7 @@ def take_in(
             judge_clip,
             lambda row, entry: _new_frame(entry, row.stem, judge(request.input_dir, entry)),
         )
+        begun.clip = None  # it holds a row of each frame, which are read anew
     _enter(request, ledger, intake, stopping)
     present = [entry.name for entry in inventory.frames]
     intake.notices += account_for_missing(request.input_dir, ledger, present)

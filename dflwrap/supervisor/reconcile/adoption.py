@@ -57,6 +57,10 @@ def adopt(
 
     Raises ConflictError where the user must choose; then nothing was changed.
     """
+    if (
+        not census.strangers
+    ):  # as in a new run, and nearly always when one resumes: four readings of all frames less
+        return record_hostile(ledger, run_folder, (), {})
     output = request.output_dir
     sorted_ = _sort(request, ledger, census, judge)
     unlike = [item for item in sorted_.ours if _unlike(item[1], request)]
