@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path, PurePath
@@ -17,6 +18,12 @@ from dflwrap.ledger.values import parsed
 
 BUSY = 10.0
 """Seconds to wait for a writer."""
+PAGES = 512
+"""Of 4 KB: what is copied at a time where a reader keeps the run from writing."""
+BREATH = 0.03
+"""Seconds between two steps: a writer that waits looks every few milliseconds."""
+LONGEST_COPY = 60.0
+"""Seconds."""
 
 
 @contextmanager
@@ -30,7 +37,11 @@ def copy_of(path: Path) -> Iterator[Ledger]:
         copy = Path(folder) / path.name
         try:
             with closing(_opened(path)) as source, closing(sqlite3.connect(copy)) as target:
-                source.backup(target)
+                _copy(path, source, target)
+        except TimeoutError as error:
+            raise DflwrapError(
+                f"The run writes to its ledger all the time: {display(str(path))}. Try again later."
+            ) from error
         except sqlite3.OperationalError as error:
             raise DflwrapError(
                 f"The run's ledger cannot be read: {display(str(path))} ({display(str(error))}). "
@@ -43,6 +54,24 @@ def copy_of(path: Path) -> Iterator[Ledger]:
             yield ledger
         finally:
             ledger.close()
+
+
+def _copy(path: Path, source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """Without a WAL (on a network share) a reader keeps the run from writing: there in steps, with room between them.
+
+    Raises TimeoutError where the run writes so often that the copy begins again and again.
+    """
+    if path.with_name(path.name + "-wal").exists():
+        source.backup(target)
+        return
+    until = time.monotonic() + LONGEST_COPY
+
+    def look(status: int, remaining: int, total: int) -> None:
+        if time.monotonic() > until:
+            raise TimeoutError
+        time.sleep(BREATH)  # between two steps nothing is locked
+
+    source.backup(target, pages=PAGES, progress=look)
 
 
 def recorded(path: Path, key: str) -> Any:
@@ -60,10 +89,20 @@ def recorded(path: Path, key: str) -> Any:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    # Without a log beside it nobody is writing: then SQLite may skip its own files, which it would make there.
+    # In WAL mode, without a log beside it, nobody is writing: then SQLite may skip its own files, which it would make
+    # there. With a rollback journal it makes none, and whether somebody writes between two looks cannot be seen.
     live = any(path.with_name(path.name + end).exists() for end in ("-wal", "-journal"))
-    mode = "mode=ro" if live else "mode=ro&immutable=1"
+    mode = "mode=ro&immutable=1" if not live and _in_wal_mode(path) else "mode=ro"
     return sqlite3.connect(f"{file_uri(path.absolute())}?{mode}", uri=True, timeout=BUSY)
+
+
+def _in_wal_mode(path: Path) -> bool:
+    """By the read version in the header (https://www.sqlite.org/fileformat.html, 1.3)."""
+    try:
+        with path.open("rb") as file:
+            return file.read(20)[19:] != b"\x01"
+    except OSError:
+        return True
 
 
 def file_uri(path: PurePath) -> str:

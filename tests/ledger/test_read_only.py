@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
+from contextlib import closing
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
@@ -73,3 +76,55 @@ def test_what_is_no_ledger_is_one_clear_error(tmp_path: Path, content: bytes | N
 )
 def test_paths_are_named_as_sqlite_takes_them(path: PurePath, uri: str) -> None:
     assert file_uri(path) == uri
+
+
+def test_a_reader_on_a_share_does_not_keep_the_run_from_writing(tmp_path: Path) -> None:
+    """With a rollback journal, as on a network share, and a writer that waits for 0.2 s only."""
+    path = tmp_path / "run.db"
+    ledger = Ledger(path)
+    ledger.add_samples(1, [(float(n), {"x": "y" * 2000}) for n in range(5000)])
+    assert ledger.db.execute("PRAGMA journal_mode=DELETE").fetchone() == ("delete",)
+    ledger.close()
+    ended = threading.Event()
+    trouble: list[str] = []
+    written: list[int] = []
+
+    def write() -> None:
+        with closing(sqlite3.connect(path, timeout=0.2)) as run:
+            while not ended.is_set():
+                try:
+                    run.execute("INSERT OR REPLACE INTO run VALUES ('n', ?)", (str(len(written)),))
+                    run.commit()
+                    written.append(1)
+                except sqlite3.OperationalError as error:
+                    trouble.append(str(error))
+                time.sleep(0.5)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(3):
+            with copy_of(path) as copy:
+                assert sum(1 for _ in copy.samples()) == 5000
+    finally:
+        ended.set()
+        writer.join(20)
+    assert written and trouble == []
+
+
+def test_what_a_run_on_a_share_is_just_writing_is_not_read_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a rollback journal no file beside the ledger shows that somebody is about to write."""
+    monkeypatch.setattr("dflwrap.ledger.read_only.BUSY", 0.2)
+    monkeypatch.setattr("dflwrap.ledger.read_only.LONGEST_COPY", 1.0)
+    path = tmp_path / "run.db"
+    ledger = Ledger(path)
+    assert ledger.db.execute("PRAGMA journal_mode=DELETE").fetchone() == ("delete",)
+    ledger.db.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(DflwrapError, match=r"cannot be read|all the time"), copy_of(path):
+        pass
+    ledger.db.execute("COMMIT")
+    with copy_of(path) as copy:
+        assert copy.counts().total == 0
+    ledger.close()
