@@ -39,6 +39,7 @@ LINKS = 10_000
 """Names of one picture: file systems allow some 65,000."""
 TAIL = 1 << 20
 """Bytes of an events file that are looked at."""
+ADOPTED = b"in the faceset already: kept"
 TELLING = 2.0
 """Seconds from which on a ratio says something."""
 
@@ -50,6 +51,8 @@ class Sitting:
     code: int = -1
     first: float | None = None
     """Seconds until the first frame of it came back."""
+    adopted: float | None = None
+    """Seconds until it said that the faces of the folder are kept; what follows is the report and its page."""
     seconds: float = 0.0
     memory: int = 0
     """Bytes, the most that dflwrap's own process held."""
@@ -67,7 +70,7 @@ class Row:
     first: float | None = None
     whole: float = 0.0
     resume: float | None = None
-    adopt: float = 0.0
+    adopt: float | None = None
     memory_mb: float = 0.0
     adopt_mb: float = 0.0
     cpu_ms: float = 0.0
@@ -103,6 +106,8 @@ def sit(command: Sequence[str], logs: Path, output: Path, until: Callable[[], bo
     look = 0.0
     while process.poll() is None and time.monotonic() - began < BOUND:
         _measure(proc, sitting)
+        if sitting.adopted is None and ADOPTED in (logs / "err.txt").read_bytes():
+            sitting.adopted = time.monotonic() - began
         if sitting.first is None and _came_back(output, known):
             sitting.first = time.monotonic() - began
         if not asked and time.monotonic() > look:
@@ -195,7 +200,7 @@ def measure(root: Path, frames: int, workers: str) -> Row:
     row.done = count(output)
     run_folder.rename(root / "earlier_run")
     adopted = sit(command, root / "adopted", output)
-    row.adopt = adopted.seconds
+    row.adopt = adopted.adopted
     row.adopt_mb = adopted.memory / 1e6
     codes = (half.code, rest.code, adopted.code)
     if rest.code or adopted.code or row.done != frames:

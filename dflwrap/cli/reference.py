@@ -1,4 +1,4 @@
-"""docs/options.md and docs/rungs.md, made from the program itself: `python -m dflwrap.cli.reference docs`."""
+"""The pages of options, rungs and settings, made from the program: `python -m dflwrap.cli.reference docs`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ _OPTIONS = """# Every option
 Made from the program by `python -m dflwrap.cli.reference docs`; do not edit. `dflwrap COMMAND --help` says the same.
 [exit-codes.md](exit-codes.md) has the exit codes.
 """
+_SETTINGS = """# Every setting
+
+Made from the program by `python -m dflwrap.cli.reference docs`; do not edit. `dflwrap config set KEY VALUE` writes one
+into the settings file ([unattended.md](unattended.md#settings)); the option of the same name counts more. Without
+either, the value in brackets holds.
+
+| key | meaning |
+|---|---|
+"""
 _RUNGS = """# Every rung
 
 Made from the program by `python -m dflwrap.cli.reference docs`; do not edit. A rung is one answer to a failure. For
@@ -35,7 +44,7 @@ each kind of cause `dflwrap extract` takes the rungs of its row in this order, e
 
 def pages() -> dict[str, str]:
     """The generated pages by file name."""
-    return {"options.md": options(), "rungs.md": rungs()}
+    return {"options.md": options(), "rungs.md": rungs(), "settings.md": settings()}
 
 
 def options() -> str:
@@ -65,6 +74,15 @@ def _command(command: Any, name: str) -> Iterator[str]:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
+
+
+def settings() -> str:
+    """Every key of the settings file."""
+    from dflwrap.cli.commands.config import extract_command
+    from dflwrap.cli.settings import Options
+
+    known = Options(extract_command())
+    return _SETTINGS + "".join(f"| `{key}` | {_cell(described(known[key])[1][1])} |\n" for key in known)
 
 
 def rungs() -> str:

@@ -27,6 +27,8 @@ from dflwrap.common.windows.console import without_quick_edit
 from dflwrap.common.windows.job import without_dialogs
 from dflwrap.extractors.base import Extractor
 from dflwrap.extractors.choosing import choose_extractors
+from dflwrap.extractors.deepfacelab import DeepFaceLabExtractor
+from dflwrap.supervisor.process.install_options import ask_install, has_questions
 from dflwrap.supervisor.progress import RunState
 from dflwrap.supervisor.reconcile.conflict import ConflictError
 from dflwrap.supervisor.request import RunRequest
@@ -120,7 +122,19 @@ def choose(
         os.chdir(output_dir.anchor)  # extractors start in it, and many programs cannot start in none
     if sys.platform == "win32":
         without_dialogs()  # inherited by everything that this run starts
-    return chosen
+    return _informed(chosen)
+
+
+def _informed(chosen: Sequence[Extractor]) -> Sequence[Extractor]:
+    """An install whose source names more questions than DeepFaceLab's is asked what it knows, to get the answers."""
+    first = chosen[0]
+    if not isinstance(first, DeepFaceLabExtractor) or not has_questions(first.install):
+        return chosen
+    try:
+        known = ask_install(first.install, os.environ)
+    except DflwrapError:
+        return chosen  # it takes its own answers where its questions meet an end of file
+    return (DeepFaceLabExtractor(first.install, known=known), *chosen[1:])
 
 
 def _logged(

@@ -5,13 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Detector(StrEnum):
-    """Accepted by --detector; `manual` only to say that it needs DeepFaceLab's own script."""
-
-    S3FD = "s3fd"
-    MANUAL = "manual"
-
-
 class Warp(StrEnum):
     """How the built-in extractor samples a face from the frame."""
 

@@ -30,6 +30,8 @@ class ExtractOptions(_PlainData):
     """How the built-in extractor samples a face: "lanczos", pixel-equal to DeepFaceLab's, or "cubic", several times
     faster and alike to less than JPEG loses. DeepFaceLab has its own."""
     output_debug: bool = False
+    more: tuple[str, ...] = ()
+    """Options of the install that dflwrap does not know itself, handed on as they are: `--name=value`, sorted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,12 @@ def safe_json(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(_json_escaped(char) if char != "\n" and _unsafe(char) else char for char in text)
+    # Line by line: nearly all are printable, and a list of a report's characters takes 100 MB.
+    return "\n".join(line if line.isprintable() else _safe_line(line) for line in text.split("\n"))
+
+
+def _safe_line(line: str) -> str:
+    return "".join(_json_escaped(char) if _unsafe(char) else char for char in line)
 
 
 def _json_escaped(char: str) -> str:

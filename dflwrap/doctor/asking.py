@@ -8,26 +8,20 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from dflwrap.common.waits import join, wait_until
 from dflwrap.extractors.base import Launch
 from dflwrap.extractors.deepfacelab.command import install_environment
 from dflwrap.extractors.deepfacelab.install import DflInstall
-from dflwrap.supervisor.process.start import start_tree
+from dflwrap.supervisor.process.bounded import run_bounded
 from dflwrap.supervisor.process.tree import CannotStartError
 
 SCRIPT = Path(__file__).parent / "inside" / "ask.py"
-MOST_OUTPUT = 256 * 1024
-"""Bytes of a stream that are kept; the rest is read and dropped, so that the child is not held up."""
 NOT_STARTED = 127
 """The status of a program that cannot be started, as in a shell."""
-REST = 5.0
-"""Seconds for what is left in the pipes, once the child has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +34,6 @@ class Asked:
     """Of the child, negative = signal; None: it gave no answer in time and was ended."""
     output: bytes
     """What it said beside its answer: stdout, then stderr."""
-
-
-@dataclass(slots=True)
-class _Kept:
-    data: bytearray = field(default_factory=bytearray)
-
-    def read(self, stream: IO[bytes]) -> None:
-        while chunk := stream.read1(65536):  # type: ignore[attr-defined]
-            self.data += chunk[: max(0, MOST_OUTPUT - len(self.data))]
 
 
 def ask(install: DflInstall, question: tuple[str, ...], environ: Mapping[str, str], timeout: float) -> Asked:
@@ -65,26 +50,9 @@ def ask(install: DflInstall, question: tuple[str, ...], environ: Mapping[str, st
 
 def _asked(launch: Launch, token: str, timeout: float) -> Asked:
     """Raises CannotStartError."""
-    tree = start_tree(launch)
-    kept = (_Kept(), _Kept())
-    readers = [
-        threading.Thread(target=one.read, args=(stream,), daemon=True)
-        for one, stream in zip(kept, (tree.stdout, tree.stderr), strict=True)
-    ]
-    try:
-        for reader in readers:
-            reader.start()
-        ended = wait_until(lambda: tree.poll() is not None, timeout)
-        status = tree.poll() if ended else None
-        if not ended:
-            tree.kill()
-        for reader in readers:
-            join(reader, REST)
-    finally:
-        tree.close()
-    out, err = (bytes(one.data) for one in kept)
-    answer, said = _answer(out, token)
-    return Asked(answer if status == 0 else None, status, said + err)
+    ended = run_bounded(launch, timeout)
+    answer, said = _answer(ended.stdout, token)
+    return Asked(answer if ended.status == 0 else None, ended.status, said + ended.stderr)
 
 
 def _answer(out: bytes, token: str) -> tuple[dict[str, Any] | None, bytes]:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dflwrap.common.errors import DflwrapError
+from dflwrap.common.errors import DflwrapError, StoppedError
 from dflwrap.common.storage import is_device_error, is_missing
 from dflwrap.common.text import display
-from dflwrap.common.waits import heeding, never
+from dflwrap.common.waits import never
 from dflwrap.frames.companions import why_companion
 from dflwrap.frames.names import stem_and_suffix
 
@@ -105,7 +105,11 @@ def take_inventory(folder: Path, stopping: Callable[[], bool] = never) -> Invent
         raise _cannot_list(folder, error) from None
     frames: list[FrameEntry] = []
     ignored: list[Ignored] = []
-    for entry in heeding(stopping, entries):
+    entries.reverse()
+    while entries:
+        if stopping():
+            raise StoppedError
+        entry = entries.pop()  # it keeps half a kilobyte of what it is asked
         suffix = stem_and_suffix(entry.name)[1]
         companion = why_companion(entry)
         if companion:

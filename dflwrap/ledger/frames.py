@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from sys import intern
 from typing import Any
 
 from dflwrap.common.text import display
 from dflwrap.frames.judgement import Entry, Judgement
 from dflwrap.frames.names import encode
-from dflwrap.ledger.records import REMOVED, Counts, FrameRow, NewFrame, Outcome
+from dflwrap.ledger.records import REMOVED, Counts, FrameRow, NewFrame, Outcome, Told
 from dflwrap.ledger.store import Store
 from dflwrap.ledger.values import maybe, name, raw_name, switch, text, whole
 
@@ -25,7 +26,7 @@ class FrameTable(Store):
 
     def add_frames(self, frames: Iterable[NewFrame]) -> None:
         """Enter new frames, all or none; the refused ones are quarantined from the start."""
-        rows = [
+        rows = (
             (
                 encode(f.file_name),
                 display(f.file_name.replace("\\", "\\\\")),  # no two frames are shown under one name
@@ -40,7 +41,7 @@ class FrameTable(Store):
                 *_refusal(f),
             )
             for f in frames
-        ]
+        )
         with self.transaction():
             self.db.executemany(
                 "INSERT INTO frames (raw, name, stem, size, mtime_ns, entry, plain, max_side, entry_reason,"
@@ -52,6 +53,11 @@ class FrameTable(Store):
         """Frames in the order of the folder."""
         query = f"SELECT {_FRAME_COLUMNS} FROM frames WHERE {where} ORDER BY raw"  # noqa: S608
         return self.rows(_frame, query, values)
+
+    def told(self, where: str, values: Sequence[Any] = ()) -> list[Told]:
+        """Of frames in the order of the folder no more than a report says of them."""
+        query = f"SELECT name, attempt, cause, evidence FROM frames WHERE {where} ORDER BY raw"  # noqa: S608
+        return self.rows(_told, query, values)
 
     def sizes(self) -> dict[int, tuple[int, int]]:
         """Size in bytes and modification time in ns of each frame, as entered."""
@@ -279,6 +285,11 @@ def _frame(
         maybe(text, evidence),
         whole(failures),
     )
+
+
+def _told(shown: Any, attempt: Any, cause: Any, evidence: Any) -> Told:
+    known = maybe(text, cause)
+    return Told(text(shown), maybe(whole, attempt), known and intern(known), maybe(text, evidence))
 
 
 def _size(frame: Any, size: Any, mtime_ns: Any) -> tuple[int, tuple[int, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from dflwrap.frames.judgement import Entry
 
@@ -64,6 +65,16 @@ class FrameRow:
     def source_name(self) -> str:
         """The frame as its faces name it: one name, also where several folders are joined (`clipA_00001.png`)."""
         return self.stem + Path(self.file_name).suffix if "/" in self.file_name else self.file_name
+
+
+class Told(NamedTuple):
+    """What a report says of a frame."""
+
+    name: str
+    """Safe to show."""
+    attempt: int | None
+    cause: str | None
+    evidence: str | None
 
 
 @dataclass(frozen=True, slots=True)

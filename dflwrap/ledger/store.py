@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -127,7 +127,9 @@ class Store:
     def rows(self, make: Callable[..., T], query: str, values: Sequence[Any] = ()) -> list[T]:
         """`make` of each row's columns. Raises DamagedLedgerError for what it refuses (`ledger.values`)."""
         try:
-            return [make(*row) for row in self.db.execute(query, values)]  # row by row: there may be 100,000
+            # Row by row: there may be 100,000. Closed: a statement that is left open keeps the file open.
+            with closing(self.db.execute(query, values)) as found:
+                return [make(*row) for row in found]
         except sqlite3.Error as error:
             raise self._translated(error) from error
         except ValueError as error:

@@ -65,7 +65,10 @@ class ReportFile:
         """Keep room for a report over the run's frames; where there is none, none is kept."""
         try:
             # Random bytes: a file system that compresses would keep no room for zeros.
-            self._reserve.write_bytes(os.urandom(LEAST_RESERVE + PER_FRAME * self._ledger.counts().total))
+            left = LEAST_RESERVE + PER_FRAME * self._ledger.counts().total
+            with self._reserve.open("wb") as file:
+                while left > 0:
+                    left -= file.write(os.urandom(min(left, 1 << 20)))
         except OSError:
             self.release()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.text import display, safe_json
 from dflwrap.ledger.history import sessions_of
 from dflwrap.ledger.ledger import HOSTILE_COLUMNS, HOSTILE_FACES, Ledger
-from dflwrap.ledger.records import AttemptRow, FrameRow
+from dflwrap.ledger.records import AttemptRow, FrameRow, Told
 from dflwrap.report.moments import iso
 
+PIECES = 10_000
+"""Of JSON that are written at once: the report of a hundred thousand frames has a dozen megabytes."""
 SCHEMA_VERSION = 1
 RUNNING = "running"
 NOT_REACHED = "not-reached"
@@ -37,7 +40,6 @@ def build_report(
         "stopped": "the run stopped before it",
         "interrupted": "the run was interrupted before it",
     }
-    open_frames = ledger.open_frames()
     attempts, sessions = ledger.attempts(), sessions_of(ledger)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -74,9 +76,9 @@ def build_report(
         "faces": counts.faces,
         "faces_missing": [display(face.name) for face in ledger.faces() if face.missing],
         "extracted_by": _extracted_by(ledger),
-        "no_face": [row.name for row in ledger.frames("outcome = 'no_face'")],
+        "no_face": [row.name for row in ledger.told("outcome = 'no_face'")],
         "no_face_reasons": ledger.get("no_face_reasons"),
-        "quarantined": [_attention(row) for row in ledger.frames("outcome = 'quarantined'")],
+        "quarantined": [_attention(row) for row in ledger.told("outcome = 'quarantined'")],
         "not_attempted": [
             *(_attention(row) for row in ledger.not_attempted()),
             *(
@@ -85,7 +87,7 @@ def build_report(
                     "cause": row.cause or (stop or {}).get("cause") or NOT_REACHED,
                     "evidence": row.evidence or reason.get(state, "the run did not reach it"),
                 }
-                for row in open_frames
+                for row in ledger.told("outcome IS NULL")
             ),
         ],
         "removed": [row.name for row in ledger.removed()],
@@ -132,12 +134,12 @@ def _extracted_by(ledger: Ledger) -> dict[str, list[str]]:
     """Names of the extracted frames by extractor; faces that were in the faceset before the run are nobody's."""
     at_work = {attempt.number: attempt.extractor for attempt in ledger.attempts()}
     by_extractor: dict[str, list[str]] = {}
-    for row in ledger.frames("outcome = 'extracted' AND attempt IS NOT NULL"):
+    for row in ledger.told("outcome = 'extracted' AND attempt IS NOT NULL"):
         by_extractor.setdefault(at_work.get(row.attempt or 0, "unknown"), []).append(row.name)
     return by_extractor
 
 
-def _attention(row: FrameRow) -> dict[str, str]:
+def _attention(row: FrameRow | Told) -> dict[str, str]:
     return {"frame": row.name, "cause": row.cause or "unknown", "evidence": row.evidence or ""}
 
 
@@ -145,9 +147,10 @@ def write_report(path: Path, report: dict[str, Any]) -> None:
     """Replace the report atomically. Raises OSError."""
     part = path.with_suffix(".json.part")
     # What would act in a terminal, or is no text (a folder's name may be any bytes), stands as \\uXXXX.
-    text = safe_json(json.dumps(report, indent=1, ensure_ascii=False))
+    pieces = json.JSONEncoder(indent=1, ensure_ascii=False).iterencode(report)
     with retry_held_open(lambda: part.open("w", encoding="utf-8")) as file:
-        file.write(text)
+        while text := "".join(islice(pieces, PIECES)):
+            file.write(safe_json(text))
         file.flush()
         sync(file.fileno())
     retry_held_open(lambda: part.replace(path))

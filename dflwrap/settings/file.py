@@ -11,6 +11,7 @@ from typing import Any
 
 from dflwrap.common.durable import sync
 from dflwrap.common.errors import DflwrapError
+from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.text import display
 
 VARIABLE = "DFLWRAP_CONFIG"
@@ -74,7 +75,7 @@ def change_setting(path: Path, key: str, value: Value | None) -> None:
             file.write(tomlkit.dumps(document))
             file.flush()
             sync(file.fileno())
-        part.replace(path)
+        retry_held_open(lambda: part.replace(path))
     except OSError as error:
         raise _not_usable(path, error, "written") from error
 

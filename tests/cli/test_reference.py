@@ -15,7 +15,7 @@ from dflwrap.cli.reference import pages
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("name", ["options.md", "rungs.md"])
+@pytest.mark.parametrize("name", ["options.md", "rungs.md", "settings.md"])
 def test_the_generated_pages_are_current(name: str) -> None:
     current = pages()[name]
     assert (DOCS / name).read_text(encoding="utf-8") == current, "python -m dflwrap.cli.reference docs"

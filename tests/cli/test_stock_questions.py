@@ -104,7 +104,9 @@ def test_a_folder_is_needed_once(tmp_path: Path) -> None:
         ((), "--input-dir"),
         (("--input-dir", tmp_path), "--output-dir"),
         ((tmp_path, "--input-dir", tmp_path), "once"),
-        ((tmp_path, tmp_path), "one at a time"),
+        ((tmp_path, tmp_path), "same folder"),
+        ((tmp_path, tmp_path, tmp_path), "DATA and OUT"),
+        (("--clip", "data_src", "--output-dir", tmp_path, tmp_path, tmp_path), "once"),
         (("--clip", "data_src", "--dfl-root", tmp_path), "no DeepFaceLab in"),
         (("--clip", "other", "--dfl-root", tmp_path), "'data_src', 'data_dst'"),
     ):

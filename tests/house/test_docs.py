@@ -96,3 +96,9 @@ def test_no_two_test_modules_have_one_name() -> None:
         if not (path.parent / "__init__.py").exists()
     ]
     assert sorted(name for name in set(bare) if bare.count(name) > 1) == []
+
+
+def test_the_index_lists_every_page() -> None:
+    index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    pages = sorted(path.name for path in (ROOT / "docs").glob("*.md") if path.name != "README.md")
+    assert [name for name in pages if f"({name})" not in index] == []

@@ -174,6 +174,19 @@ def test_memory_that_ran_out_is_not_tried_again_until_there_is_more() -> None:
     assert world.width["GPU0"] == 4
 
 
+def test_a_squeeze_that_no_look_has_seen_is_no_measure() -> None:
+    """Memory was read before another program took it, or after that had given it back: the card looks empty."""
+    world = World(fixed=2).begin().run(20)
+    world.out_of_memory().run(20)
+    assert world.width["GPU0"] == 2 and world.said == ["GPU 0: 1 worker -> 2: memory is free again"]
+    narrowed = 0
+    for _ in range(600):  # each time later, where it seems to have room and has not
+        if world.run(1).width["GPU0"] == 2:
+            world.out_of_memory()
+            narrowed += 1
+    assert 3 <= narrowed <= 8
+
+
 def test_what_was_refused_counts_as_a_measure() -> None:
     """Seen twice a second, a worker that needs 7 GiB looks like one of 4."""
     world = World(foreign=9.0, rates={n: 10.0 * n for n in range(9)}).begin().run(30)

@@ -94,8 +94,10 @@ def test_a_stage_that_lasts_is_written_now_and_then_only(run: tuple[RunFolder, P
     assert ledger.get(KEY)["number"] == 1
     presence.show("waiting", {"number": 3})
     assert ledger.get(KEY)["number"] == 3
+    presence.end("complete", 0, None, "")
+    presence.show("making the report", {})
     presence.close()
-    assert ledger.get(KEY)["state"] == "ended"
+    assert (ledger.get(KEY)["state"], ledger.get(KEY)["ended_as"]) == ("ended", "complete")
     ledger.close()
 
 

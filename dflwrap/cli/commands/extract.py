@@ -9,11 +9,11 @@ import typer
 
 from dflwrap.cli import arguments
 from dflwrap.cli import unattended_options as unattended
+from dflwrap.cli.fork_options import ExtractCommand, install_options
 from dflwrap.cli.jobs import options as input_options
 from dflwrap.common.choices import (
     BLURRY_BELOW,
     Clip,
-    Detector,
     ExtractorKind,
     FaceType,
     LayoutChoice,
@@ -53,7 +53,7 @@ _OUTPUT = "Output"
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
-    app.command("extract", epilog=_EPILOG)(extract)
+    app.command("extract", epilog=_EPILOG, cls=ExtractCommand)(extract)
 
 
 def extract(
@@ -86,11 +86,9 @@ def extract(
         ),
     ] = None,
     detector: Annotated[
-        Detector,
-        typer.Option(
-            help="s3fd, the automatic one.", metavar="NAME", show_choices=False, rich_help_panel=_DFL
-        ),
-    ] = Detector.S3FD,
+        str,
+        typer.Option(help="s3fd, or another one that a fork knows.", metavar="NAME", rich_help_panel=_DFL),
+    ] = "s3fd",
     face_type: Annotated[
         FaceType, typer.Option(help="How much of the head.", metavar="TYPE", rich_help_panel=_DFL)
     ] = FaceType.WHOLE_FACE,
@@ -325,7 +323,7 @@ def extract(
     Takes the options of DeepFaceLab's extract. Run the same command again to resume.
     """
     del manual_window_size
-    if detector is Detector.MANUAL:
+    if detector == "manual":
         raise DflwrapError(
             "Manual extraction needs a person at the screen: use DeepFaceLab's own script for it. "
             "dflwrap runs --detector s3fd."
@@ -334,15 +332,17 @@ def extract(
     from dflwrap.cli.jobs.running import extract_all
     from dflwrap.common.plan import ExtractOptions
 
+    detector, more = install_options(context, detector, extractor.value, dfl_root, dfl_python)
     given = frozenset(name for name in context.params if _is_given(context, name))
     options = ExtractOptions(
-        detector=detector.value,
+        detector=detector,
         face_type=face_type.value,
         max_faces_from_image=max_faces_from_image,
         image_size=image_size or (768 if face_type is FaceType.HEAD else 512),
         jpeg_quality=jpeg_quality,
         warp=warp.value,
         output_debug=output_debug,
+        more=more,
     )
     from dflwrap.frames.filters import Filters
     from dflwrap.supervisor.request import RunRequest

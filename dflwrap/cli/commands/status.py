@@ -112,7 +112,8 @@ def _drawn(runs: Sequence[Status]) -> RenderableType:
     if len(runs) == 1:
         first, *rest = page(runs[0])
         counts = runs[0].counts
-        bar = ProgressBar(total=max(1, counts.total), completed=counts.total - counts.open, width=60)
+        bar = Table.grid()
+        bar.add_row(ProgressBar(total=max(1, counts.total), completed=counts.total - counts.open, width=60))
         return Group(Text(first, style="bold"), bar, *map(Text, rest))
     table = Table(
         Column("faceset", overflow="fold"),

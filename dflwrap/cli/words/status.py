@@ -38,7 +38,8 @@ def page(status: Status) -> list[str]:
     faceset = display(str(status.faceset))
     if status.state == "unreadable":
         return [f"{faceset}: cannot be read", f"  {display(status.problem)}"]
-    lines = [f"{faceset}: {HEADINGS[status.state]}", f"  {_frames(status)}"]
+    lines = [f"{faceset}: {HEADINGS[status.state]}"]
+    lines += [f"  {line}" for line in _frames(status)]
     lines += [f"  {line}" for line in (_under_way(status) if status.under_way else _ended(status))]
     if status.decisions:
         lines.append("Last decisions:")
@@ -57,14 +58,15 @@ def line(status: Status) -> tuple[str, str, str, str]:
     return f"{display(status.faceset.parent.name)}/{display(status.faceset.name)}", state, done, left
 
 
-def _frames(status: Status) -> str:
+def _frames(status: Status) -> list[str]:
     counts = status.counts
     done = counts.total - counts.open
     share = f" ({100 * done // counts.total} %)" if counts.total else ""
-    return (
-        f"{done} of {counts.total} frames{share}: {counts.extracted} extracted, {counts.no_face} without a face, "
-        f"{counts.quarantined} quarantined, {counts.not_attempted} not attempted; {counts.faces} faces"
-    )
+    return [
+        f"{done} of {counts.total} frames{share}, {counts.faces} faces",
+        f"{counts.extracted} extracted, {counts.no_face} without a face, {counts.quarantined} quarantined, "
+        f"{counts.not_attempted} not attempted",
+    ]
 
 
 def _under_way(status: Status) -> list[str]:

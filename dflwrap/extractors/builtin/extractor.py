@@ -49,7 +49,8 @@ class BuiltinExtractor(Extractor):
             "dflwrap.extractors.builtin",
             "extract",
             *("--input-dir", spec.input_dir, "--output-dir", spec.output_dir),
-            *("--detector", options.detector, "--face-type", options.face_type),
+            # Not `options.detector`, which may be one that only the install has: this one has a single detector.
+            *("--detector", "s3fd", "--face-type", options.face_type),
             *("--max-faces-from-image", str(options.max_faces_from_image)),
             *("--image-size", str(options.image_size), "--jpeg-quality", str(options.jpeg_quality)),
             *("--warp", options.warp),

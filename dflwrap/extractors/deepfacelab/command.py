@@ -14,6 +14,7 @@ from dflwrap.common.plan import REPAIR_BOUND, AttemptSpec, Plan
 from dflwrap.extractors.base import Launch
 from dflwrap.extractors.control_file import CONTROL_ENV, STREAM_ENV
 from dflwrap.extractors.deepfacelab.install import DflInstall
+from dflwrap.extractors.deepfacelab.known_options import InstallOption, answers
 from dflwrap.extractors.deepfacelab.stock_environment import stock_environment
 
 AGENT = Path(__file__).with_name("agent") / "start.py"
@@ -27,16 +28,24 @@ _BUILD_FOLDERS = ("CUDA", "CUDA/bin", "CUDNN", "CUDNN/bin", "ffmpeg")
 
 
 def build_launch(
-    install: DflInstall, spec: AttemptSpec, environ: Mapping[str, str], *, black_box: bool
+    install: DflInstall,
+    spec: AttemptSpec,
+    environ: Mapping[str, str],
+    *,
+    black_box: bool,
+    known: Mapping[str, InstallOption] | None = None,
 ) -> Launch:
-    """black_box: main.py as it is, with debug pictures; otherwise under the agent."""
+    """black_box: main.py as it is, with debug pictures; otherwise under the agent. known: the install's options, where
+    it was asked for them."""
     program = [str(install.main)] if black_box else [str(AGENT), str(install.main)]
-    argv = (str(install.python), *program, *extract_arguments(spec, black_box=black_box))
+    argv = (str(install.python), *program, *extract_arguments(spec, black_box=black_box, known=known))
     env = build_environment(install, spec, environ, black_box=black_box)
     return Launch(argv, env, str(install.main.parent))
 
 
-def extract_arguments(spec: AttemptSpec, *, black_box: bool) -> list[str]:
+def extract_arguments(
+    spec: AttemptSpec, *, black_box: bool, known: Mapping[str, InstallOption] | None = None
+) -> list[str]:
     """Every option that DeepFaceLab would otherwise ask for."""
     options = spec.options
     debug = options.output_debug or black_box
@@ -49,7 +58,7 @@ def extract_arguments(spec: AttemptSpec, *, black_box: bool) -> list[str]:
         arguments += ["--force-gpu-idxs", ",".join(str(index) for index in spec.plan.devices)]
     else:
         arguments.append("--cpu-only")
-    return arguments
+    return [*arguments, *options.more, *answers(known or {}, options.more)]
 
 
 def build_environment(

@@ -11,6 +11,7 @@ from dflwrap.extractors.base import ConsoleReader, Extractor, ExtractorInfo, Lau
 from dflwrap.extractors.deepfacelab.command import build_launch, cuda_cache_folder
 from dflwrap.extractors.deepfacelab.console import DflConsole
 from dflwrap.extractors.deepfacelab.install import DflInstall
+from dflwrap.extractors.deepfacelab.known_options import InstallOption
 from dflwrap.extractors.deepfacelab.stock_environment import stock_environment
 
 
@@ -29,8 +30,15 @@ class DeepFaceLabExtractor(Extractor):
     )
     reports_frames = True
 
-    def __init__(self, install: DflInstall, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        install: DflInstall,
+        environ: Mapping[str, str] | None = None,
+        known: Mapping[str, InstallOption] | None = None,
+    ) -> None:
+        """known: the options of this install, where it was asked for them."""
         self.install = install
+        self._known = known
         self._environ = os.environ if environ is None else environ
 
     @property
@@ -53,7 +61,7 @@ class DeepFaceLabExtractor(Extractor):
         )
 
     def launch(self, spec: AttemptSpec, *, black_box: bool = False) -> Launch:
-        return build_launch(self.install, spec, self._environ, black_box=black_box)
+        return build_launch(self.install, spec, self._environ, black_box=black_box, known=self._known)
 
     def console(self) -> ConsoleReader:
         return DflConsole()

@@ -16,7 +16,15 @@ from dataclasses import dataclass, field
 
 from dflwrap.common.memory import GIB
 from dflwrap.planning.fit import ASSUMED_GPU_RAM, PEAK_MARGIN, count, usable_ram
-from dflwrap.planning.width.device import RETRY_AFTER, RETRY_MOST, Device, Reading
+from dflwrap.planning.width.device import (
+    MEMORY_AGAIN,
+    MEMORY_AGAIN_MOST,
+    PLAUSIBLE,
+    RETRY_AFTER,
+    RETRY_MOST,
+    Device,
+    Reading,
+)
 
 WORTH = 1.05
 """One more worker stays where the frames per second become this many times what they were."""
@@ -132,9 +140,15 @@ class WidthController:
             self._trial = None
         if asked and reading is not None:
             device.need = max(device.need or 0, (reading.each or 0) + asked)
-        if reading is not None and reading.free is not None:
-            usable = reading.free + (reading.ours or 0) - device.reserve(reading)
-            device.refused = (now.time + REFUSED_FOR, int(usable / (workers + 1) * WORTH))
+        usable = device.usable(reading)
+        if usable is not None:
+            inferred = int(usable / (workers + 1) * WORTH)
+            if device.need is None or inferred <= PLAUSIBLE * device.need:
+                device.refused = (now.time + REFUSED_FOR, inferred)
+        if now.time - device.narrowed > MEMORY_AGAIN_MOST:
+            device.memory_pause = MEMORY_AGAIN
+        device.narrowed, device.next_try = now.time, max(device.next_try, now.time + device.memory_pause)
+        device.memory_pause = min(MEMORY_AGAIN_MOST, 2 * device.memory_pause)
         device.target, device.changed = workers, now.time
         if workers == 0 and device.waiting_since is None:
             device.waiting_since, device.said = now.time, False

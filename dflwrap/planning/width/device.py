@@ -15,6 +15,11 @@ LONGEST_DOUBT = 180.0
 still be missing: what fails then is for the ladder to answer (weights on the CPU, smaller frames)."""
 ASSUMED_NEED = 5 * GIB
 """Bytes of a further worker where nothing was measured: what users report of one DeepFaceLab process."""
+MEMORY_AGAIN, MEMORY_AGAIN_MOST = 5.0, 300.0
+"""Seconds after which a width that memory ended is tried again, with room for it; twice as many each time."""
+PLAUSIBLE = 1.5
+"""A need that is inferred from a failure is no more than this many times what was measured: else the last look at the
+memory was before another program took it, or after that had given it back."""
 ALL_OF_IT = 0.9
 """Of a card's memory free without the extractor: nobody else is on it, and there will never be more."""
 RETRY_AFTER, RETRY_MOST = 300.0, 3600.0
@@ -62,6 +67,9 @@ class Device:
     """The waiting was told."""
     changed: float = -1e9
     next_try: float = -1e9
+    narrowed: float = -1e9
+    """When memory ran out last."""
+    memory_pause: float = MEMORY_AGAIN
     pause: float = RETRY_AFTER
     foreign: int | None = None
     """Bytes that other programs held when a width did not pay."""

@@ -33,6 +33,8 @@ class Presence:
 
     def show(self, stage: str, facts: dict[str, Any]) -> None:
         """Write it down where the stage is new, or the last time is long ago. To be called often."""
+        if self._ended:  # what still follows (the report) changes nothing of how it ended
+            return
         now = time.monotonic()
         if stage == self._stage and now - self._written < WRITE_EVERY:
             return

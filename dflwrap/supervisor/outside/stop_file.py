@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dflwrap.common.durable import sync
+from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.trees import is_link
 from dflwrap.common.waits import Flag
 from dflwrap.supervisor.stop_request import Control
@@ -37,7 +38,7 @@ def ask_to_stop(run_folder: Path, *, at_once: bool) -> None:
         json.dump({"format": FORMAT, "at_once": at_once, "time": time.time()}, file)
         file.flush()
         sync(file.fileno())
-    part.replace(path)
+    retry_held_open(lambda: part.replace(path))  # the run may be reading it (Windows)
 
 
 def is_asked(run_folder: Path) -> bool:

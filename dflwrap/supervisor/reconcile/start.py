@@ -27,7 +27,7 @@ from dflwrap.supervisor.reconcile.faces import faces_in_words
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run_folder import RunFolder
 
-SAME_OPTIONS = ("detector", "face_type", "max_faces_from_image", "image_size", "jpeg_quality")
+SAME_OPTIONS = ("detector", "face_type", "max_faces_from_image", "image_size", "jpeg_quality", "more")
 """What makes the look of the faces, which must be one within a run; debug pictures may come and go."""
 JOINED = "joined"
 """Key of the ledger: whether the frames of sub-folders belong to the run."""
@@ -191,12 +191,20 @@ def _another_clip(clip: ClipNow, census: Census) -> _Found | None:
 
 
 def _other_options(request: RunRequest, ledger: Ledger) -> list[str]:
-    asked, begun = request.options.to_dict(), ledger.get_table("options") or {}
+    asked, begun = request.options.to_dict(), {"more": [], **(ledger.get_table("options") or {})}
+    asked["more"] = list(asked["more"])  # as the ledger, which is JSON, gives it back
     return [
-        f"{key.replace('_', ' ')} {begun.get(key)} (asked now: {asked[key]})"
+        f"{_WORDS.get(key, key.replace('_', ' '))} {_shown(begun.get(key))} (asked now: {_shown(asked[key])})"
         for key in SAME_OPTIONS
         if begun.get(key) != asked[key]
     ]
+
+
+_WORDS = {"more": "the install's options"}
+
+
+def _shown(value: object) -> str:
+    return display(" ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
 
 
 def _new(request: RunRequest, ledger: Ledger, census: Census) -> Begun:
