@@ -146,19 +146,19 @@ def report(folders: list[Path]) -> int:
             print(f"    {text}")
         if tally.false_alarms:
             broken.append(f"{tally.false_alarms} false alarms in {folder.name}")
-    plain = {log.name: answer(diagnose_text([(log.name, log.data)])) for log in everything}
+    plain = [answer(diagnose_text([(log.name, log.data)])) for log in everything]
     answers: dict[str, list[int]] = {}
     print(f"{'form':24} same  lost other  (of {len(everything)})")
     for form, dress in FORMS.items():
         same = lost = other = 0
         tally = Tally()
-        for log in everything:
+        for log, unchanged in zip(everything, plain, strict=True):
             verdict = diagnose_text([(log.name, dress(as_text(log.data)))])
             judged(log, verdict, tally)
             got = answer(verdict)
-            same += got == plain[log.name]
-            lost += got != plain[log.name] and got == "unknown"
-            other += got not in (plain[log.name], "unknown")
+            same += got == unchanged
+            lost += got != unchanged and got == "unknown"
+            other += got not in (unchanged, "unknown")
         for confidence, (good, count) in tally.confident.items():
             entry = answers.setdefault(confidence, [0, 0])
             entry[0] += good

@@ -35,6 +35,9 @@ _WINERROR = lazy(r"\[WinError (?P<number>\d{1,5})\] ?(?P<reason>.{0,300})")
 _NUMBERED = lazy(
     r"(?:LoadLibrary failed with error|[Ff]ailed to load library, error code:?) (?P<number>\d{1,5})"
 )
+_CUDNN = lazy(
+    r"Could not load library (?P<what>(?:lib)?cudnn_\w[\w.]{0,60}?)\.? {1,8}Error(?: code (?P<number>\d{1,5})|: (?P<reason>.{1,400}))"
+)
 _LOADING = lazy(
     r"Error loading [\"']|or one of its dependencies|LoadLibrary|CDLL|_dlopen|[\\/]ctypes[\\/]|\.dll\b|\.pyd\b"
 )
@@ -144,6 +147,9 @@ def reason_hits(run: Run, catalogue: Catalogue) -> list[Hit]:
 
 def _refusal(run: Run, index: int, text: str) -> tuple[str, int] | None:
     """(rule id, strength) of what one line says, or None."""
+    part = _CUDNN.search(text)
+    if part is not None:
+        return _of_cudnn(by_number(int(part["number"])) if part["number"] else by_words(part["reason"]))
     if _NO_FAILURE.search(text):
         return None
     dll = _DLL.search(text)
@@ -188,6 +194,17 @@ def _refusal(run: Run, index: int, text: str) -> tuple[str, int] | None:
         reason = next((r for r in table() if code["code"].upper() in r.hresults), None)
         return None if reason is None else (reason.loading, _DECISIVE)
     return None
+
+
+def _of_cudnn(reason: Reason | None) -> tuple[str, int] | None:
+    """What a part of cuDNN was refused for; None if it was not found, or the reason cannot be read (a rule of its own)."""
+    if reason is None or reason.key == "missing":
+        return None
+    if reason.key == "version":
+        return "cudnn-version-mismatch", _DECISIVE
+    if reason.key == "initialisation failed":
+        return "library-init-failed", _STRENGTH[reason.key]
+    return reason.loading, _STRENGTH.get(reason.key, _DECISIVE)
 
 
 def _read(said: str) -> Reason | None:
