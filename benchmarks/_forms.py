@@ -12,7 +12,7 @@ Form = Callable[[str], bytes]
 
 
 def _lines(text: str) -> list[str]:
-    return text.strip("\n").replace("\r\n", "\n").split("\n")
+    return text.replace("\r\n", "\n").strip("\n").split("\n")
 
 
 def _each(change: Callable[[str], str]) -> Form:
