@@ -136,10 +136,12 @@ def test_frames_that_were_told_and_not_taken_come_back_when_the_extractor_crashe
 ) -> None:
     run = Run(tmp_path, frames, {"host:00100.png": {"fault": "segfault", "times": 1}})
     report = run.finish()
-    assert len(report["attempts"]) == 2
-    first, second = run.told(1), run.told(2)
+    broken, *healthy = report["attempts"]  # the policy may begin with care again: one or more
+    assert broken["cause"] and healthy and not any(attempt["cause"] for attempt in healthy)
+    first = run.told(1)
+    later = [name for attempt in healthy for name in run.told(attempt["number"])]
     assert len(first) < FRAMES, "it died amid the stream"
-    assert set(first) & set(second) and len(set(second)) == len(second)
+    assert set(first) & set(later) and len(set(later)) == len(later)
 
 
 def test_an_extractor_that_cannot_be_told_starts_again_with_its_batch_whole(
