@@ -31,6 +31,12 @@ from dflwrap.cli.start import run
 run()
 """
 """dflwrap as it is, but that it waits less before another attempt: a double's driver needs no time to come back."""
+NO_PAGE = """
+from dflwrap.report.page.background import PageMaker
+assert PageMaker.last
+PageMaker.last = lambda *_, **__: None
+"""
+"""Half a second of CPU for each run, in a test that looks at the faces, not at report.html."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +65,15 @@ def dflwrap(
     timeout: float = 900,
     fresh: bool = False,
     limits: str = "",
+    page: bool = False,
 ) -> Finished:
     """Run `dflwrap ARGUMENTS` as a process of its own.
 
-    fresh: it starts Python itself (see `warm`). limits: of `extract`, lines that stand in for more of its limits.
+    fresh: it starts Python itself (see `warm`). limits: of `extract`, lines that stand in for more of its limits. page:
+    an extraction makes its report.html at the end.
     """
     code, words, whole = (
-        limits + SHORT_PAUSES if arguments[:1] == ("extract",) else "",
+        limits + ("" if page else NO_PAGE) + SHORT_PAUSES if arguments[:1] == ("extract",) else "",
         [*map(str, arguments)],
         environment(env),
     )

@@ -31,7 +31,12 @@ PRELOADED = (
     ),
     *("rich.live", "rich.progress"),
 )
-OWN = frozenset({"DFLWRAP_DOUBLE_SCRIPT", "DFLWRAP_DEBUG", "XDG_CACHE_HOME", "WIN_PD_OVERRIDE_LOCAL_APPDATA"})
+OWN = frozenset(
+    {
+        *("DFLWRAP_CONFIG", "DFLWRAP_DEBUG", "DFLWRAP_DOUBLE_SCRIPT"),
+        *("XDG_CACHE_HOME", "WIN_PD_OVERRIDE_LOCAL_APPDATA"),
+    }
+)
 """Variables that are read when they are needed. Any other one may be read while Python or a library starts."""
 END_BOUND = 30.0
 """Seconds until a killed command, or the server at the end of the tests, is gone."""

@@ -67,13 +67,13 @@ def morning(tmp_path_factory: pytest.TempPathFactory) -> Morning:
     command += ("--image-size", "256", "--workers", "2")
     env = {"DFLWRAP_DOUBLE_SCRIPT": str(script), "DFLWRAP_STOPPED_TIMEOUT": "2"}
     script.write_text(json.dumps({"import": "tf_import"}))
-    stopped = dflwrap(*command, env=env)
+    stopped = dflwrap(*command, env=env, page=True)
     assert stopped.code == 3, stopped.stderr
     early = Elements((folder / "aligned_dflwrap" / "report.html").read_text("utf-8"))
     assert f"The run stopped with {FRAMES} frames to go. It needs you." in early.text
     options = {"frame_seconds": 0.05, "faces": {"00005.png": 0}}
     script.write_text(json.dumps({"options": options, **PATIENT, **ONCE}))
-    done = dflwrap(*command, env=env, timeout=300)
+    done = dflwrap(*command, env=env, timeout=300, page=True)
     assert done.code == 1, done.stderr
     assert_conserved(done.report)
     assert {row["frame"] for row in done.report["quarantined"]} == POISON, done.stderr
