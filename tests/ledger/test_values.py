@@ -19,10 +19,12 @@ from dflwrap.ledger.records import FaceFacts, Move, NewFrame, Outcome
 from dflwrap.supervisor.crosscheck.budget import CrossCheckBudget
 
 OUTSIDE = ["../x", "/etc/x", "a/b", "..", ".", "", "a\0b", "debug/../x", "debug//x", "debug/", "debug/a/b"]
+BELOW = {"a/b", "debug/a/b"}
+"""Of these, names of frames in a folder below: those of a join."""
 NO_NUMBER = ["x", 1.5, -1, b"1", 2**63 - 1 + 0.0]
 NO_TEXT = [b"x"]
 BAD: dict[str, list[object]] = {
-    "frames.raw": [*(value.encode() for value in OUTSIDE), "x.png", 7],
+    "frames.raw": [*(value.encode() for value in OUTSIDE if value not in BELOW), b"a/../../x", "x.png", 7],
     "frames.name": NO_TEXT,
     "frames.stem": [*OUTSIDE, *NO_TEXT],
     "frames.entry": ["", "run", "LINK", b"link", 0],
