@@ -39,7 +39,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def member(clock: Clock) -> Any:
     never = threading.Event()
     cli = SimpleNamespace(p=SimpleNamespace(pid=os.getpid()), c2s=SimpleNamespace(get=never.wait))
-    member = Member(Slot("CPU0", ("CPU0", {}, {})), cli, queue.Queue())
+    member = Member(Slot("CPU0", ("CPU0", {}, {}), "CPU"), cli, queue.Queue())
     member.state, member.frames_done = BUSY, 5
     return member
 
