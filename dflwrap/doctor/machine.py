@@ -236,9 +236,9 @@ def existing(folder: Path) -> Path:
 
 
 def _try_write(folder: Path) -> OSError | None:
-    """Write a file, and remove it again."""
+    """Write a file that has no name where the system knows such files, and is gone with this process anywhere."""
     try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".dflwrap-doctor-", buffering=0) as file:
+        with tempfile.TemporaryFile(dir=folder, prefix=".dflwrap-doctor-", buffering=0) as file:
             left = memoryview(bytes(PROBE_BYTES))
             while left:
                 written = file.write(left)

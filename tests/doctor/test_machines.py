@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import subprocess
 from contextlib import nullcontext
@@ -17,6 +18,7 @@ from dflwrap.doctor.check import Result
 from dflwrap.doctor.checks.cards import GRAPHICS
 from dflwrap.doctor.checks.host import DEFENDER, gnome_sleep, mac_sleep, windows_sleep
 from dflwrap.doctor.checks.places import FILE_SYSTEM
+from dflwrap.doctor.machine import _try_write
 from dflwrap.doctor.windows import PF_AVX, MemoryStatus, RealWindows, adapters
 from dflwrap.telemetry.limits import Memory
 
@@ -226,3 +228,18 @@ def test_the_layout_is_that_of_windows_headers(tmp_path: Path) -> None:
     fields = [int(word) for word in done.stdout.split()]
     offsets = [getattr(MemoryStatus, name).offset for name in ("commit_limit", "commit_free")]
     assert fields == [ctypes.sizeof(MemoryStatus), *offsets, PF_AVX, 1], done.stderr
+
+
+@pytest.mark.posix
+def test_the_trial_of_writing_leaves_nothing_in_the_faceset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where dflwrap is killed in the middle of it: the file has no name by then."""
+    seen: list[list[str]] = []
+
+    def look(descriptor: int) -> None:
+        seen.append([path.name for path in tmp_path.iterdir()])
+
+    monkeypatch.setattr(os, "fsync", look)
+    assert _try_write(tmp_path) is None
+    assert seen == [[]]

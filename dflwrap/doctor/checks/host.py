@@ -136,7 +136,7 @@ class SharedMemory(Check):
         if not folder.is_dir():
             return self.failure("There is no /dev/shm.")
         try:
-            with tempfile.NamedTemporaryFile(dir=folder, prefix="dflwrap-doctor-") as file:
+            with tempfile.TemporaryFile(dir=folder, prefix="dflwrap-doctor-") as file:
                 file.write(b"\0" * 4096)
                 file.flush()
         except OSError as error:

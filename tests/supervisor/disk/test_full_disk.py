@@ -196,7 +196,7 @@ def test_the_report_says_running_from_the_start_and_after_a_kill(tmp_path: Path)
     running = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 90
-        while len(list(output.iterdir())) <= FRAMES:
+        while len(list(output.glob("*.jpg"))) <= FRAMES:
             assert running.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
     finally:
