@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 HEADINGS = {
     "running": "running",
     "silent": "no sign of life",
-    "ended": "ended without a word (killed, or the power went)",
+    "ended": "ended unexpectedly (killed, or the power went)",
     "complete": "finished: every frame is extracted, or has no face",
     "quarantined": "finished, with frames set aside",
     "stopped": "stopped, needs you",

@@ -133,7 +133,7 @@ def _known_word_width(continued: Sequence[tuple[str, str]], longest: int) -> int
 
 
 def _broken_at(text: str, following: str, width: int) -> bool:
-    """Whether the first line ends near the width in the middle of a sentence, for want of room."""
+    """Whether the first line ends near the width in the middle of a sentence, because the next word did not fit."""
     if text.rstrip().endswith((".", "!", "?", ":")):
         return False
     return width - NEAR < len(text) <= width < len(text) + 1 + len(following.split(" ", 1)[0])

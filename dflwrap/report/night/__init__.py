@@ -1,1 +1,1 @@
-"""What is known of a run when its page is made: gathered from the ledger and the folders, without a word about it."""
+"""What is known of a run when its page is made: gathered from the ledger and the folders; nothing is worded here."""

@@ -72,7 +72,7 @@ def _finished(facts: Facts) -> Answer:
     words, tone = {
         RUNNING: (f"Not yet: it is at work as of {facts.clock(facts.made)}.", "plain"),
         CUT_OFF: (
-            f"No: dflwrap itself ended without a word{at} (a power cut, a crash, or it was killed).",
+            f"No: dflwrap itself ended unexpectedly{at} (a power cut, a crash, or it was killed).",
             "bad",
         ),
         "stopped": (f"No: it stopped{at}. {sentence}", "bad"),
