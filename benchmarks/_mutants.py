@@ -102,7 +102,7 @@ FIRST = (
     Mutation(
         "a frame that killed its worker gets no second try",
         FRAME_QUEUE,
-        'if not self._is_copy(frame) and self._chance(frame, "death"):',
+        'if not self._is_copy(frame) and self._second_tries.grant(frame, "death"):',
         "if False:",
         QUEUE,
     ),

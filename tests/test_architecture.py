@@ -23,7 +23,7 @@ FLOORS = (
 STANDS_ALONE = {"diagnosis"}
 """Uses nothing of ours but `common`, and nothing but these in turn is used by a log that is diagnosed elsewhere."""
 MOST_MODULES, MOST_LINES = 16, 400
-OVER_LONG = {"extractors/frame_queue.py": 490}
+OVER_LONG = {"extractors/frame_queue.py": 449}
 """Files that are longer than that, and how long: to shrink, never to grow."""
 
 

@@ -23,9 +23,10 @@ A frame is tried again once for each of these reasons, so it all ends.
 
 # ruff: noqa: UP006, UP035, UP045
 import collections
-from typing import Any, Callable, Deque, Generic, Iterable, List, Optional, Set, Tuple, TypeVar
+from typing import Any, Callable, Deque, Generic, List, Optional, Set, Tuple, TypeVar
 
 from .device_slots import BUSY, FREE, NARROWER, STARTING, UNHEALTHY, Failure, Slot, Widths, Worker
+from .untried import SecondTries, Untried
 
 __all__ = ["BUSY", "FREE", "STARTING", "Failure", "FrameQueue", "GivenUp", "Slot", "Worker"]
 
@@ -82,18 +83,16 @@ class FrameQueue(Generic[AnyWorker]):
         """The workers of each device against its target."""
         self.stopping = False
         """Set it to end early: nothing more is handed out."""
-        self.more_to_come = False
-        """Frames are added while it runs (`frames_come`): that none is left now is not the end."""
-        self._frames, self._name_of, self._copies = frames, name_of, copies
-        self._known = {name_of(frame) for frame in frames}
-        self._take_first = take_first if take_first is not None else lambda slot: frames.pop(0)
+        self.untried = Untried(frames, name_of, take_first)
+        """More may be added while it runs."""
+        self._name_of, self._copies = name_of, copies
         self._alone, self._deaths_allowed = suspects_alone, deaths_in_row
         self._suspects: Deque[Any] = collections.deque()
         self._again: Deque[Any] = collections.deque()
         self._last_alone: Deque[Any] = collections.deque()
         self._for_memory: Deque[Any] = collections.deque()  # failed twice for lack of it
         self._handed_back: List[Tuple[AnyWorker, Any, Any]] = []
-        self._tried: Set[Any] = set()  # (frame name, reason) of the second tries
+        self._second_tries = SecondTries(name_of)
         self._unproven: List[Failure] = []
         self._waiting: List[Failure] = []  # their frames wait for copies
         self._settled: List[Failure] = []
@@ -102,23 +101,19 @@ class FrameQueue(Generic[AnyWorker]):
         self._hung: Set[str] = set()  # while nothing had succeeded yet
         self._worked = False  # a frame has succeeded
         self._kept: Optional[AnyWorker] = None  # for a suspect whose copy is not there yet
-        self._ended = False  # `take_first` has nothing more
 
     # -- what a host asks ----------------------------------------------------------------------------
 
     @property
     def left(self) -> bool:
         """There is something to hand out, now or later."""
-        return not self.stopping and (not self.exhausted or self._has_second_tries or bool(self._waiting))
+        return not self.stopping and (
+            not self.untried.exhausted or self._has_second_tries or bool(self._waiting)
+        )
 
     @property
     def busy(self) -> bool:
         return any(worker.state == BUSY for worker in self.workers)
-
-    @property
-    def exhausted(self) -> bool:
-        """No frame is left that has never been tried, and none is to come."""
-        return not self.more_to_come and (self._ended or not self._frames)
 
     @property
     def has_suspects(self) -> bool:
@@ -163,7 +158,7 @@ class FrameQueue(Generic[AnyWorker]):
     @property
     def needs_fresh_worker(self) -> bool:
         """Only frames are left that must be a worker's first, and no fresh worker is there or coming."""
-        if self.stopping or not self.exhausted or self._again or self._for_memory:
+        if self.stopping or not self.untried.exhausted or self._again or self._for_memory:
             return False
         if not (self._suspects or self._last_alone):
             return False
@@ -233,19 +228,6 @@ class FrameQueue(Generic[AnyWorker]):
         if self._deaths >= (self._deaths_allowed if self._worked else DEATHS_IN_ROW):
             text = f"{self._deaths} workers in a row were lost, none got a frame done"
             raise GivenUp(text, self._deaths)
-
-    def frames_come(self, frames: Iterable[Any]) -> List[Any]:
-        """More frames; those whose names came before are passed over. Gives those that were added.
-
-        A host that lists a folder which is being filled sees frames that are told of later as well.
-        """
-        new = []
-        for frame in frames:
-            if self._name_of(frame) not in self._known:
-                self._known.add(self._name_of(frame))
-                new.append(frame)
-        self._frames.extend(new)
-        return new
 
     # -- what a host tells: frames -------------------------------------------------------------------
 
@@ -328,7 +310,7 @@ class FrameQueue(Generic[AnyWorker]):
     @property
     def _others_first(self) -> bool:
         """Something hangs from the start: another frame tells more than the same one again."""
-        return bool(self._hung) and not self._worked and not self.exhausted
+        return bool(self._hung) and not self._worked and not self.untried.exhausted
 
     def _choose(self, worker: AnyWorker) -> Any:
         if self._alone and self._waits_for_suspect(worker):
@@ -344,16 +326,19 @@ class FrameQueue(Generic[AnyWorker]):
                 return None
         if self._again:
             return self._again.popleft()
-        if self._last_alone and worker.fresh and self.exhausted:
+        if self._last_alone and worker.fresh and self.untried.exhausted:
             return self._last_alone.popleft()
-        if self._for_memory and self.exhausted:
+        if self._for_memory and self.untried.exhausted:
             return self._for_memory.popleft()
         copy = self._copy_for(worker)
-        return copy if copy is not None else self._untried(worker.slot)
+        if copy is not None:
+            return copy
+        elsewhere = bool(self._unproven) or self._others_first or self._deaths >= ELSEWHERE_AFTER
+        return self.untried.take(worker.slot, from_the_middle=elsewhere)
 
     def _waits_for_suspect(self, worker: AnyWorker) -> bool:
         """A suspect is in work alone, or waits until it can be."""
-        if any(one.state == BUSY and self._was_tried(one.frame, "death") for one in self.workers):
+        if any(one.state == BUSY and self._second_tries.had(one.frame, "death") for one in self.workers):
             return True
         if not self.has_suspects or not any(one.state == FREE and one.fresh for one in self.workers):
             return False
@@ -362,7 +347,7 @@ class FrameQueue(Generic[AnyWorker]):
     def _copy_for(self, worker: AnyWorker) -> Any:
         """A frame whose copy is there, for a worker that is well, or where nothing can show any to be."""
         others = any(one is not worker and one.state != FREE for one in self.workers)
-        only_copies = self.exhausted and not self._has_second_tries
+        only_copies = self.untried.exhausted and not self._has_second_tries
         if not self._waiting or not (worker.is_well or (only_copies and not others)):
             return None
         for failure in self._waiting:
@@ -370,15 +355,6 @@ class FrameQueue(Generic[AnyWorker]):
                 self._waiting.remove(failure)
                 return self._copies.second_try(failure.frame, proves=worker.is_well)
         return None
-
-    def _untried(self, slot: Any) -> Any:
-        if self._ended or not self._frames:
-            return None
-        if self._unproven or self._others_first or self._deaths >= ELSEWHERE_AFTER:
-            return self._frames.pop(len(self._frames) // 2)
-        frame = self._take_first(slot)
-        self._ended = frame is None and not self.more_to_come
-        return frame
 
     # -- whose fault ---------------------------------------------------------------------------------
 
@@ -404,14 +380,14 @@ class FrameQueue(Generic[AnyWorker]):
         """Memory is the device's: the frame goes round again as it is, a second time when the others are through."""
         self.widths.lower(worker, report)
         self._handed_back.append((worker, frame, report))
-        (self._again if self._chance(frame, "memory") else self._for_memory).append(frame)
+        (self._again if self._second_tries.grant(frame, "memory") else self._for_memory).append(frame)
 
     def _is_copy(self, frame: Any) -> bool:
         return self._copies is not None and self._copies.is_copy(frame)
 
     def _died_on(self, worker: AnyWorker, report: Any, hung: bool) -> None:
         frame = worker.frame
-        if not self._is_copy(frame) and self._chance(frame, "death"):
+        if not self._is_copy(frame) and self._second_tries.grant(frame, "death"):
             if self._copies is not None:
                 self._copies.ask(frame)
             self._suspects.append(frame)
@@ -433,7 +409,7 @@ class FrameQueue(Generic[AnyWorker]):
         if failed >= SLOT_UNPROVEN and works and not slot.disabled and not self.stopping:
             slot.disabled = True
             for failure in self._take_unproven(
-                lambda one: one.slot is slot and self._chance(one.frame, "slot")
+                lambda one: one.slot is slot and self._second_tries.grant(one.frame, "slot")
             ):
                 self._again.append(failure.frame)
             self._end(worker)
@@ -460,7 +436,7 @@ class FrameQueue(Generic[AnyWorker]):
             return False
         replace = False
         for place, failure in enumerate(held):
-            if not self._chance(failure.frame, "unhealthy"):
+            if not self._second_tries.grant(failure.frame, "unhealthy"):
                 self._own(failure)
                 continue
             replace = True
@@ -471,13 +447,3 @@ class FrameQueue(Generic[AnyWorker]):
         taken = [one for one in self._unproven if certain(one)]
         self._unproven = [one for one in self._unproven if one not in taken]
         return taken
-
-    def _chance(self, frame: Any, reason: str) -> bool:
-        """True the first time a frame asks for a second try for this reason."""
-        if self._was_tried(frame, reason):
-            return False
-        self._tried.add((self._name_of(frame), reason))
-        return True
-
-    def _was_tried(self, frame: Any, reason: str) -> bool:
-        return (self._name_of(frame), reason) in self._tried

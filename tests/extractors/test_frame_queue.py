@@ -122,7 +122,7 @@ def test_a_host_may_take_the_frames_its_own_way_and_end_them_early() -> None:
     room = Room(names, take_first=take)
     worker = room.worker()
     assert [room.succeeds(worker), room.succeeds(worker)] == ["2", "1"]
-    assert room.queue.next_for(worker) is None and room.queue.exhausted
+    assert room.queue.next_for(worker) is None and room.queue.untried.exhausted
     assert taken == ["CPU0"] * 3
 
 
@@ -144,20 +144,20 @@ def test_after_a_stop_nothing_is_handed_out_and_no_copy_is_asked_for() -> None:
 
 def test_a_queue_to_which_more_will_come_is_not_finished_when_it_is_empty() -> None:
     room = Room(frames(1))
-    room.queue.more_to_come = True
+    room.queue.untried.more_to_come = True
     worker = room.worker()
     assert room.succeeds(worker) == "0"
     assert room.queue.next_for(worker) is None and room.queue.left, "it waits"
-    assert room.queue.frames_come(["0", "1", "2"]) == ["1", "2"], "0 was listed before it was told of"
+    assert room.queue.untried.come(["0", "1", "2"]) == ["1", "2"], "0 was listed before it was told of"
     assert [room.succeeds(worker), room.succeeds(worker)] == ["1", "2"]
     assert room.queue.left
-    room.queue.more_to_come = False
+    room.queue.untried.more_to_come = False
     assert not room.queue.left and not room.queue.finish()
 
 
 def test_a_suspect_is_tried_again_while_more_will_come() -> None:
     room = Room(frames(2))
-    room.queue.more_to_come = True
+    room.queue.untried.more_to_come = True
     assert room.dies(room.worker()) == "0"
     fresh = room.worker()
     assert room.succeeds(fresh) == "0", "nobody waits for the end of the stream"
@@ -167,11 +167,11 @@ def test_a_suspect_is_tried_again_while_more_will_come() -> None:
 
 def test_a_hang_from_the_start_waits_for_other_frames_only_until_none_will_come() -> None:
     room = Room(frames(1))
-    room.queue.more_to_come = True
+    room.queue.untried.more_to_come = True
     assert room.dies(room.worker(), hung=True) == "0"
     fresh = room.worker()
     assert room.queue.next_for(fresh) is None, "another frame tells more, and one may come"
-    room.queue.more_to_come = False
+    room.queue.untried.more_to_come = False
     assert room.succeeds(fresh) == "0"
 
 
@@ -223,7 +223,7 @@ def test_frames_that_any_worker_may_have_are_no_reason_to_renew_one() -> None:
     room.fails(worker, 3)
     assert room.queue.take_unhealthy() == [worker]
     room.queue.lost(worker, "")
-    assert room.queue.exhausted and not room.queue.needs_fresh_worker
+    assert room.queue.untried.exhausted and not room.queue.needs_fresh_worker
     assert [room.succeeds(used), room.succeeds(used)] == ["1", "2"]
     assert room.queue.needs_fresh_worker
 

@@ -101,7 +101,7 @@ class Host:
         self._queue = FrameQueue[_Process](
             list(frames), suspects_alone=True, deaths_in_row=DEATHS_ONCE_WORKED
         )
-        self._queue.more_to_come = stream
+        self._queue.untried.more_to_come = stream
         self._settings = settings
         wanted = workers if stream else min(workers, len(frames))
         self._count = max(1, min(wanted, _most_workers()))
@@ -241,7 +241,7 @@ class Host:
     # --- frames out
 
     def _hand_out(self) -> None:
-        if not self._queue.exhausted:
+        if not self._queue.untried.exhausted:
             self._fill()
         elif (
             not self._workers and self._width.device.target

@@ -33,9 +33,9 @@ class PoolWidth:
             if message["type"] == WORKERS and message["device"] == self.device.key:
                 self._set(min(message["workers"], self._most), message)
             elif message["type"] == FRAMES:
-                came += len(self._queue.frames_come(name for _, name in message["names"]))
+                came += len(self._queue.untried.come(name for _, name in message["names"]))
             elif message["type"] == FRAMES_END:
-                self._queue.more_to_come = False
+                self._queue.untried.more_to_come = False
         return came
 
     def _set(self, workers: int, message: dict[str, Any]) -> None:

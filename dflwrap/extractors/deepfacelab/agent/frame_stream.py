@@ -15,17 +15,17 @@ class FrameStream:
     def __init__(self, frames, entries, is_open, console):
         """frames: the FrameQueue. entries: what DeepFaceLab has listed. is_open: more will be told of."""
         self._frames, self._console = frames, console
-        frames.more_to_come = is_open and bool(entries)
-        self._pattern = copy.deepcopy(entries[0]) if frames.more_to_come else None
+        frames.untried.more_to_come = is_open and bool(entries)
+        self._pattern = copy.deepcopy(entries[0]) if frames.untried.more_to_come else None
 
     def take(self, message):
         """Do what a message says; the number of frames that were added."""
         added = 0
         if message["type"] == control_file.FRAMES and self._pattern is not None:
-            added = len(self._frames.frames_come([self._entry(name) for _, name in message["names"]]))
+            added = len(self._frames.untried.come([self._entry(name) for _, name in message["names"]]))
             self._lengthen_bar(added)
         elif message["type"] == control_file.FRAMES_END:
-            self._frames.more_to_come = False
+            self._frames.untried.more_to_come = False
         return added
 
     def _entry(self, name):

@@ -294,7 +294,7 @@ class Pool:
     def _hand_out(self):
         for slot in self.worker_processes.slots:
             alone = not any(self.worker_processes.members())
-            if slot.member is None and (alone or not self.frames.exhausted):
+            if slot.member is None and (alone or not self.frames.untried.exhausted):
                 self.worker_processes.restart(slot, spare=False)
             member = self.worker_processes.first_ready(slot)
             data = None if member is None else self.frames.next_for(member)
