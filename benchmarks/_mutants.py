@@ -190,8 +190,8 @@ SECOND = (
     Mutation(
         "a begun faceset is continued with another image size",
         f"{SUPERVISOR}/reconcile/start.py",
-        '"max_faces_from_image", "image_size", "jpeg_quality")',
-        '"max_faces_from_image", "jpeg_quality")',
+        '"max_faces_from_image", "image_size", "jpeg_quality", "more")',
+        '"max_faces_from_image", "jpeg_quality", "more")',
         (*RECONCILE, "tests/supervisor/test_intake.py"),
     ),
     Mutation(
