@@ -224,7 +224,10 @@ class Liveness:
             return Dead(Symptom.DEADLOCKED, self.phase, now - self._last_sign)
         if now - self._last_progress > self.bound() and not self._cache_grew(now):
             quiet = now - self._last_sign
-            if quiet > self.bound() / 2:  # the bound of a frame may be shorter than that of silence
+            # The bound of a frame may be shorter than those of silence and of the stopped state.
+            if self._stopped_since is not None and now - self._stopped_since > self.bound() / 2:
+                return Dead(Symptom.STOPPED, self.phase, now - self._stopped_since)
+            if quiet > self.bound() / 2:
                 return Dead(Symptom.DEADLOCKED, self.phase, quiet)
             return Dead(Symptom.SPINNING, self.phase, now - self._last_progress)
         return None

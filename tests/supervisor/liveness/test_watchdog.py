@@ -45,6 +45,7 @@ class Clock:
         cache: Path | None = None,
         output: tuple[Path, ...] = (),
         earlier: StartTimes = NO_TIMES,
+        frame_timeout: float = FRAME,
     ) -> None:
         self.now = 1000.0
         self.vitals = IDLE
@@ -53,7 +54,7 @@ class Clock:
             self.now,
             total,
             startup_timeout=STARTUP,
-            frame_timeout=FRAME,
+            frame_timeout=frame_timeout,
             cache_folder=cache,
             output_folders=output,
             earlier=earlier,
@@ -130,6 +131,16 @@ def test_a_short_stop_is_forgiven_a_long_one_is_not(clock: Clock, seconds: float
     else:
         clock.vitals = replace(clock.vitals, stopped=())
         assert clock.run(STOPPED_BOUND * 2, cpu=1.0) is None
+
+
+def test_a_stop_keeps_its_name_where_the_users_limit_for_a_frame_is_shorter() -> None:
+    """`--frame-timeout 8`: the limit of a frame comes first, and a stopped process still explains it."""
+    clock = Clock(frame_timeout=8)
+    clock.frame("1.png", 0.1)
+    clock.event(EventKind.FRAME_STARTED, "2.png")
+    clock.vitals = replace(clock.vitals, stopped=(4711,))
+    found = clock.run(STOPPED_BOUND - 2, cpu=0.0)
+    assert found is not None and found.symptom is Symptom.STOPPED
 
 
 def test_work_that_comes_to_nothing_is_spinning(clock: Clock) -> None:
