@@ -29,7 +29,7 @@ RUN_FOLDER = ("tests/supervisor/test_run_folder.py",)
 RECONCILE = ("tests/supervisor/reconcile",)
 PROMOTION = "dflwrap/faceset/promotion.py"
 MOVING = "dflwrap/faceset/moving.py"
-FRAME_QUEUE = "dflwrap/extractors/frame_queue.py"
+FRAME_FAILURES = "dflwrap/extractors/frame_failures.py"
 SUPERVISOR = "dflwrap/supervisor"
 
 FIRST = (
@@ -85,15 +85,15 @@ FIRST = (
     ),
     Mutation(
         "the retry may be the last frame's neighbour",
-        FRAME_QUEUE,
-        "(self._again if place else self._last_alone).append(failure.frame)",
-        "self._again.append(failure.frame)",
+        FRAME_FAILURES,
+        "(self._second_tries.again if place else self._second_tries.last_alone).append(failure.frame)",
+        "self._second_tries.again.append(failure.frame)",
         QUEUE,
     ),
     Mutation(
         "an unhealthy worker is replaced one failure late",
         *(
-            FRAME_QUEUE,
+            FRAME_FAILURES,
             "if len(worker.held) >= ERRORS_IN_ROW:",
             "if len(worker.held) > ERRORS_IN_ROW:",
             QUEUE,
@@ -101,7 +101,7 @@ FIRST = (
     ),
     Mutation(
         "a frame that killed its worker gets no second try",
-        FRAME_QUEUE,
+        FRAME_FAILURES,
         'if not self._is_copy(frame) and self._second_tries.grant(frame, "death"):',
         "if False:",
         QUEUE,
@@ -297,7 +297,7 @@ SECOND = (
     ),
     Mutation(
         "one slot's success proves the failures of another",
-        FRAME_QUEUE,
+        FRAME_FAILURES,
         "self._take_unproven(lambda one: one.died or one.slot is worker.slot)",
         "self._take_unproven(lambda one: True)",
         QUEUE,
@@ -351,24 +351,29 @@ THIRD = (
     ),
     Mutation(
         "everything fails, and it is not given up",
-        *(FRAME_QUEUE, "if len(self._unproven) >= MOST_UNPROVEN:", "if len(self._unproven) >= 1000:", QUEUE),
+        *(
+            FRAME_FAILURES,
+            "if len(self._unproven) >= MOST_UNPROVEN:",
+            "if len(self._unproven) >= 1000:",
+            QUEUE,
+        ),
     ),
     Mutation(
         "a success does not end a row of deaths",
-        *(FRAME_QUEUE, "self._deaths, self._worked = 0, True", "self._worked = True", QUEUE),
+        *(FRAME_FAILURES, "self.deaths, self.worked = 0, True", "self.worked = True", QUEUE),
     ),
     Mutation(
         "a slot is disabled though no other works",
-        FRAME_QUEUE,
-        "if failed >= SLOT_UNPROVEN and works and not slot.disabled",
-        "if failed >= SLOT_UNPROVEN and not slot.disabled",
+        FRAME_FAILURES,
+        "if self.all_fail_on(slot) and works and not slot.disabled",
+        "if self.all_fail_on(slot) and not slot.disabled",
         QUEUE,
     ),
     Mutation(
         "the failures that a lost worker held back are dropped",
-        FRAME_QUEUE,
-        "        if worker.held:\n            self._try_elsewhere(worker)\n        if self._deaths",
-        "        if self._deaths",
+        FRAME_FAILURES,
+        "        if worker.held:\n            self.try_elsewhere(worker)\n        if self.deaths",
+        "        if self.deaths",
         QUEUE,
     ),
     Mutation(

@@ -1,10 +1,11 @@
-"""The frames that have not been tried yet, and which of them have had a second try.
+"""The frames that have not been tried yet, and those that wait for a second try.
 
 Standard library, Python 3.6 syntax: the agent inside DeepFaceLab loads this file too (see `frame_queue`).
 """
 
 # ruff: noqa: UP006, UP035, UP045
-from typing import Any, Callable, Iterable, List, Optional, Set, Tuple
+import collections
+from typing import Any, Callable, Deque, Iterable, List, Optional, Set, Tuple
 
 
 class Untried:
@@ -51,18 +52,30 @@ class Untried:
 
 
 class SecondTries:
-    """A frame is tried again once for each reason."""
+    """Frames that wait for another try. Each gets one for each reason, so it all ends."""
 
     def __init__(self, name_of: Callable[[Any], str]) -> None:
-        self._name_of = name_of
+        self.suspects: Deque[Any] = collections.deque()
+        """A worker died on them: for the next fresh one."""
+        self.again: Deque[Any] = collections.deque()
+        """For any worker, before the untried."""
+        self.last_alone: Deque[Any] = collections.deque()
+        """Each for a fresh worker, when the others are through."""
+        self.for_memory: Deque[Any] = collections.deque()
+        """Failed twice for lack of it: for any worker, when the others are through."""
+        self.name_of = name_of
         self._had: Set[Tuple[str, str]] = set()
+
+    def __bool__(self) -> bool:
+        """Whether any waits."""
+        return bool(self.suspects or self.again or self.last_alone or self.for_memory)
 
     def grant(self, frame: Any, reason: str) -> bool:
         """True the first time that a frame asks for this reason."""
         if self.had(frame, reason):
             return False
-        self._had.add((self._name_of(frame), reason))
+        self._had.add((self.name_of(frame), reason))
         return True
 
     def had(self, frame: Any, reason: str) -> bool:
-        return (self._name_of(frame), reason) in self._had
+        return (self.name_of(frame), reason) in self._had

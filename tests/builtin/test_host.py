@@ -121,7 +121,7 @@ def test_the_frame_that_makes_every_worker_sick_is_the_only_one_lost(tmp_path: P
 def test_where_frame_after_frame_fails_the_host_gives_up_and_blames_few_of_them(
     tmp_path: Path, script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dflwrap.extractors.frame_queue.MOST_UNPROVEN", 9)
+    monkeypatch.setattr("dflwrap.extractors.frame_failures.MOST_UNPROVEN", 9)
     names = make_frames(tmp_path / "frames", frames=12, size=(320, 180)).frames
     script.write_text(json.dumps({"first_frame": "sick"}))
     running, out = host(tmp_path, names)

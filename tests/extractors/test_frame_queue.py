@@ -1,6 +1,6 @@
 """Which frame comes next, and whose fault a failure is. Plain Python 3.6, so that it runs under DeepFaceLab's too.
 
-`test_frame_queue_pythons.py` runs this file as a program under other Pythons; there is no pytest in them.
+`test_agent_pythons.py` runs this file as a program under other Pythons; there is no pytest in them.
 """
 
 # ruff: noqa: UP006, UP032, UP035
@@ -17,9 +17,10 @@ if __name__ == "__main__":  # as the agent does: from its file
     package.__path__ = [str(Path(sys.argv[1]).parent)]
     sys.modules["shared"] = package
     frame_queue = importlib.import_module("shared.frame_queue")  # type: Any
+    frame_failures = importlib.import_module("shared.frame_failures")  # type: Any
     device_slots = importlib.import_module("shared.device_slots")  # type: Any
 else:
-    from dflwrap.extractors import device_slots, frame_queue
+    from dflwrap.extractors import device_slots, frame_failures, frame_queue
 
 
 def frames(count: int) -> List[str]:
@@ -74,7 +75,7 @@ class Room:
         for name in names:
             worker.state, worker.frame = frame_queue.BUSY, name
             self.queue.failed(worker, "CUDA_ERROR_LAUNCH_FAILED")
-        self.queue._unhealthy(worker) if worker.held else None
+        self.queue._failures.unhealthy(worker) if worker.held else None
         assert worker.reason is None and not worker.held
         return worker
 
@@ -449,7 +450,7 @@ def test_what_a_worker_holds_back_when_it_is_retired_is_settled_or_tried_by_anot
 
 def test_a_death_in_start_up_or_of_a_worker_that_was_ended_teaches_nothing() -> None:
     room = Room(frames(4))
-    for _ in range(2 * frame_queue.DEATHS_IN_ROW):
+    for _ in range(2 * frame_failures.DEATHS_IN_ROW):
         starting = frame_queue.Worker(frame_queue.Slot("CPU0"))
         room.queue.add(starting)
         room.queue.lost(starting, "")
@@ -461,10 +462,10 @@ def test_a_death_in_start_up_or_of_a_worker_that_was_ended_teaches_nothing() -> 
 
 def test_eight_workers_lost_in_a_row_are_the_machines_fault() -> None:
     room = Room(frames(40))
-    for _ in range(frame_queue.DEATHS_IN_ROW - 1):
+    for _ in range(frame_failures.DEATHS_IN_ROW - 1):
         room.dies(room.worker())
     error = given_up(lambda: room.dies(room.worker()))
-    assert error.deaths == frame_queue.DEATHS_IN_ROW and error.report is None
+    assert error.deaths == frame_failures.DEATHS_IN_ROW and error.report is None
     assert "8 workers in a row were lost" in str(error)
     assert room.settled() == [], "no frame is blamed"
 
@@ -532,7 +533,7 @@ def test_frames_that_hang_are_tried_again_once_others_have_succeeded() -> None:
     used = room.worker()
     room.succeeds(used)
     assert room.queue.has_suspects
-    for _ in range(frame_queue.HUNG):
+    for _ in range(frame_failures.HUNG):
         room.dies(room.worker(), hung=True)
         room.succeeds(used)
     assert "0" in room.settled()
