@@ -114,13 +114,18 @@ class Night:
         """The clock has ended it, and the user did not."""
         return bool(self.control.reason) and not self.control.by_user
 
+    @property
+    def _came_to_its_end(self) -> bool:
+        """The clock ended it; or of a job that did all its runs, one was stopped alone."""
+        return self.by_clock or not self.control.stopping
+
     def follow(self, code: int, facts: dict[str, str], stream: IO[str], as_json: bool) -> None:
         """Wait for the last message, then do what follows the end."""
         control = self.control
         called_off = control.by_user
         control.answer = lambda text: None  # the display is gone
         self.notifier.finish(stopping=lambda: control.by_user and not called_off)
-        follows = code in FOLLOWED or (code == ExitCode.INTERRUPTED and self.by_clock)
+        follows = code in FOLLOWED or (code == ExitCode.INTERRUPTED and self._came_to_its_end)
         if self.follows is None or not follows or control.by_user:
             return
         words = self.follows.words

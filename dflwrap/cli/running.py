@@ -183,16 +183,17 @@ def run_or_ask(
     log: Log,
     screen: Screen,
     doctor: Iterator[str],
+    control: Control | None = None,
 ) -> RunResult:
     """One run, from its start to its end state. Raises what `run_extraction` does.
 
-    doctor: said at the start, once, also where the run starts twice.
+    doctor: said at the start, once, also where the run starts twice. control: of this run of a job.
     """
-    control, state = night.control, RunState()
+    control, state = control or night.control, RunState()
 
     def run(wanted: RunRequest) -> RunResult:
         with without_quick_edit(), make_reporter(state, screen.stream, log) as reporter:
-            control.answer = reporter.notice
+            control.answer = control.whole.answer = reporter.notice
             for sentence in doctor:
                 reporter.notice(sentence)
             with night.run(request.input_dir.name, state, reporter.notice):

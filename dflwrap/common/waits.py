@@ -38,14 +38,15 @@ class Flag:
     waits for itself forever.
     """
 
-    def __init__(self) -> None:
-        self._set = False
+    def __init__(self, within: StopFlag | None = None) -> None:
+        """within: where that is set, this one is too."""
+        self._set, self._within = False, within
 
     def set(self) -> None:
         self._set = True
 
     def is_set(self) -> bool:
-        return self._set
+        return self._set or (self._within is not None and self._within.is_set())
 
     def wait(self, seconds: float) -> bool:
         """True as soon as it is set, False after `seconds`."""

@@ -287,6 +287,15 @@ def find_run(path: Path) -> tuple[RunFolder, Path]:
     )
 
 
+def is_run(path: Path) -> bool:
+    """`path` means one run, by its faceset, its run folder or its report; not a folder with runs below it."""
+    try:
+        find_run(path)
+    except DflwrapError:
+        return False
+    return True
+
+
 def find_runs(path: Path) -> tuple[tuple[RunFolder, Path], ...]:
     """Every run that `path` means, each with its faceset: that of `find_run`, then those of facesets below `path`.
 

@@ -16,11 +16,12 @@ class Control:
     Takes no lock: a handler runs amid whatever the main thread does, which may be waiting here.
     """
 
-    def __init__(self) -> None:
-        self._gentle = Flag()
-        self._now = Flag()
-        self.reason = ""
-        """Why, where something else than the user's signal asked first: "it is 07:30 (--stop-at)"."""
+    def __init__(self, job: Control | None = None) -> None:
+        """job: this one is of one of its runs, which may be stopped alone, and is stopped with the job."""
+        self._job = job
+        self._gentle: Flag = Flag(job._gentle if job is not None else None)
+        self._now: Flag = Flag(job._now if job is not None else None)
+        self._reason = ""
         self.by_user = False
         """The user asked, by a signal or from another terminal: then nothing follows the end by itself."""
         self.answer: Callable[[str], None] = lambda text: None
@@ -40,12 +41,22 @@ class Control:
         """Gently, unless `at_once`. Nothing happens where a stop is under way already and this is no stronger one."""
         self.by_user = self.by_user or by_user
         if not self._gentle.is_set():
-            self.reason = reason
+            self._reason = reason
             self._gentle.set()
             self.answer(f"Stopping: {reason}; finishing the frames at work.")
         if at_once and not self._now.is_set():
             self._now.set()
             self.answer(ENDING)
+
+    @property
+    def reason(self) -> str:
+        """Why, where something else than the user's signal asked first: "it is 07:30 (--stop-at)"."""
+        return self._reason or (self._job.reason if self._job is not None else "")
+
+    @property
+    def whole(self) -> Control:
+        """What all that was started by one command heeds: the job, or the one run."""
+        return self._job if self._job is not None else self
 
     @property
     def stopping(self) -> bool:

@@ -43,16 +43,18 @@ def stop(
 ) -> None:
     """Ask a run to end, as Ctrl-C in its terminal would: the frames at work are finished, and it can be resumed.
 
-    The request is a file in the run folder. Nothing follows such an end (--when-done).
+    A run of a job ends alone, and the job goes on with the next one; the folder of a job's facesets ends the job.
+    The request is a file in the run folder. Nothing follows the end of a run or of a job (--when-done).
     """
     from dflwrap.cli.terminal.signals import heard
     from dflwrap.common.errors import DflwrapError
     from dflwrap.status.reading import read_status
     from dflwrap.supervisor.outside.stop_file import ask_to_stop
-    from dflwrap.supervisor.run_folder import find_runs
+    from dflwrap.supervisor.run_folder import find_runs, is_run
     from dflwrap.supervisor.stop_request import Control
 
     asked: list[tuple[RunFolder, Path]] = []
+    whole_job = not is_run(path)
     for folder, faceset in find_runs(path):
         status = read_status(folder, faceset)
         if status.state == "unreadable":
@@ -61,7 +63,7 @@ def stop(
             print(f"{display(str(faceset))}: nothing is under way there.")
             continue
         try:
-            ask_to_stop(folder.path, at_once=now)
+            ask_to_stop(folder.path, at_once=now, whole_job=whole_job)
         except OSError as error:
             raise DflwrapError(
                 f"{display(str(folder.path))} cannot be written ({display(error.strerror or str(error))}). "

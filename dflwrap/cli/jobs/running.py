@@ -177,7 +177,7 @@ def _run_all(
     outcomes: list[RunOutcome] = []
     for number, item in enumerate(queue, 1):
         request = item if isinstance(item, RunRequest) else item.request
-        if isinstance(item, RunRequest) and (night.control.stopping or _was_stopped(outcomes)):
+        if isinstance(item, RunRequest) and night.control.stopping:
             outcomes.append(not_started(item))
             continue
         _say(_heading(number, len(queue), request), screen.stream)
@@ -190,17 +190,13 @@ def _run_all(
     return outcomes
 
 
-def _was_stopped(outcomes: Sequence[RunOutcome]) -> bool:
-    """A run was stopped from outside: the job ends with it."""
-    return any(outcome.exit_code is ExitCode.INTERRUPTED for outcome in outcomes)
-
-
 def _run_one(
     request: RunRequest, chosen: Sequence[Extractor], night: Night, screen: Screen, doctor: _Doctor
 ) -> RunOutcome:
     try:
         with logged(request, night) as log:
-            result = run_or_ask(request, chosen, night, log, screen, doctor.notices(request))
+            control = Control(night.control)  # `dflwrap stop` of this run leaves the others to the job
+            result = run_or_ask(request, chosen, night, log, screen, doctor.notices(request), control)
             log(_summary(result, request))
             return outcome_of(request, result)
     except DflwrapError as error:
@@ -254,7 +250,9 @@ def _tell_end(outcomes: Sequence[RunOutcome], control: Control, screen: Screen) 
     sys.stdout.flush()
     code = exit_code(outcomes)
     if code is ExitCode.INTERRUPTED:
-        why = control.reason or "interrupted"
+        results = (outcome.result for outcome in outcomes if outcome.exit_code is code)
+        reasons = (result.report["run"].get("reason") for result in results if result is not None)
+        why = control.reason or next(filter(None, reasons), "interrupted")
         print(f"dflwrap: {why}. Run the same command again to resume.", file=sys.stderr)
     elif code is ExitCode.NEEDS_USER:
         needing = [outcome for outcome in outcomes if outcome.exit_code is code]

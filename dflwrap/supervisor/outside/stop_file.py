@@ -26,8 +26,11 @@ LOOK_EVERY = 1.0
 WHY = "asked with dflwrap stop"
 
 
-def ask_to_stop(run_folder: Path, *, at_once: bool) -> None:
-    """Leave the request there. Raises OSError, also for a file or link of that name that is not ours."""
+def ask_to_stop(run_folder: Path, *, at_once: bool, whole_job: bool = False) -> None:
+    """Leave the request there. whole_job: the job that the run belongs to is to end, not it alone.
+
+    Raises OSError, also for a file or link of that name that is not ours.
+    """
     path = run_folder / NAME
     if os.path.lexists(path) and _read(path) is None:
         raise FileExistsError(f"{NAME} in the run folder is not dflwrap's")
@@ -35,7 +38,8 @@ def ask_to_stop(run_folder: Path, *, at_once: bool) -> None:
     if is_link(part):
         raise FileExistsError(f"{PART} in the run folder is a link")
     with part.open("w", encoding="utf-8") as file:
-        json.dump({"format": FORMAT, "at_once": at_once, "time": time.time()}, file)
+        request = {"format": FORMAT, "at_once": at_once, "whole_job": whole_job, "time": time.time()}
+        json.dump(request, file)
         file.flush()
         sync(file.fileno())
     retry_held_open(lambda: part.replace(path))  # the run may be reading it (Windows)
@@ -48,7 +52,10 @@ def is_asked(run_folder: Path) -> bool:
 
 @contextmanager
 def heeded(run_folder: Path, control: Control) -> Iterator[None]:
-    """Within the block, which owns the run folder, a request stops the run. One from before it counts for nothing."""
+    """Within the block, which owns the run folder, a request stops the run, or its job.
+
+    One from before it counts for nothing.
+    """
     path = run_folder / NAME
     _clear(path)
     old = _read(path)  # on a disk that lets nobody delete
@@ -58,7 +65,8 @@ def heeded(run_folder: Path, control: Control) -> Iterator[None]:
         while not ended.wait(LOOK_EVERY):
             found = _read(path)
             if found is not None and found != old:
-                control.stop_because(WHY, by_user=True, at_once=found.get("at_once") is True)
+                asked = control.whole if found.get("whole_job") is True else control
+                asked.stop_because(WHY, by_user=True, at_once=found.get("at_once") is True)
 
     threading.Thread(target=watch, name="stop-file", daemon=True).start()
     try:
