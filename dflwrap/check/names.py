@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -79,17 +80,13 @@ def _single(folder: Path, names: Sequence[str], findings: Findings) -> None:
 
 
 def _twins(names: Sequence[str], findings: Findings) -> None:
-    seen: set[str] = set()
-    stems: dict[str, list[str]] = {}
-    for name in names:
-        key = case_key(stem_and_suffix(name)[0])
-        if key in seen:
-            stems[key] = []
-        seen.add(key)
-    for name in names if stems else ():
-        key = case_key(stem_and_suffix(name)[0])
-        if key in stems:
-            stems[key].append(name)
+    # Hashes first: the keys themselves would be as large as all names again.
+    hashes = array("q", (hash(case_key(stem_and_suffix(name)[0])) for name in names))
+    suspects = {one for one, next_one in pairwise(sorted(hashes)) if one == next_one}
+    stems: dict[str, list[str]] = defaultdict(list)
+    for name, hashed in zip(names, hashes, strict=True) if suspects else ():
+        if hashed in suspects:
+            stems[case_key(stem_and_suffix(name)[0])].append(name)
     for group in stems.values():
         whole: dict[str, list[str]] = defaultdict(list)
         for name in group:
@@ -103,40 +100,62 @@ def _twins(names: Sequence[str], findings: Findings) -> None:
 
 
 def _numbering(names: Sequence[str], findings: Findings) -> None:
-    stems = [stem_and_suffix(name)[0] for name in names]
-    schemes = Counter(map(scheme_of, stems))
+    schemes = Counter(scheme_of(stem_and_suffix(name)[0]) for name in names)
     usual, usual_count = schemes.most_common(1)[0]
-    numbered = [stem for stem in stems if _NUMBER.search(stem)]
-    if len(numbered) < len(stems) / 2:
-        bare = [name for name, stem in zip(names, stems, strict=True) if not _NUMBER.search(stem)]
-        findings.add_all("not-numbered", map(display, bare))
-        if not numbered:
+    bare = sum(not _NUMBER.search(stem_and_suffix(name)[0]) for name in names)
+    if len(names) - bare < len(names) / 2:
+        unnumbered = (name for name in names if not _NUMBER.search(stem_and_suffix(name)[0]))
+        findings.add_all("not-numbered", map(display, unnumbered))
+        if bare == len(names):
             return
-    strangers = len(stems) - usual_count
-    if len(numbered) and len(schemes) > 1 and strangers >= max(1.0, _STRANGERS * len(stems)):
-        first = {scheme_of(stem): name for name, stem in zip(reversed(names), reversed(stems), strict=True)}
+    strangers = len(names) - usual_count
+    if len(schemes) > 1 and strangers >= max(1.0, _STRANGERS * len(names)):
+        first = {scheme_of(stem_and_suffix(name)[0]): name for name in reversed(names)}
         for scheme, count in schemes.most_common():
             if scheme != usual or usual_count == 1:
                 findings.add("mixed-schemes", display(first[scheme]), count=count)
     if "#" in usual and usual_count >= _FEW:
-        _series([stem for stem in stems if scheme_of(stem) == usual], findings)
+        stems = (stem_and_suffix(name)[0] for name in names)
+        _series((stem for stem in stems if scheme_of(stem) == usual), findings)
 
 
-def _series(stems: Sequence[str], findings: Findings) -> None:
+def _series(stems: Iterable[str], findings: Findings) -> None:
     """Frames named alike but for their numbers; they are a series where all numbers but the last agree."""
-    groups: dict[str, list[str]] = defaultdict(list)
+    groups: dict[str, _Numbers] = defaultdict(_Numbers)
     for stem in stems:
         found = _NUMBER.search(stem)
         if found is not None:
-            groups[stem[: found.start()] + "#" + stem[found.end() :]].append(found[1])
-    for pattern, numbers in groups.items():
-        if len(numbers) < _FEW:
+            groups[stem[: found.start()] + "#" + stem[found.end() :]].add(found[1])
+    for pattern, group in groups.items():
+        if len(group.values) < _FEW:
             continue
-        in_order = sorted(numbers)
-        if len({len(number) for number in numbers}) > 1 and in_order != sorted(numbers, key=int):
-            shown = ", ".join(display(pattern.replace("#", number)) for number in in_order[:3])
-            findings.add("width-changes", shown, count=len(numbers))
-        _gaps(pattern, sorted(set(map(int, numbers))), findings)
+        if len(group.widths) > 1 and group.out_of_order:
+            shown = ", ".join(display(pattern.replace("#", number)) for number in group.first)
+            findings.add("width-changes", shown, count=len(group.values))
+        _gaps(pattern, sorted(set(group.values)), findings)
+
+
+class _Numbers:
+    """Of one series, in the order of the names."""
+
+    def __init__(self) -> None:
+        self.values: array[int] | list[int] = array("Q")
+        self.widths: set[int] = set()
+        self.first: list[str] = []
+        """The first three, as they are written."""
+        self.out_of_order = False
+
+    def add(self, number: str) -> None:
+        value = int(number)
+        if self.values and value < self.values[-1]:
+            self.out_of_order = True
+        try:
+            self.values.append(value)
+        except OverflowError:
+            self.values = [*self.values, value]
+        self.widths.add(len(number))
+        if len(self.first) < 3:
+            self.first.append(number)
 
 
 def _gaps(pattern: str, numbers: Sequence[int], findings: Findings) -> None:

@@ -7,6 +7,7 @@ import statistics
 from dhash import get_num_bits_different
 
 from dflwrap.check.findings import Findings
+from dflwrap.check.hash_set import HashSet
 from dflwrap.check.thresholds import Thresholds
 from dflwrap.frames.decoding.measures import Measures, Pixels
 from dflwrap.frames.filters import BLACK_BRIGHTEST, BLACK_MEAN
@@ -34,12 +35,12 @@ def flaw_of(pixels: Pixels, limits: Thresholds) -> str:
 
 
 class Likenesses:
-    """Frames that repeat others; keeps the hash of each picture that does not (128 bits)."""
+    """Frames that repeat others; keeps the hash of each picture that does not."""
 
     def __init__(self, limits: Thresholds) -> None:
         self._limits = limits
         self._before: int | None = None
-        self._seen: set[int] = set()
+        self._seen = HashSet()
 
     def repeats(self, dhash: int) -> bool:
         """Nearly the frame before that was no repetition, or the very hash of any earlier one."""

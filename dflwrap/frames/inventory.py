@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError, StoppedError
@@ -98,28 +99,28 @@ def take_inventory(folder: Path, stopping: Callable[[], bool] = never) -> Invent
 
     Raises DflwrapError when the folder is missing, is not a folder or cannot be listed; StoppedError.
     """
-    try:
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
-    except OSError as error:
-        raise _cannot_list(folder, error) from None
     frames: list[FrameEntry] = []
     ignored: list[Ignored] = []
-    entries.reverse()
-    while entries:
-        if stopping():
-            raise StoppedError
-        entry = entries.pop()  # it keeps half a kilobyte of what it is asked
-        suffix = stem_and_suffix(entry.name)[1]
-        companion = why_companion(entry)
-        if companion:
-            ignored.append(Ignored(entry.name, companion, usual=True))
-        elif suffix in IMAGE_SUFFIXES:
-            frames.append(_frame(entry))
-        else:
-            reason = _why_ignored(entry, suffix)
-            if reason:
-                ignored.append(Ignored(entry.name, reason))
+    try:
+        with os.scandir(folder) as listing:
+            for entry in listing:  # one at a time: each keeps half a kilobyte of what it is asked
+                if stopping():
+                    raise StoppedError
+                suffix = stem_and_suffix(entry.name)[1]
+                companion = why_companion(entry)
+                if companion:
+                    ignored.append(Ignored(entry.name, companion, usual=True))
+                elif suffix in IMAGE_SUFFIXES:
+                    frames.append(_frame(entry))
+                else:
+                    reason = _why_ignored(entry, suffix)
+                    if reason:
+                        ignored.append(Ignored(entry.name, reason))
+    except OSError as error:
+        raise _cannot_list(folder, error) from None
+    by_name = attrgetter("name")
+    frames.sort(key=by_name)
+    ignored.sort(key=by_name)
     return Inventory(tuple(frames), tuple(ignored))
 
 

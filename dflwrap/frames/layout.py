@@ -85,7 +85,7 @@ def look_at_layout(folder: Path, stopping: Callable[[], bool] = never) -> Layout
     Raises OSError where `folder` cannot be listed (`inventory.check_folder` says it in words), StoppedError.
     """
     images, below, videos, paks = 0, [], [], []
-    for entry in heeding(stopping, _listed(folder)):
+    for entry in heeding(stopping, _each(folder)):
         suffix = stem_and_suffix(entry.name)[1]
         if _is_folder(entry, follow=True):
             if suffix not in IMAGE_SUFFIXES and not is_side_folder(Path(entry.path)):
@@ -97,14 +97,16 @@ def look_at_layout(folder: Path, stopping: Callable[[], bool] = never) -> Layout
         elif entry.name.casefold() == "faceset.pak":
             paks.append(entry.name)
     unreadable: list[Path] = []
+    below.sort()
     subs = [sub for path in below for sub in _below(path, 1, unreadable, stopping)]
     paks += [f"{path.name}/faceset.pak" for path in below if (path / "faceset.pak").is_file()]
-    return Layout(folder, images, tuple(subs), tuple(videos), tuple(paks), tuple(unreadable))
+    return Layout(folder, images, tuple(subs), tuple(sorted(videos)), tuple(paks), tuple(unreadable))
 
 
-def _listed(folder: Path) -> list[os.DirEntry[str]]:
+def _each(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """In no order: sorting would hold all of them, and there may be 100,000."""
     with os.scandir(folder) as listing:
-        return sorted(listing, key=lambda entry: entry.name)
+        yield from listing
 
 
 def _below(
@@ -112,21 +114,20 @@ def _below(
 ) -> Iterator[SubFolder]:
     images, deeper = 0, []
     try:
-        entries = _listed(folder)
+        for entry in heeding(stopping, _each(folder)):
+            if why_companion(entry):
+                continue
+            if _is_folder(entry, follow=False):
+                if depth < MOST_DEPTH and not is_side_folder(Path(entry.path)):
+                    deeper.append(Path(entry.path))
+            elif stem_and_suffix(entry.name)[1] in IMAGE_SUFFIXES:
+                images += 1
     except OSError:
         unreadable.append(folder)
         return
-    for entry in heeding(stopping, entries):
-        if why_companion(entry):
-            continue
-        if _is_folder(entry, follow=False):
-            if depth < MOST_DEPTH and not is_side_folder(Path(entry.path)):
-                deeper.append(Path(entry.path))
-        elif stem_and_suffix(entry.name)[1] in IMAGE_SUFFIXES:
-            images += 1
     if images:
         yield SubFolder(folder, images)
-    for path in deeper:
+    for path in sorted(deeper):
         yield from _below(path, depth + 1, unreadable, stopping)
 
 
