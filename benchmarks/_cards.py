@@ -112,13 +112,20 @@ class PlayedCard:
 
 
 _HOLDER = """
-import sys, torch
+import sys, time, torch
 held = []
+print(torch.cuda.mem_get_info(0)[0] >> 20, flush=True)
 for line in sys.stdin:
     held.clear()
     torch.cuda.empty_cache()
-    if int(line):
-        held.append(torch.empty(int(line) << 20, dtype=torch.uint8, device="cuda:0"))
+    end = time.monotonic() + 30
+    while int(line) and not held:  # the workers' frames come and go
+        try:
+            held.append(torch.empty(int(line) << 20, dtype=torch.uint8, device="cuda:0"))
+        except torch.OutOfMemoryError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.002)
     print("done", flush=True)
 """
 
@@ -133,6 +140,9 @@ class AnotherProgram:
             stdout=subprocess.PIPE,
             env=dict(os.environ),
         )
+        assert self._process.stdout is not None
+        self.free = int(self._process.stdout.readline() or 0)
+        """MiB of the card that it can take: its own context is there already."""
 
     def holds(self, mib: int) -> None:
         assert self._process.stdin is not None and self._process.stdout is not None

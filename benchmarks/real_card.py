@@ -43,9 +43,11 @@ class Trial:
     """One row: a run beside another program."""
 
     def __init__(self, scratch: Path, free: int) -> None:
-        """free: MiB of the card when nobody is on it."""
-        self.scratch, self.free = scratch, free
-        self.other = AnotherProgram()
+        """free: MiB of the card before the other program is there."""
+        self.scratch, self.other = scratch, AnotherProgram()
+        self.free = self.other.free
+        self.context = free - self.free
+        """MiB that the driver takes for each process on the card, before any tensor."""
         self.freed_at = 0.0
 
     def leave(self, mib: int) -> None:
@@ -99,7 +101,7 @@ def taken(trial: Trial, frames: int) -> tuple[bool, Done, str]:
 
     def take() -> None:
         held = sum(event["event"] == "worker_started" for event in read_events(trial.scratch / "aligned"))
-        trial.other.holds(trial.free - 4096 - held * (HOLD + FRAME))
+        trial.other.holds(trial.free - 4096 - held * (HOLD + trial.context))
 
     watch(trial.scratch / "aligned", half_way, take)
     done = trial.run(frames)
