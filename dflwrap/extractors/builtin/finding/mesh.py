@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dflwrap.extractors.builtin.finding.detector import MIN_SCORE, Candidate, Floats, Frame
+from dflwrap.extractors.builtin.alignment import transform_points
+from dflwrap.extractors.builtin.finding.detector import MIN_SCORE, Candidate, Floats, Frame, halved
 from dflwrap.extractors.builtin.finding.models import MESH_FILE, Model
 from dflwrap.extractors.builtin.finding.scheme68 import (
     DETECTOR_POINTS,
@@ -19,6 +20,7 @@ from dflwrap.extractors.builtin.finding.scheme68 import (
 )
 
 INPUT_SIZE = 192
+_UNIT_SQUARE = np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])
 CROP_SCALE = 1.5
 """Side of the crop in longer sides of the face's box: what FaceMesh was trained on."""
 MIN_PRESENCE = 10.0
@@ -153,18 +155,34 @@ def _is_near(crop: Crop, better: Crop) -> bool:
 
 def _crop_image(frame: Frame, crop: Crop) -> NDArray[np.float32]:
     """The crop as 192 x 192 RGB in 0..1, without the false patterns of a large face made small."""
-    size = INPUT_SIZE
-    while size * 2 <= crop.side and size < INPUT_SIZE * 4:
-        size *= 2
     matrix = crop.to_frame()
-    matrix[:, :2] /= size
+    if crop.side >= 2 * INPUT_SIZE:
+        frame, matrix = _smaller(frame, matrix)
+    matrix[:, :2] /= INPUT_SIZE
     image = cv2.warpAffine(
         frame,
         matrix,
-        (size, size),
+        (INPUT_SIZE, INPUT_SIZE),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,
     )
-    if size != INPUT_SIZE:
-        image = cv2.resize(image, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_AREA)
     return np.multiply(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.float32(1 / 255), dtype=np.float32)
+
+
+def _smaller(frame: Frame, matrix: Floats) -> tuple[Frame, Floats]:
+    """What the crop (unit square -> frame) shows, halved by areas while that leaves enough pixels; and where it is there.
+
+    Only what is shown is made small: a third of the time of warping to twice the size and halving that.
+    """
+    corners = transform_points(_UNIT_SQUARE, matrix)
+    height, width = frame.shape[:2]
+    left, top = np.clip(np.floor(corners.min(axis=0)).astype(int) - 2, 0, (width, height)).tolist()
+    right, bottom = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 3, 0, (width, height)).tolist()
+    part = frame[top:bottom, left:right]
+    matrix[:, 2] -= (left, top)
+    while np.linalg.norm(matrix[:, 0]) >= 2 * INPUT_SIZE and min(part.shape[:2]) >= 2:
+        part = halved(part)
+        matrix /= 2
+        # A pixel's place is its middle: the first one of the halved part lies between the first two.
+        matrix[:, 2] -= 0.25
+    return part, matrix

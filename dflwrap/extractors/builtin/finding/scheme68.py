@@ -21,8 +21,8 @@ RIGHT_EYE_CORNER, LEFT_EYE_CORNER = 33, 263
 DETECTOR_POINTS = ((33, 133), (263, 362), (1, 4), (13, 14))
 """The vertices around BlazeFace's first four points: right eye, left eye, nose tip, mouth."""
 
-_RIGHT_OUTLINE = (127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152)
-_LEFT_OUTLINE = (356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152)
+_RIGHT_OUTLINE = np.array((127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152))
+_LEFT_OUTLINE = np.array((356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152))
 _JAW_START = 0.4
 """Where the jaw begins, in parts of the outline's first stretch."""
 
@@ -37,21 +37,26 @@ _INNER = (
     (405, 321), (314, 314), (17, 17), (84, 84), (181, 91),  # lower lip
     (78, 78), (82, 82), (13, 13), (312, 312), (308, 308), (317, 317), (14, 14), (87, 87),  # inside
 )  # fmt: skip
-_INNER_INDICES = np.array(_INNER)
+_INNER_FIRST, _INNER_SECOND = np.array(_INNER).T
 
 
 def landmarks_68(mesh: Floats) -> Floats:
     """68 x 2 points of a 468 x 2 mesh, in the same unit."""
-    inner = mesh[_INNER_INDICES].mean(axis=1)
-    right = _steps(mesh[list(_RIGHT_OUTLINE)])
-    left = _steps(mesh[list(_LEFT_OUTLINE)])
+    inner = (mesh[_INNER_FIRST] + mesh[_INNER_SECOND]) / 2
+    right = _steps(mesh[_RIGHT_OUTLINE])
+    left = _steps(mesh[_LEFT_OUTLINE])
     return corrected(np.vstack((right, left[-2::-1], inner)))
+
+
+_EIGHTHS = np.linspace(0, 1, 9)
 
 
 def _steps(outline: Floats) -> Floats:
     """Nine points along the outline, equally far from one another."""
     begin = outline[0] + _JAW_START * (outline[1] - outline[0])
     line = np.vstack((begin, outline[1:]))
-    walked = np.concatenate(([0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))))
-    at = np.linspace(0, walked[-1], 9)
+    steps = line[1:] - line[:-1]
+    walked = np.zeros(len(line))
+    np.cumsum(np.sqrt((steps * steps).sum(axis=1)), out=walked[1:])
+    at = walked[-1] * _EIGHTHS
     return np.column_stack((np.interp(at, walked, line[:, 0]), np.interp(at, walked, line[:, 1])))
