@@ -1,8 +1,8 @@
 """Where faces may be: MediaPipe's BlazeFace over parts of the frame.
 
-The full-range network sees 192 x 192 pixels and finds faces from a thirteenth of a view's width on; the
-short-range one sees 128 x 128, takes a third of the time, and finds the large ones. Views (parts of the
-frame, turned by quarters) are looked at one by one; every result is mapped back into the frame.
+The full-range network sees 192 x 192 pixels (or a wider view: wide_network.py) and finds faces of 15 of them and more;
+the short-range one sees 128 x 128, takes a third of the time, and finds the large ones. Views (parts of the frame,
+turned by quarters) are looked at one by one; every result is mapped back into the frame.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dflwrap.extractors.builtin.finding.models import FULL_RANGE_FILE, SHORT_RANGE_FILE, Model
+from dflwrap.extractors.builtin.finding.wide_network import SIDE, STRIDE
 
 Frame = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -23,8 +24,6 @@ Floats = NDArray[np.float64]
 MIN_SCORE = 0.5
 """MediaPipe's threshold for both networks."""
 _MIN_LOGIT = math.log(MIN_SCORE / (1 - MIN_SCORE))
-_LARGEST_INPUT = 192
-"""Pixels: the side of the full-range network's input."""
 _SAME_FACE_IOU = 0.3
 """MediaPipe's suppression threshold."""
 
@@ -38,6 +37,13 @@ class View:
     width: int
     height: int
     turns: int = 0
+    size: tuple[int, int] = (SIDE, SIDE)
+    """Width and height (pixels) of the network's input for it, before the turn."""
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the network's input in one of the frame."""
+        return min(self.size[0] / self.width, self.size[1] / self.height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +64,11 @@ class Candidate:
 
 
 class Reduced:
-    """A frame made smaller once, from which every view of it is cut.
+    """A frame made smaller once, from which every view of it is cut; scale: the largest of theirs."""
 
-    `detail`: the width of the narrowest view that will be cut with all the detail a network takes.
-    """
-
-    def __init__(self, frame: Frame, detail: int) -> None:
+    def __init__(self, frame: Frame, scale: float) -> None:
         height, width = frame.shape[:2]
-        self.scale = min(1.0, _LARGEST_INPUT / detail)
+        self.scale = min(1.0, scale)
         size = (max(1, round(width * self.scale)), max(1, round(height * self.scale)))
         image: NDArray[np.uint8] = frame
         while image.shape[1] >= 2 * size[0] and image.shape[0] >= 2 * size[1]:
@@ -73,24 +76,23 @@ class Reduced:
             image = halved(image)
         self.image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
-    def letterbox(self, view: View, side: int) -> NDArray[np.float32]:
-        """The view, not turned, as side x side RGB in -1..1: its longer side fills the square."""
+    def letterbox(self, view: View) -> NDArray[np.float32]:
+        """The view, not turned, as RGB in -1..1 in the upper left of the network's input."""
         left, top, right, bottom = (
             round(value * self.scale)
             for value in (view.left, view.top, view.left + view.width, view.top + view.height)
         )
         part = self.image[top:bottom, left:right]
-        scale = side / max(view.width, view.height)
-        size = (max(1, round(view.width * scale)), max(1, round(view.height * scale)))
+        size = (max(1, round(view.width * view.scale)), max(1, round(view.height * view.scale)))
         while part.shape[1] >= 2 * size[0] and part.shape[0] >= 2 * size[1]:
             part = halved(part)
         if (part.shape[1], part.shape[0]) != size:
             part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-        square = np.full((side, side, 3), -1, np.float32)
+        whole = np.full((view.size[1], view.size[0], 3), -1, np.float32)
         colours = cv2.cvtColor(part, cv2.COLOR_BGR2RGB)
-        np.multiply(colours, np.float32(1 / 127.5), out=square[: size[1], : size[0]])
-        square[: size[1], : size[0]] -= 1
-        return square
+        np.multiply(colours, np.float32(1 / 127.5), out=whole[: size[1], : size[0]])
+        whole[: size[1], : size[0]] -= 1
+        return whole
 
 
 def halved(image: Frame) -> Frame:
@@ -103,40 +105,46 @@ def halved(image: Frame) -> Frame:
 class Detector:
     """One BlazeFace network with its anchors."""
 
-    def __init__(self, file: str, strides: Sequence[tuple[int, int]], threads: int) -> None:
-        """`strides`: (pixels between cells, anchors per cell) of each layer of the network."""
-        self._model = Model(file, threads)
-        self.side = self._model.input_shape[1]
+    def __init__(
+        self,
+        file: str,
+        strides: Sequence[tuple[int, int]],
+        threads: int,
+        size: tuple[int, int] = (SIDE, SIDE),
+    ) -> None:
+        """`strides`: (pixels between cells, anchors per cell) of each layer; size: the input's, full-range only."""
+        self._model = Model(file, threads, size=size)
+        height, width = self._model.input_shape[1:3]
+        self.size = (width, height)
         layers = []
         for stride, count in strides:
-            cells = self.side // stride
-            x, y = np.meshgrid(*[(np.arange(cells) + 0.5) / cells] * 2)
+            x, y = np.meshgrid(*[(np.arange(side // stride) + 0.5) * stride for side in self.size])
             layers.append(np.repeat(np.stack((x.ravel(), y.ravel()), axis=1), count, axis=0))
         self._anchors = np.concatenate(layers)
 
     @classmethod
-    def full_range(cls, threads: int) -> Detector:
-        return cls(FULL_RANGE_FILE, [(4, 1)], threads)
+    def full_range(cls, threads: int, size: tuple[int, int] = (SIDE, SIDE)) -> Detector:
+        return cls(FULL_RANGE_FILE, [(STRIDE, 1)], threads, size)
 
     @classmethod
     def short_range(cls, threads: int) -> Detector:
         return cls(SHORT_RANGE_FILE, [(8, 2), (16, 6)], threads)
 
     def look(self, frame: Reduced, view: View) -> list[Candidate]:
-        """What the network sees in `view`; one face may come several times."""
-        turned = np.rot90(frame.letterbox(view, self.side), view.turns)
+        """What the network sees in `view`, which has to fit its input; one face may come several times."""
+        turned = np.rot90(frame.letterbox(view), view.turns)
         raw_boxes, raw_scores = self._model(np.ascontiguousarray(turned))
         logits = raw_scores.reshape(-1)
         indices = np.flatnonzero(logits > _MIN_LOGIT)
         if not indices.size:
             return []
         # Per candidate: centre, size, then the points; all at once, for a face comes a dozen times.
-        values = raw_boxes[0, indices].reshape(len(indices), -1, 2).astype(np.float64) / self.side
+        values = raw_boxes[0, indices].reshape(len(indices), -1, 2).astype(np.float64)
         anchors = self._anchors[indices][:, None]
         centres, halves = values[:, :1] + anchors, values[:, 1:2] / 2
         placed = np.concatenate((centres - halves, centres + halves, values[:, 2:] + anchors), axis=1)
-        # The letterbox is padded to the right and below: its unit is the longer side.
-        placed = _turned_back(placed, view.turns) * max(view.width, view.height) + (view.left, view.top)
+        # The view lies in the upper left of the input, the rest of which is empty.
+        placed = _turned_back(placed, view.turns, self.size) / view.scale + (view.left, view.top)
         low, high = placed[:, :2].min(axis=1), placed[:, :2].max(axis=1)
         scores = 1 / (1 + np.exp(-np.clip(logits[indices].astype(np.float64), -80, 80)))
         return [
@@ -147,11 +155,13 @@ class Detector:
         ]
 
 
-def _turned_back(points: Floats, turns: int) -> Floats:
-    """Points of the unit square after `np.rot90(image, turns)`, in the square before it."""
+def _turned_back(points: Floats, turns: int, size: tuple[int, int]) -> Floats:
+    """Points of an image of width x height that is the result of `np.rot90(image, turns)`, in the image before it."""
+    width, height = size
     for _ in range(turns % 4):
-        # One counter-clockwise quarter takes (x, y) to (y, 1 - x).
-        points = np.stack((1 - points[..., 1], points[..., 0]), axis=-1)
+        # One counter-clockwise quarter takes (x, y) to (y, width - x), and the width becomes the height.
+        points = np.stack((height - points[..., 1], points[..., 0]), axis=-1)
+        width, height = height, width
     return points
 
 

@@ -18,6 +18,7 @@ from dflwrap.extractors.builtin.finding.detector import (
     overlap,
 )
 from dflwrap.extractors.builtin.finding.mesh import Mesh
+from dflwrap.extractors.builtin.finding.wide_network import SIDE
 from dflwrap.extractors.builtin.settings import MIN_RECT_SIDE, smallest_face
 
 MIN_FRAME_SIDE = 128
@@ -26,6 +27,8 @@ CROWD = 4
 """Faces from which more are looked for."""
 _NARROWEST = 13
 """Widths of a view in which the full-range network finds a face."""
+_INPUTS = ((1.2, (SIDE, SIDE)), (1.4, (256, 192)), (1.65, (288, 192)), (2.0, (288, 160)))
+"""Sides of the frame, longer by shorter, up to which the full-range network sees it whole in an input of this size."""
 _LARGE = 0.2
 """Width in longer sides of the frame from which a face may be cut by a view's edge: it is looked for in the whole."""
 _SAME_FACE_IOU = 0.4
@@ -53,8 +56,9 @@ class FaceFinder:
     """Detectors and landmarks together. Not to be shared by threads."""
 
     def __init__(self, threads: int) -> None:
+        self._threads = threads
         self._near = Detector.short_range(threads)
-        self._far = Detector.full_range(threads)
+        self._far = {(SIDE, SIDE): Detector.full_range(threads)}
         self._mesh = Mesh(threads)
 
     def faces(self, frame: Frame, limit: int = 0) -> list[Face]:
@@ -83,14 +87,23 @@ class FaceFinder:
         self, frame: Frame, views: list[View], turns: int, known: list[Face], near: bool = False
     ) -> list[Face]:
         """The known faces and those found in `views`; near: the whole frame is looked at for large ones too."""
-        reduced = Reduced(frame, min(view.width for view in views))
+        reduced = Reduced(frame, max(view.scale for view in views))
         height, width = frame.shape[:2]
-        found = [seen for view in views for seen in self._far.look(reduced, replace(view, turns=turns))]
+        found = []
+        for view in views:
+            found += self._far_for(view.size, turns).look(reduced, replace(view, turns=turns))
         largest = max((seen.box[2] - seen.box[0] for seen in found), default=math.inf)
         if near and largest > _LARGE * max(width, height):
-            found += self._near.look(reduced, View(0, 0, width, height, turns))
+            found += self._near.look(reduced, View(0, 0, width, height, turns, self._near.size))
         # Seen turned, blurred shoulders agree with a mesh: there only presence counts.
         return self._meshed(frame, best_of_overlapping(found), known, faint=turns == 0)
+
+    def _far_for(self, size: tuple[int, int], turns: int) -> Detector:
+        """The full-range network for views of this size, turned; made when first needed."""
+        turned = size if turns % 2 == 0 else (size[1], size[0])
+        if turned not in self._far:
+            self._far[turned] = Detector.full_range(self._threads, turned)
+        return self._far[turned]
 
     def _meshed(
         self, frame: Frame, candidates: list[Candidate], known: list[Face], faint: bool
@@ -119,16 +132,16 @@ def _is_inside(candidate: Candidate, face: Face) -> bool:
 
 
 def _wide_views(width: int, height: int) -> list[View]:
-    """The frame in as few squarish parts as show its smaller faces: one, two for 16:9, more for a panorama.
+    """The frame as shows its smaller faces: whole, in an input of its shape; a panorama in squarish parts.
 
     Neighbours share enough that a face of up to a quarter of the frame's width lies whole in one of
     them; the short-range network sees what is larger.
     """
     longer, shorter = max(width, height), min(width, height)
-    if longer < 1.2 * shorter:
-        return [View(0, 0, width, height)]
-    part = min(longer, max(shorter, round(longer * 0.625) if longer <= 2 * shorter else round(shorter * 1.1)))
-    return _parts(width, height, part)
+    if longer > 2 * shorter:
+        return _parts(width, height, min(longer, round(shorter * 1.1)))
+    long, short = next(size for aspect, size in _INPUTS if longer <= aspect * shorter)
+    return [View(0, 0, width, height, size=(long, short) if width > height else (short, long))]
 
 
 def _closer(width: int, height: int) -> list[tuple[list[View], float]]:

@@ -170,7 +170,7 @@ def _crop_image(frame: Frame, crop: Crop) -> NDArray[np.float32]:
 
 
 def _smaller(frame: Frame, matrix: Floats) -> tuple[Frame, Floats]:
-    """What the crop (unit square -> frame) shows, halved by areas while that leaves enough pixels; and where it is there.
+    """What the crop (unit square -> frame) shows, halved while that leaves enough pixels; and the crop's matrix there.
 
     Only what is shown is made small: a third of the time of warping to twice the size and halving that.
     """

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.extractors.builtin.engine import Engine, installed_engine
+from dflwrap.extractors.builtin.finding.wide_network import SIDE, with_input
 from dflwrap.extractors.builtin.parts import HOW_TO_INSTALL
 
 FULL_RANGE_FILE = "face_detection_full_range.tflite"
@@ -45,19 +46,32 @@ def model_path(name: str) -> Path:
 class Model:
     """One network: a batch of one image in, its outputs as arrays. Not to be shared by threads."""
 
-    def __init__(self, name: str, threads: int, engine: Engine | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        threads: int,
+        engine: Engine | None = None,
+        size: tuple[int, int] = (SIDE, SIDE),
+    ) -> None:
         """Loads the file. threads: 0 leaves their number to the engine. engine: None = the preferred one.
 
-        Raises DflwrapError where the model or an engine is missing.
+        size: width and height of the full-range network's input. Raises DflwrapError where the model or an engine is
+        missing.
         """
         path = model_path(name)
         engine = engine or installed_engine()
         if engine is None:
             raise DflwrapError(f"neither LiteRT nor TensorFlow is installed: {HOW_TO_INSTALL}")
-        interpreter = engine.load()(model_path=str(path), num_threads=threads or None)
+        if size == (SIDE, SIDE):
+            interpreter = engine.load()(model_path=str(path), num_threads=threads or None)
+        else:
+            content = with_input(path.read_bytes(), *size)
+            interpreter = engine.load()(model_content=content, num_threads=threads or None)
+        self._input = interpreter.get_input_details()[0]["index"]
+        if size != (SIDE, SIDE):
+            interpreter.resize_tensor_input(self._input, (1, size[1], size[0], 3))
         interpreter.allocate_tensors()
         self._interpreter = interpreter
-        self._input = interpreter.get_input_details()[0]["index"]
         self._outputs = [detail["index"] for detail in interpreter.get_output_details()]
         self.input_shape: tuple[int, ...] = tuple(interpreter.get_input_details()[0]["shape"])
 
