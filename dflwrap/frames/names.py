@@ -59,12 +59,19 @@ def decode(raw: bytes) -> str:
 
 def stem_and_suffix(name: str) -> tuple[str, str]:
     """`name` split as DFL does (the last dot); the suffix in lower case, with its dot."""
+    before, _, after = name.rpartition(".")
+    if (
+        before and before[-1] not in "./\\" and after.isalnum()
+    ):  # nearly all: `splitext` takes three times as long
+        return before, f".{after.lower()}"
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a name, not a path
     return stem, suffix.lower()
 
 
 def case_key(name: str) -> str:
     """Equal for names that are one file on a file system that ignores case or composes accents."""
+    if name.isascii():
+        return name.lower()
     folded = unicodedata.normalize("NFC", name).casefold()
     return unicodedata.normalize("NFC", folded)  # folding may take a composed letter apart
 
@@ -75,6 +82,8 @@ def face_stem(stem: str) -> str:
     Bytes that are not valid UTF-8 become `_xNN` (DFL dies of such names), and what is too long for
     `<stem>_<index>.jpg` is cut, with a digest of the whole in its place.
     """
+    if stem.isascii() and len(stem) <= MAX_STEM_BYTES:
+        return stem
     stem = "".join(f"_x{ord(c) & 0xFF:02x}" if "\ud800" <= c <= "\udfff" else c for c in stem)
     raw = stem.encode()
     if len(raw) <= MAX_STEM_BYTES:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from sys import intern
 from typing import Any
 
 from dflwrap.common.text import display
 from dflwrap.frames.judgement import Entry, Judgement
 from dflwrap.frames.names import encode
-from dflwrap.ledger.records import REMOVED, Counts, FrameRow, NewFrame, Outcome, Told
+from dflwrap.ledger.records import (
+    REMOVED,
+    Counts,
+    FrameRow,
+    NewFrame,
+    Outcome,
+    Told,
+    source_name,
+)
 from dflwrap.ledger.store import Store
 from dflwrap.ledger.values import maybe, name, raw_name, switch, text, whole
 
@@ -18,6 +27,8 @@ _FRAME_COLUMNS = (
     "id, raw, name, stem, entry, plain, max_side, outcome, faces, attempt, cause, evidence, failures"
 )
 
+_NAMED = "name IN (SELECT value FROM json_each(?))"
+_ENTRIES = {entry.value: entry for entry in Entry}
 _REMOVED = f"(outcome IS 'not_attempted' AND cause IS '{REMOVED}')"
 
 
@@ -49,22 +60,45 @@ class FrameTable(Store):
                 rows,
             )
 
-    def frames(self, where: str = "1", values: Sequence[Any] = ()) -> list[FrameRow]:
-        """Frames in the order of the folder."""
-        query = f"SELECT {_FRAME_COLUMNS} FROM frames WHERE {where} ORDER BY raw"  # noqa: S608
-        return self.rows(_frame, query, values)
+    def frames(self, where: str = "1", values: Sequence[Any] = (), *, most: int = -1) -> list[FrameRow]:
+        """Frames in the order of the folder; the first `most` of them, -1 = all."""
+        query = f"SELECT {_FRAME_COLUMNS} FROM frames WHERE {where} ORDER BY raw LIMIT ?"  # noqa: S608
+        return self.rows(_frame, query, (*values, most))
+
+    def check_frames(self) -> None:
+        """Read everything of each frame once. Raises DamagedLedgerError."""
+        query = f"SELECT size, mtime_ns, fingerprint, {_FRAME_COLUMNS} FROM frames"  # noqa: S608
+        for _ in self.each(_checked, query):
+            pass
+
+    def file_names(self, where: str = "1") -> list[str]:
+        """Of frames in the order of the folder."""
+        return self.rows(raw_name, f"SELECT raw FROM frames WHERE {where} ORDER BY raw")  # noqa: S608
+
+    def stems(self) -> Iterator[str]:
+        return self.each(name, "SELECT stem FROM frames")
+
+    def source_names(self) -> dict[int, str]:
+        """`FrameRow.source_name` of each frame that has recorded faces, by its id."""
+        query = "SELECT id, raw, stem FROM frames WHERE id IN (SELECT frame FROM faces)"
+        return dict(self.each(lambda i, raw, stem: (whole(i), source_name(raw_name(raw), name(stem))), query))
+
+    def files(self) -> Iterator[tuple[int, str, int, int]]:
+        """(frame, file name, size in bytes, modification time in ns), as entered, in the folder's order."""
+        return self.each(_file, "SELECT id, raw, size, mtime_ns FROM frames ORDER BY raw")
+
+    def without_result(self) -> Iterator[tuple[int, str, Outcome | None, str | None]]:
+        """(frame, file name, outcome, cause) of the frames without a result, in the folder's order."""
+        query = "SELECT id, raw, outcome, cause FROM frames WHERE coalesce(outcome, '') NOT IN ('extracted', 'no_face')"
+        return self.each(_unfinished, f"{query} ORDER BY raw")
 
     def told(self, where: str, values: Sequence[Any] = ()) -> list[Told]:
         """Of frames in the order of the folder no more than a report says of them."""
         query = f"SELECT name, attempt, cause, evidence FROM frames WHERE {where} ORDER BY raw"  # noqa: S608
         return self.rows(_told, query, values)
 
-    def sizes(self) -> dict[int, tuple[int, int]]:
-        """Size in bytes and modification time in ns of each frame, as entered."""
-        return dict(self.rows(_size, "SELECT id, size, mtime_ns FROM frames"))
-
     def size(self, frame: int) -> tuple[int, int] | None:
-        """`sizes` of one frame; None for one that is not there."""
+        """Size in bytes and modification time in ns, as entered; None for a frame that is not there."""
         found = self.rows(_size, "SELECT id, size, mtime_ns FROM frames WHERE id = ?", (frame,))
         return found[0][1] if found else None
 
@@ -149,8 +183,15 @@ class FrameTable(Store):
         """Longest side among the open frames, pixels; 0 when none is known."""
         return self.rows(whole, "SELECT coalesce(max(longest_side), 0) FROM frames WHERE outcome IS NULL")[0]
 
-    def open_frames(self) -> list[FrameRow]:
-        return self.frames("outcome IS NULL")
+    def open_frames(self, *, without: Collection[str] = (), most: int = -1) -> list[FrameRow]:
+        """In the order of the folder. without: names (as shown) that are passed over; most: no more than these."""
+        if not without:
+            return self.frames("outcome IS NULL", most=most)
+        return self.frames(f"outcome IS NULL AND NOT {_NAMED}", (json.dumps(list(without)),), most=most)
+
+    def open_among(self, names: Collection[str]) -> list[FrameRow]:
+        """Those of the frames with these names (as shown) that have no outcome."""
+        return self.frames(f"outcome IS NULL AND {_NAMED}", (json.dumps(list(names)),)) if names else []
 
     def settle(
         self,
@@ -275,10 +316,10 @@ def _frame(
         raw_name(raw),
         text(shown),
         name(stem),
-        Entry(entry),
+        _ENTRIES.get(entry) or Entry(entry),
         switch(plain),
         whole(max_side),
-        maybe(Outcome, outcome),
+        None if outcome is None else Outcome(outcome),
         whole(faces),
         maybe(whole, attempt),
         maybe(text, cause),
@@ -290,6 +331,22 @@ def _frame(
 def _told(shown: Any, attempt: Any, cause: Any, evidence: Any) -> Told:
     known = maybe(text, cause)
     return Told(text(shown), maybe(whole, attempt), known and intern(known), maybe(text, evidence))
+
+
+def _checked(size: Any, mtime_ns: Any, fingerprint: Any, *columns: Any) -> None:
+    _size(columns[0], size, mtime_ns)
+    maybe(text, fingerprint)
+    _frame(*columns)
+
+
+def _file(frame: Any, raw: Any, size: Any, mtime_ns: Any) -> tuple[int, str, int, int]:
+    return whole(frame), raw_name(raw), whole(size), whole(mtime_ns, -(2**63))
+
+
+def _unfinished(
+    frame: Any, raw: Any, outcome: Any, cause: Any
+) -> tuple[int, str, Outcome | None, str | None]:
+    return whole(frame), raw_name(raw), maybe(Outcome, outcome), maybe(text, cause)
 
 
 def _size(frame: Any, size: Any, mtime_ns: Any) -> tuple[int, tuple[int, int]]:

@@ -39,9 +39,7 @@ class Ledger(FrameTable, FaceTable, AttemptTable):
             raise
 
     def _check_values(self) -> None:
-        self.frames()
-        self.sizes()
-        self.fingerprints()
+        self.check_frames()
         self.longest_side()
         self.counts()
         self.faces()

@@ -40,6 +40,11 @@ class NewFrame:
     """For a refused frame: id of the known cause; `entry_reason` is the evidence."""
 
 
+def source_name(file_name: str, stem: str) -> str:
+    """`FrameRow.source_name` of a frame of which no more is known."""
+    return stem + Path(file_name).suffix if "/" in file_name else file_name
+
+
 @dataclass(frozen=True, slots=True)
 class FrameRow:
     """A frame as the ledger has it."""
@@ -64,7 +69,7 @@ class FrameRow:
     @property
     def source_name(self) -> str:
         """The frame as its faces name it: one name, also where several folders are joined (`clipA_00001.png`)."""
-        return self.stem + Path(self.file_name).suffix if "/" in self.file_name else self.file_name
+        return source_name(self.file_name, self.stem)
 
 
 class Told(NamedTuple):

@@ -87,6 +87,11 @@ MIGRATIONS = (
     """,
     # To version 3: `entry` may be 'unseen', for frames that are looked at just before they are handed out.
     "",
+    # To version 4: the next open frames in the folder's order, at the cost of those: a black box asks for each batch.
+    """
+    DROP INDEX frames_open;
+    CREATE INDEX frames_next ON frames (raw) WHERE outcome IS NULL
+    """,
 )
 """One entry for each version after the first: statements that bring the version before it up to date."""
 

@@ -126,10 +126,15 @@ class Store:
 
     def rows(self, make: Callable[..., T], query: str, values: Sequence[Any] = ()) -> list[T]:
         """`make` of each row's columns. Raises DamagedLedgerError for what it refuses (`ledger.values`)."""
+        return list(self.each(make, query, values))
+
+    def each(self, make: Callable[..., T], query: str, values: Sequence[Any] = ()) -> Iterator[T]:
+        """`rows` one by one, for what need not be kept: nothing may be written before the last."""
         try:
             # Row by row: there may be 100,000. Closed: a statement that is left open keeps the file open.
             with closing(self.db.execute(query, values)) as found:
-                return [make(*row) for row in found]
+                for row in found:
+                    yield make(*row)
         except sqlite3.Error as error:
             raise self._translated(error) from error
         except ValueError as error:

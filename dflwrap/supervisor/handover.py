@@ -61,7 +61,7 @@ def _hand_over(ledger: Ledger, folder: RunFolder, faceset: Path) -> Handover:
     debug = faceset.with_name(faceset.name + "_debug")
     empty, lost = ledger.frames("outcome = 'no_face'"), ledger.frames("outcome = 'quarantined'")
     has_debug = debug.is_dir()
-    joined = any("/" in row.file_name for row in ledger.frames())
+    joined = any("/" in name for name in ledger.file_names())
     moved = sum(_move_debug(debug, row, folder) for row in empty) if has_debug and not joined else 0
     names = tuple(row.name for row in empty)
     return Handover(debug, has_debug, names, tuple(row.name for row in lost), joined, moved)

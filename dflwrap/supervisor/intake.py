@@ -19,7 +19,7 @@ from dflwrap.frames.joined import take_joined
 from dflwrap.frames.judgement import Entry, Judgement, judge
 from dflwrap.frames.names import case_key, face_stem, flat, is_plain, stem_and_suffix
 from dflwrap.ledger.ledger import STEM_PREFIX, Ledger
-from dflwrap.ledger.records import NewFrame, Outcome
+from dflwrap.ledger.records import NewFrame
 from dflwrap.planning.yields import spread
 from dflwrap.supervisor.reconcile.adoption import adopt
 from dflwrap.supervisor.reconcile.clip import ClipJudge
@@ -101,17 +101,18 @@ def _no_frames(request: RunRequest, inventory: Inventory) -> str:
 
 def _enter(request: RunRequest, ledger: Ledger, intake: Intake, stopping: Callable[[], bool]) -> None:
     """New frames into the ledger; refused ones that were away are checked again."""
-    known = {row.file_name: row for row in ledger.frames()}
-    stems = {case_key(row.stem) for row in known.values()}
+    known = set(ledger.file_names())
+    away = {row.file_name: row for row in ledger.frames("entry = 'refuse' AND outcome = 'not_attempted'")}
     prefix = ledger.get_name(STEM_PREFIX) or ""
     unknown = [entry.name for entry in intake.inventory.frames if entry.name not in known]
+    stems = {case_key(stem) for stem in ledger.stems()} if unknown else set()
     sample = set(spread(unknown, SAMPLE))
     new: list[NewFrame] = []
     anew: list[tuple[int, NewFrame]] = []
     for entry in heeding(stopping, intake.inventory.frames):
-        row = known.get(entry.name)
-        if row is not None:
-            if row.entry is Entry.REFUSE and row.outcome is Outcome.NOT_ATTEMPTED and entry.size != UNREAD:
+        if entry.name in known:
+            row = away.get(entry.name)
+            if row is not None and entry.size != UNREAD:
                 anew.append((row.id, _new_frame(entry, row.stem, judge(request.input_dir, entry))))
             continue
         looks = entry.name in sample or entry.problem is not None or entry.size <= 0

@@ -6,6 +6,7 @@ Everything here is one thread. What changes a plan is decided by `planning.polic
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from dflwrap.common.errors import NeedsUserError
@@ -101,14 +102,14 @@ class Loop:
     def _attempts(self) -> Ended:
         while True:
             self._services.refresh()
-            rows = self._ledger.open_frames()
-            if not rows:
+            open_now = self._ledger.counts().open
+            if not open_now:
                 return Ended()
-            self._no_progress = self._no_progress + 1 if len(rows) >= self._open_before else 0
-            self._open_before = len(rows)
+            self._no_progress = self._no_progress + 1 if open_now >= self._open_before else 0
+            self._open_before = open_now
             if self._services.control.stopping:
                 return Ended(interrupted=True)
-            chosen, plan, repairing = self._choose(rows)
+            chosen, plan, repairing = self._choose(open_now)
             try:
                 done = self._attempt(chosen, plan, repairing)
             except NeedsUserError as error:
@@ -143,26 +144,25 @@ class Loop:
             self._black_box[self._extractor.info().name] = True
         return done
 
-    def _choose(self, rows: list[FrameRow]) -> tuple[list[FrameRow], Plan, bool]:
+    def _choose(self, open_now: int) -> tuple[list[FrameRow], Plan, bool]:
         """The frames of the next attempt, its plan, and whether it is a repair attempt."""
-        chosen, plan, repairing = self._next_batch(rows)
+        chosen, plan, repairing = self._next_batch(open_now)
         return chosen, for_frames(plan, len(chosen)), repairing
 
-    def _next_batch(self, rows: list[FrameRow]) -> tuple[list[FrameRow], Plan, bool]:
+    def _next_batch(self, open_now: int) -> tuple[list[FrameRow], Plan, bool]:
+        """Of the ledger no more is read than what the attempt takes: a black box has hundreds of attempts."""
         if self._bisection and not self._bisection.finished:
-            names = set(self._bisection.next_batch())
-            chosen = [row for row in rows if row.name in names]
+            chosen = self._ledger.open_among(self._bisection.next_batch())
             if chosen:
                 return chosen, self._plan, False
         self._bisection = None
-        free = [row for row in rows if row.name not in self._held]
+        free = open_now - len(self._ledger.open_among(self._held))
         if free:
-            size = self._plan.batch_size or self._auto_batch(len(free)) or len(free)
-            return free[:size], self._plan, False
+            size = self._plan.batch_size or self._auto_batch(free) or free
+            return self._ledger.open_frames(without=self._held, most=size), self._plan, False
         plan = self._repair_plan or replace(self._plan, workers=1, batch_size=1)
         # With an event per frame each stands alone within one attempt; a black box needs one attempt each.
-        count = 1 if self._is_black_box() else len(rows)
-        return rows[:count], plan, True
+        return self._ledger.open_frames(most=1 if self._is_black_box() else -1), plan, True
 
     def _auto_batch(self, count: int) -> int:
         failed = any(not record.healthy for record in self._history)
@@ -201,7 +201,7 @@ class Loop:
             return self._answer_bisection(record, judged, rows, plan, telemetry, context)
         if judged.verdict is None:
             if self._held:
-                self._held &= {row.name for row in self._ledger.open_frames()}
+                self._held = self._still_open(self._held)
             wider = after_success(tuple(self._history), telemetry, self._plan, context)
             if wider is not None and context.open_frames:
                 self._follow(wider, record)
@@ -233,7 +233,7 @@ class Loop:
         """A step of the search for a poison frame; what it isolates is retried, repaired."""
         assert self._bisection is not None
         batch = self._bisection.next_batch()
-        still_open = {row.name for row in self._ledger.open_frames()}
+        still_open = self._still_open(batch)
         gained = [name for name in batch if name not in still_open]
         known = len(self._bisection.poison)
         suspect = judged.suspects[0] if judged.suspects else None
@@ -295,8 +295,8 @@ class Loop:
         if step.extractor and step.extractor in self._extractors:
             self._extractor = self._extractors[step.extractor]
         if isinstance(step.frames, Bisect) and rows is not None:
-            still_open = {row.name for row in self._ledger.open_frames()}
             names = [row.name for row in rows]
+            still_open = self._still_open(names)
             done = [name for name in names if name not in still_open]
             self._bisection = Bisection.start(names, done, step.frames.suspect)
         if step.pause:
@@ -331,6 +331,9 @@ class Loop:
         if not came:
             self._history[-1] = replace(self._history[-1], answer=step.otherwise.rungs)
         return self._carry_out(step.then if came else step.otherwise, record, rows)
+
+    def _still_open(self, names: Collection[str]) -> set[str]:
+        return {row.name for row in self._ledger.open_among(names)}
 
     def _row(self, name: str) -> FrameRow | None:
         found = self._ledger.frames("name = ? AND outcome IS NULL", (name,))

@@ -208,7 +208,7 @@ def _storage(services: RunServices) -> Storage:
         services.ledger,
         lambda: services.control.stopping,
     )
-    storage.remember(services.ledger.frames("outcome IS NOT 'not_attempted'"))
+    storage.remember(services.ledger.file_names("outcome IS NOT 'not_attempted'"))
     return storage
 
 

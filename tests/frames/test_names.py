@@ -179,3 +179,28 @@ def test_a_frame_named_as_we_would_name_another_gets_a_name_of_its_own() -> None
     ours = batch_name(7, "写真.png", plain=is_plain("写真.png"), converted=False)
     assert batch_name(3, ours, plain=is_plain(ours), converted=False) != ours
     assert batch_name(3, ours.upper(), plain=is_plain(ours.upper()), converted=False).lower() != ours
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.PNG",
+        ".png",
+        "..png",
+        "a..png",
+        "a.",
+        "a",
+        "",
+        "a.b/c",
+        "a/.png",
+        "a/b.Png",
+        "a.b c",
+        "ä.ÄP",
+        ". .x",
+        "...a.b",
+        "a.png ",
+    ],
+)
+def test_the_last_dot_splits_as_pythons_own_does(name: str) -> None:
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122
+    assert stem_and_suffix(name) == (stem, suffix.lower())

@@ -121,9 +121,9 @@ class Storage:
     _away: FolderGoneError | None = None
     """What `away` saw, though it may be back by now."""
 
-    def remember(self, rows: Sequence[FrameRow]) -> None:
-        """Take the folders as they are now for those of the run. rows: frames that are there."""
-        samples = [row.file_name for row in spread(list(rows), MOST_SAMPLES)]
+    def remember(self, names: Sequence[str]) -> None:
+        """Take the folders as they are now for those of the run. names: files of frames that are there."""
+        samples = spread(names, MOST_SAMPLES)
         folders = [("input", KnownFolder.remember(self.input_dir, samples, tell_by_inode=True))]
         targets: dict[Path, list[str]] = {}
         for name in samples:  # frames may be links to another disk

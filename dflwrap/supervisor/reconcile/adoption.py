@@ -231,7 +231,7 @@ def _taken_text(taken: list[str]) -> str:
 
 
 def _stems(ledger: Ledger) -> set[str]:
-    return {case_key(row.stem) for row in ledger.frames()}
+    return {case_key(stem) for stem in ledger.stems()}
 
 
 def stem_of_face(name: str) -> str | None:

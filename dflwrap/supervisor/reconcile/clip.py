@@ -30,7 +30,8 @@ ClipJudge = Callable[[Sequence[Pair]], list[Match]]
 class ClipNow:
     """The known frames that are in the input folder, by what has become of them."""
 
-    unchanged: list[FrameRow] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    """File names."""
     touched: list[tuple[FrameRow, FrameEntry, str]] = field(default_factory=list)
     """The same content with a new time: (frame, its file now, fingerprint)."""
     differing: list[tuple[FrameRow, FrameEntry, str]] = field(default_factory=list)
@@ -68,36 +69,51 @@ def look_at_clip(
     faces: of each frame, as they lie on the disk.
     """
     clip = ClipNow()
-    known = {row.file_name: row for row in ledger.frames()}
-    sizes, prints = ledger.sizes(), ledger.fingerprints()
-    for entry in frames:
-        row = known.get(entry.name)
-        if row is None:
-            clip.additional += 1
+    there = {entry.name: entry for entry in frames}
+    suspect: dict[int, FrameEntry] = {}
+    for frame, name, size, mtime_ns in ledger.files():
+        entry = there.pop(name, None)
+        if entry is None:
             continue
-        if entry.size == UNREAD or entry.problem or sizes[row.id] == (entry.size, entry.mtime_ns):
-            clip.unchanged.append(row)
+        if entry.size == UNREAD or entry.problem or (size, mtime_ns) == (entry.size, entry.mtime_ns):
+            clip.unchanged.append(name)
+        else:
+            suspect[frame] = entry
+    clip.additional = len(there)
+    if suspect:
+        _compare_content(source, ledger, suspect, clip)
+    _vote(source, clip, faces, ledger.longest_sides() if clip.differing else {}, judge)
+    return clip
+
+
+def _compare_content(source: Path, ledger: Ledger, suspect: dict[int, FrameEntry], clip: ClipNow) -> None:
+    """Frames whose size or time is another: touched, or other content."""
+    prints = ledger.fingerprints()
+    for row in ledger.frames():
+        entry = suspect.get(row.id)
+        if entry is None:
             continue
         try:
             now = fingerprint(source / entry.name)
         except OSError:  # its disk is to blame, and is asked about when the frame is handed out
-            clip.unchanged.append(row)
+            clip.unchanged.append(entry.name)
         else:
             same = prints.get(row.id) == now
             (clip.touched if same else clip.differing).append((row, entry, now))
-    _vote(source, clip, faces, ledger.longest_sides(), judge)
-    return clip
 
 
 def _vote(
     source: Path, clip: ClipNow, faces: dict[int, list[Path]], sides: dict[int, int], judge: ClipJudge
 ) -> None:
     """Of frames that can tell anything: those that are as they were, and those whose faces can be held against them."""
-    same = [(row, None) for row in (*clip.unchanged, *(row for row, *_ in clip.touched))]
-    differ = [(row, source / entry.name) for row, entry, _ in clip.differing if faces.get(row.id)]
-    able: list[tuple[FrameRow, Path | None]] = sorted((*same, *differ), key=lambda item: item[0].file_name)
+    differ = {entry.name: row.id for row, entry, _ in clip.differing if faces.get(row.id)}
+    able = sorted((*clip.unchanged, *(entry.name for _, entry, _ in clip.touched), *differ))
     sample = spread(able, SAMPLE)
-    pairs = [Pair(path, tuple(faces[row.id]), sides[row.id]) for row, path in sample if path is not None]
+    pairs = [
+        Pair(source / name, tuple(faces[differ[name]]), sides[differ[name]])
+        for name in sample
+        if name in differ
+    ]
     clip.same = len(sample) - len(pairs)
     for kind in judge(pairs) if pairs else ():
         clip.votes[kind] = clip.votes.get(kind, 0) + 1

@@ -46,7 +46,7 @@ def look_at_end(ledger: Ledger, faceset: Path, image_size: int, begun_in: Folder
     if not there_before:
         return EndNow()
     shown = display(str(faceset))
-    sources = {row.id: row.source_name for row in ledger.frames()}
+    sources = ledger.source_names()
     try:
         census = take_census(faceset, recorded, sources, image_size)
     except OSError as error:

@@ -22,11 +22,15 @@ def account_for_missing(source: Path, ledger: Ledger, present: Collection[str]) 
     folder is empty because its disk is not mounted.
     """
     names = set(present)
-    rows = ledger.frames()
-    waiting = [row for row in rows if row.outcome in (None, Outcome.QUARANTINED, Outcome.NOT_ATTEMPTED)]
-    left = [row for row in rows if row.outcome is Outcome.NOT_ATTEMPTED]
-    removed = {row.id for row in left if row.cause == REMOVED}
-    gone = [row for row in waiting if row.file_name not in names and row.id not in removed]
+    gone: list[int] = []
+    back: list[int] = []
+    for frame, name, outcome, cause in ledger.without_result():
+        left = outcome is Outcome.NOT_ATTEMPTED
+        if name not in names:
+            if not (left and cause == REMOVED):
+                gone.append(frame)
+        elif left and cause != FILTERED:
+            back.append(frame)
     here = _identity(source)
     if gone and not names and ledger.get(_FOLDER) != here:
         raise NeedsUserError(
@@ -37,8 +41,8 @@ def account_for_missing(source: Path, ledger: Ledger, present: Collection[str]) 
         )
     if names and ledger.get(_FOLDER) != here:
         ledger.put(_FOLDER, here)
-    ledger.remove(row.id for row in gone)
-    ledger.reopen_many(row.id for row in left if row.file_name in names and row.cause != FILTERED)
+    ledger.remove(gone)
+    ledger.reopen_many(back)
     return [f"{len(gone)} frame(s) were removed from the input folder: no longer counted"] if gone else []
 
 

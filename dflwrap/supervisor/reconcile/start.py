@@ -107,8 +107,9 @@ def _finish_moves(request: RunRequest, folder: RunFolder, ledger: Ledger) -> Non
 
 
 def _census(request: RunRequest, ledger: Ledger, stopping: Callable[[], bool] = never) -> Census:
-    sources = {row.id: row.source_name for row in ledger.frames()}
-    return take_census(request.output_dir, ledger.faces(), sources, request.options.image_size, stopping)
+    return take_census(
+        request.output_dir, ledger.faces(), ledger.source_names(), request.options.image_size, stopping
+    )
 
 
 def _compare(

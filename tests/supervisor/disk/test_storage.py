@@ -77,7 +77,7 @@ def test_frames_that_are_links_are_watched_where_they_lead(tmp_path: Path, stora
     (storage.input_dir / "a.png").unlink()
     (storage.input_dir / "a.png").symlink_to(disk / "a.png")
     (row,) = [row for row in _rows(storage) if row.file_name == "a.png"]
-    storage.remember([row])
+    storage.remember([row.file_name])
     assert storage.gone() is None
     disk.rename(tmp_path / "unplugged")
     gone = storage.gone()
