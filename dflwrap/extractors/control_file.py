@@ -8,6 +8,7 @@ Python 3.6 syntax; the built-in extractor) polls it a few times a second. Messag
                  of it fails by itself), threads (of workers on the CPU that start from now on)
     frames       names ([[id, name], ...]): more frames of the batch folder, ready now
     frames_end   no more frames come
+    no_copy      frame (its name): it gets no copy, and the disk took no file that would say so
 
 A host says in its `extractor_started` event which of them it follows (`supported`). A line without its end is not
 whole yet, and waits. What is no message is passed over: one note tells of the first such line.
@@ -21,7 +22,7 @@ CONTROL_ENV = "DFLWRAP_CONTROL"
 """Environment variable with the path of the control file."""
 STREAM_ENV = "DFLWRAP_STREAM"
 """Environment variable: "1" where the batch folder is filled while the extractor works, until `frames_end`."""
-WORKERS, FRAMES, FRAMES_END = "workers", "frames", "frames_end"
+WORKERS, FRAMES, FRAMES_END, NO_COPY = "workers", "frames", "frames_end", "no_copy"
 """The types of message."""
 
 MOST_WORKERS = 256
@@ -75,6 +76,7 @@ _CHECKS: Dict[Any, Callable[[Message], bool]] = {
     WORKERS: _is_workers,
     FRAMES: _is_frames,
     FRAMES_END: lambda message: True,
+    NO_COPY: lambda message: _is_name(message.get("frame")),
 }
 
 

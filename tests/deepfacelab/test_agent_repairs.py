@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from dflwrap.extractors.control_file import CONTROL_ENV, NO_COPY, ControlWriter
+
 from .conftest import Double
 
 BAD = "00003.png"
@@ -69,6 +71,20 @@ def test_where_no_copy_can_be_made_the_first_failure_stands(double: Double, repa
     failed = ran.of("frame_failed")[0]
     assert failed["error"].endswith("my own error") and "repaired" not in failed
     assert ran.frames("frame_started").count(BAD) == 1
+    assert sorted(ran.frames("frame_done")) == OTHERS
+
+
+@pytest.mark.parametrize("fault", ["raise", "kill"])
+def test_that_no_copy_can_be_made_is_heard_from_the_control_file(
+    double: Double, repaired: Path, fault: str
+) -> None:
+    """The disk took no file that would say so."""
+    control = double.folder / "control.jsonl"
+    double.env |= {CONTROL_ENV: str(control), "DFLWRAP_REPAIR_TIMEOUT": "600"}
+    ControlWriter(str(control)).send({"type": "no_copy", "frame": BAD})
+    ran = double.run({BAD: fault})
+    assert NO_COPY in ran.of("extractor_started")[0]["supported"]
+    assert ran.frames("frame_failed") == ran.frames("repair_wanted") == [BAD]
     assert sorted(ran.frames("frame_done")) == OTHERS
 
 

@@ -41,8 +41,9 @@ def test_what_is_sent_is_read_once_and_in_order():
         writer.workers("GPU0", 3, "room for one more")
         writer.send({"type": "frames", "names": [[7, "7 \u00fc.png"]]})
         assert [one["type"] for one in it.reader.poll()] == ["workers", "frames"]
+        writer.send({"type": "no_copy", "frame": "7 \u00fc.png"})
         writer.send({"type": "frames_end"})
-        assert it.reader.poll() == [{"type": "frames_end"}]
+        assert it.reader.poll() == [{"type": "no_copy", "frame": "7 \u00fc.png"}, {"type": "frames_end"}]
         assert it.reader.poll() == [] and it.notes == []
 
 
@@ -78,6 +79,8 @@ def test_hostile_lines_are_passed_over_with_one_note():
         b'{"type": "frames", "names": [[1, ".."]]}',
         b'{"type": "frames", "names": [["1", "a.png"]]}',
         b'{"type": "frames", "names": "abc"}',
+        b'{"type": "no_copy", "frame": "../a.png"}',
+        b'{"type": "no_copy", "frame": 1}',
     ]
     with Folder() as it:
         it.append(b"\n".join(bad) + b"\n\n" + b'{"type": "frames_end"}\n')

@@ -51,7 +51,7 @@ class RunningAttempt:
     @property
     def control_path(self) -> str:
         """Of the control file; "" = the attempt is what its plan says to its end."""
-        return "" if self.black_box or self.alone else str(self.folder / "control.jsonl")
+        return "" if self.black_box or self.alone else str(control_of(self.folder))
 
     def spec(self, template: AttemptSpec) -> AttemptSpec:
         """The run's options, with what differs per attempt filled in."""
@@ -108,6 +108,11 @@ class RunningAttempt:
 def output_of(folder: Path) -> Path:
     """Where the faces of the attempt in `folder` come to lie first."""
     return folder / "out"
+
+
+def control_of(folder: Path) -> Path:
+    """The control file of the attempt with this folder."""
+    return folder / "control.jsonl"
 
 
 def repaired_of(folder: Path) -> Path:

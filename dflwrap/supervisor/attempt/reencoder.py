@@ -13,6 +13,7 @@ from typing import Self
 from dflwrap.common.plan import REPAIR_BOUND
 from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.waits import join
+from dflwrap.extractors.control_file import NO_COPY, ControlWriter
 from dflwrap.frames.conversion import ConversionError, Converter
 from dflwrap.frames.judgement import REPAIR_SIDE, judge_size
 from dflwrap.ledger.records import FrameRow
@@ -34,9 +35,13 @@ class Reencoder:
     Not covered: which frames; the extractor asks, and the caller decides.
     """
 
-    def __init__(self, source: Path, folder: Path, batch: Batch, max_side: int) -> None:
-        """max_side: of the plan, pixels, 0 = none. `folder` is made on first use."""
+    def __init__(
+        self, source: Path, folder: Path, batch: Batch, max_side: int, control: Path | None = None
+    ) -> None:
+        """max_side: of the plan, pixels, 0 = none. `folder` is made on first use. control: the attempt's control
+        file; None = it has none."""
         self._source, self._folder, self._batch, self._max_side = source, folder, batch, max_side
+        self._control = ControlWriter(str(control)) if control is not None else None
         self._converter = Converter()
         self._asked: set[str] = set()
         self._waiting: queue.SimpleQueue[tuple[str, FrameRow, float] | None] = queue.SimpleQueue()
@@ -90,10 +95,14 @@ class Reencoder:
             # The next attempt re-encodes it again and says why it cannot; here the extractor waits.
             with suppress(OSError):
                 (self._folder / f"{name}{UNFINISHED}").unlink(missing_ok=True)
-        with suppress(
-            OSError
-        ):  # where even this cannot be written, the extractor's own timeout ends its wait
+        try:
             (self._folder / f"{name}{REFUSED}").touch()
+        except OSError:
+            # A disk without inodes takes no new file, but a line in one that is there. Where it takes neither, the
+            # extractor's own timeout ends its wait.
+            if self._control is not None:
+                with suppress(OSError):
+                    self._control.send({"type": NO_COPY, "frame": name})
 
     def _copy(self, name: str, row: FrameRow) -> None:
         unfinished = self._folder / f"{name}{UNFINISHED}"

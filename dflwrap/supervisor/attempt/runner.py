@@ -25,7 +25,7 @@ from dflwrap.supervisor.attempt.frame_checker import END_BOUND, HURRIED, FrameCh
 from dflwrap.supervisor.attempt.judge import HEALTHY, Judged, judge_attempt
 from dflwrap.supervisor.attempt.monitor import Attempt, AttemptResult, EndedBy, Watch
 from dflwrap.supervisor.attempt.outcomes import Collector
-from dflwrap.supervisor.attempt.record import RunningAttempt, output_of, repaired_of
+from dflwrap.supervisor.attempt.record import RunningAttempt, control_of, output_of, repaired_of
 from dflwrap.supervisor.attempt.reencoder import Reencoder, repair_bound
 from dflwrap.supervisor.attempt.width import ElasticWidth
 from dflwrap.supervisor.batch import Batch, FrameMaker
@@ -152,7 +152,8 @@ class AttemptRunner:
             output.mkdir()
         except OSError as error:
             raise cannot_write(output, error) from error
-        reencoder = Reencoder(services.input_dir, repaired_of(folder), batch, plan.max_side)
+        control = None if black_box or alone else control_of(folder)
+        reencoder = Reencoder(services.input_dir, repaired_of(folder), batch, plan.max_side, control)
         collector = Collector(
             services.ledger, services.promoter, batch, number, output, self.template.options.output_debug
         )

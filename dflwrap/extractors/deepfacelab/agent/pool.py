@@ -28,7 +28,7 @@ from .worker_slot import STARTING, bare_report
 
 POLL_EVERY = 0.25
 """Seconds between two looks at the control file."""
-SUPPORTED = (control_file.WORKERS, control_file.FRAMES, control_file.FRAMES_END)
+SUPPORTED = (control_file.WORKERS, control_file.FRAMES, control_file.FRAMES_END, control_file.NO_COPY)
 
 
 class Pool:
@@ -118,6 +118,8 @@ class Pool:
         self._next_poll = time.monotonic() + POLL_EVERY
         for message in self.control.poll():
             self.total += self.stream.take(message)
+            if message["type"] == control_file.NO_COPY:
+                self.copies.refused(message["frame"])
             if message["type"] == control_file.WORKERS and not self.worker_processes.set_width(message):
                 self._note("the control file names a device that is not there: {}".format(message["device"]))
 

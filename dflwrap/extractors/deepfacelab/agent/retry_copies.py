@@ -1,7 +1,8 @@
 """Second tries of frames that failed: as copies that the supervisor prepares while the others continue.
 
 A frame is asked for with a `repair_wanted` event; the answer is a file in the folder DFLWRAP_REPAIRED: the
-copy under the frame's own name (whole as soon as it is there), or `<name>.no` where none can be made.
+copy under the frame's own name (whole as soon as it is there), or `<name>.no` where none can be made. Where the disk
+takes not even that, the control file says it.
 
 A copy's failure proves something only on a worker that is known to be well: a fresh one, or one whose last
 frame succeeded. Only such failures are reported as `repaired`.
@@ -26,6 +27,7 @@ class RetryCopies:
         self._folder, self._bound = settings.repaired, settings.repair_timeout
         self._reporter, self._output = reporter, output
         self._asked = {}  # frame name -> when
+        self._refused = set()  # names, by the control file
         self._proving = set()  # names of copies that were handed to a worker known to be well
         self._there, self._looked = frozenset(), 0.0
 
@@ -42,7 +44,12 @@ class RetryCopies:
         """Whether there is nothing more to wait for."""
         since = self._asked.get(data.filepath.name)
         late = since is None or time.monotonic() - since > self._bound
-        return late or self.has_copy(data) or data.filepath.name + REFUSED in self._files()
+        refused = data.filepath.name in self._refused or data.filepath.name + REFUSED in self._files()
+        return late or refused or self.has_copy(data)
+
+    def refused(self, name):
+        """The control file says that no copy comes."""
+        self._refused.add(name)
 
     def has_copy(self, data):
         return data.filepath.name in self._asked and data.filepath.name in self._files()
