@@ -26,6 +26,8 @@ from dflwrap.diagnosis.tables.statuses import Status, status_hits
 
 EVIDENCE_LINES = 5
 EVIDENCE_WIDTH = 300
+SPECIFIC = 6
+"""Strength from which a second, independent cause makes the first one no more than likely."""
 MINOR = 3
 """Strength up to which a cause costs frames, not the run."""
 
@@ -271,7 +273,7 @@ class _Scene:
         rivals = [
             other
             for other in self.roots
-            if other is not group and other.strength >= group.strength and not follows(group.rule, other.rule)
+            if other is not group and other.strength >= SPECIFIC and not follows(group.rule, other.rule)
         ]
         complete = self.log.complete and not (self.log.frame_errors or self.log.init_errors)
         if group.strength >= 7 and not rivals and not complete and not self.unknown:

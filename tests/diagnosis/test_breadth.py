@@ -66,7 +66,7 @@ CASES = [
     ('network', "Extracting faces...\nRunning on NVIDIA GeForce RTX 2070\n  0%|          | 0/500 [00:00<?, ?it/s]\nOSError: [WinError 59] An unexpected network error occurred: 'Z:\\\\src\\\\1.png'\n", {'cloud-sync-folder'}),
     ('errno 117', "Extracting faces...\nRunning on NVIDIA GeForce RTX 2070\n  0%|          | 0/500 [00:00<?, ?it/s]\nOSError: [Errno 117] Structure needs cleaning: '/data/x.png'\n", {'failing-disk'}),
     ('too long', "Extracting faces...\nRunning on NVIDIA GeForce RTX 2070\n  0%|          | 0/500 [00:00<?, ?it/s]\nOSError: [Errno 36] File name too long: 'a'\n", {'path-too-long'}),
-    ('errno 22', "Extracting faces...\nRunning on NVIDIA GeForce RTX 2070\n  0%|          | 0/500 [00:00<?, ?it/s]\nOSError: [Errno 22] Invalid argument: 'C:\\\\ws\\\\data_src\\\\a?b.png'\n", {'unknown', 'input-naming'}),
+    ('errno 22', "Extracting faces...\nRunning on NVIDIA GeForce RTX 2070\n  0%|          | 0/500 [00:00<?, ?it/s]\nOSError: [Errno 22] Invalid argument: 'C:\\\\ws\\\\data_src\\\\a?b.png'\n", {'unknown', 'file-name-not-allowed'}),
     ('no images', 'Images found:        0\nFaces detected:      0\nDone.\n', {'images-found-0'}),
     ('libpng', 'Extracting faces...\nRunning on NVIDIA GeForce RTX 2070\n  0%|          | 0/500 [00:00<?, ?it/s]\nlibpng error: Read Error\n/!\\ Failed to open /data/12.png, reason: cv2_imread() fail.\n100%|##########| 500/500 [02:03<00:00,  4.64it/s]\n-------------------------\nImages found:        500\nFaces detected:      480\n-------------------------\nDone.\n', {'imread-failed'}),
     ('moov', '[mov,mp4,m4a,3gp,3g2,mj2 @ 0x55] moov atom not found\ndata_src.mp4: Invalid data found when processing input\n', {'ffmpeg-failed'}),

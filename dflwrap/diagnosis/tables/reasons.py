@@ -46,7 +46,7 @@ _OBJECT = lazy(
     r"|invalid ELF header|file too short|wrong ELF class|cannot allocate memory in static TLS|symbol .{1,80} not found|segment cannot be mapped).{0,300})"
 )
 _NO_FAILURE = lazy(
-    r"Could not load dynamic library|dlerror:|Could not load library lib|Unable to load any of"
+    r"Could not load dynamic library|dlerror:|Could not load library lib|Unable to load any of|Could not install packages"
 )
 _FILE_MISSING = lazy(
     r"Could not find (?:module|the DLL\(s\)) '(?P<a>[^']{1,300})'|because (?P<b>[\w.+-]{1,80}\.dll) (?:was not found|is missing)|(?P<c>[\w.+-]{1,80}\.dll) (?:is missing from your computer|was not found)"
