@@ -150,7 +150,7 @@ def _match(converter: Converter, pair: Pair) -> list[FaceMatch]:
         return [results[path] for path in pair.faces]
     for (path, face), likeness in zip(known, found, strict=True):
         verdict = _verdict(likeness) if likeness.problem or likeness.correlations else _placed(pair, face)
-        if verdict.match is not Match.SAME and likeness.correlations:
+        if verdict.match is not Match.SAME and likeness.correlations and not likeness.flat:
             verdict = _at_another_size(converter, pair, path, face, verdict)
         results[path] = verdict
     return [results[path] for path in pair.faces]

@@ -136,7 +136,9 @@ def _misshapen(sights: Sequence[Sight]) -> list[Odd]:
             found.append(Odd(sight.file, sight.source, Oddity.LIKELY_FALSE, reason))
     if len(sights) < _FEWEST:
         return found
-    shapes = np.array([sight.shape for sight in sights], np.float32)
+    shapes = np.empty((len(sights), len(sights[0].shape)), np.float32)
+    for row, sight in zip(shapes, sights, strict=True):
+        row[:] = sight.shape
     off = _deviations(shapes)
     middle = float(np.median(off))
     limit = max(MISSHAPEN, middle + 8 * float(np.median(np.abs(off - middle))))
@@ -148,7 +150,11 @@ def _misshapen(sights: Sequence[Sight]) -> list[Odd]:
 
 
 def _deviations(shapes: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(np.sqrt(2 * ((shapes - np.median(shapes, axis=0)) ** 2).mean(axis=1)), np.float32)
+    """Changes `shapes`: a copy of all of them would be the most that a large faceset takes."""
+    for column in shapes.T:
+        column -= np.median(column)
+    np.square(shapes, out=shapes)
+    return np.asarray(np.sqrt(2 * shapes.mean(axis=1)), np.float32)
 
 
 def _jumping(by_frame: dict[int, list[Sight]]) -> list[Odd]:

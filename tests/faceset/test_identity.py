@@ -339,3 +339,29 @@ def test_a_renamed_face_keeps_its_identity(matcher: FaceMatcher, clip: Path) -> 
     data = rewrite(path.read_bytes(), lambda m: replace(m, source_filename="another.png"))
     (clip / "faces/77777.jpg").write_bytes(data)
     assert matcher.judge([Pair(clip / "frames/00001.png", (clip / "faces/77777.jpg",))]) == [Match.SAME]
+
+
+class _Counting(Converter):
+    asked = 0
+
+    def likeness(self, source: Path | None, pieces: Sequence[Piece]) -> list[Likeness]:
+        self.asked += 1
+        return super().likeness(source, pieces)
+
+
+def test_a_face_without_a_picture_is_not_sought_at_every_size(tmp_path: Path) -> None:
+    make_clip(tmp_path / "frames", tmp_path / "faces", "astronaut", 1)
+    frame, face = tmp_path / "frames" / "00001.png", tmp_path / "faces" / "00001_0.jpg"
+    metadata = parse_metadata(face.read_bytes())
+    assert metadata is not None
+    black = cv2.imencode(".jpg", np.zeros((256, 256, 3), np.uint8))[1].tobytes()
+    noise = cv2.imencode(".jpg", np.random.default_rng(1).integers(0, 255, (256, 256, 3), np.uint8))[1]
+    asked = {}
+    for name, image in (("black", black), ("noise", noise.tobytes())):
+        face.write_bytes(write_metadata(image, metadata))
+        counting = _Counting()
+        with FaceMatcher(workers=1) as matcher:
+            matcher._free = [counting]
+            [[found]] = matcher.matches([Pair(frame, (face,))])
+        asked[name] = (found.match, counting.asked)
+    assert asked == {"black": (Match.UNDECIDED, 1), "noise": (Match.OTHER, 2)}

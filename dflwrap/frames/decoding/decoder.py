@@ -242,6 +242,7 @@ def _answer(line: bytes) -> dict[str, Any]:
             _one_thread()  # there is a child for every core
             return {"measured": [measured(bytes.fromhex(name), size) for name, size in request["measure"]]}
         if "pieces" in request:
+            _one_thread()
             return compare(source if request["source"] else None, request["pieces"], Path.read_bytes)
         if request.get("check"):
             return checked(source, request.get("thorough") is True)

@@ -69,6 +69,8 @@ class Likeness:
     """Of the picture, pixels."""
     correlations: tuple[float | None, ...] = ()
     """-1 to 1 for each matrix; None where the picture, or both, show nothing, or nothing was to be compared."""
+    flat: bool = False
+    """All of the picture is of one grey, but for FLAT: it shows nothing at any scale."""
 
 
 def compare(
@@ -90,6 +92,8 @@ def compare(
 
 
 def _piece(frame: Gray | None, piece: dict[str, Any], read: Callable[[Path], bytes]) -> dict[str, Any]:
+    import cv2
+
     path = Path(os.fsdecode(bytes.fromhex(piece["picture"])))
     try:
         header = read_header(path)
@@ -105,7 +109,8 @@ def _piece(frame: Gray | None, piece: dict[str, Any], read: Callable[[Path], byt
     if frame is not None:
         box = piece["box"] or (0, 0, width, height)
         found = [_correlation(frame, picture, matrix, box) for matrix in piece["matrices"]]
-    return {"width": width, "height": height, "correlations": found}
+    low, high = cv2.minMaxLoc(picture)[:2]
+    return {"width": width, "height": height, "correlations": found, "flat": (high - low) / 2 < FLAT}
 
 
 def _decode(data: bytes) -> tuple[Gray | None, str]:
