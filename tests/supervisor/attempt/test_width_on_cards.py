@@ -22,6 +22,22 @@ TOTAL = 16_384
 """MiB of the card. A worker holds 2 GiB, and a frame takes 1 GiB more; 0.5 GiB are the reserve."""
 
 
+SOONER = """
+import dflwrap.planning.width.device as device
+assert (device.MEMORY_AGAIN, device.MEMORY_AGAIN_MOST) == (5, 300)
+device.MEMORY_AGAIN = 2.0
+import dflwrap.planning.width.controller as controller
+assert (controller.WINDOW_SECONDS, controller.SETTLED, controller.STAND_IN_AFTER) == (2, 3, 10)
+controller.WINDOW_SECONDS, controller.SETTLED, controller.STAND_IN_AFTER = 1.0, 1.0, 3.0
+assert controller.WORTH_TRYING == 20
+controller.WORTH_TRYING = 5.0
+import dflwrap.supervisor.attempt.width as width
+assert (width.LOW_OVER, width.TOLD_AFTER) == (4, 1)
+width.LOW_OVER, width.TOLD_AFTER = 2.0, 0.5
+"""
+"""Seconds as a night has them, cut to what memory takes here that is a counter: their sense is in the order."""
+
+
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_player(tmp_path_factory.mktemp("nvml"))
@@ -68,7 +84,7 @@ class Card:
     ) -> Finished:
         vram = {"folder": str(self.pool), "total": TOTAL, "hold": hold, "frame": frame}
         script = {"options": {"gpus": 1, "frame_seconds": seconds, "cpu_seconds": 1.0, "vram": vram}}
-        return extract(self.folder, self.driver, frames, script, *more)
+        return extract(self.folder, self.driver, frames, script, *more, limits=SOONER)
 
 
 @pytest.fixture
@@ -92,8 +108,8 @@ def all_done_in_one_attempt(done: Finished, frames: int) -> None:
 
 
 def test_it_becomes_wider_while_that_pays(card: Card) -> None:
-    done = card.extract(300)
-    all_done_in_one_attempt(done, 300)
+    done = card.extract(150)
+    all_done_in_one_attempt(done, 150)
     assert any(sentence.startswith("GPU 0: 1 worker -> 2: ") for sentence in said(done)), said(done)
 
 
@@ -103,8 +119,8 @@ def test_a_card_that_is_full_at_the_start_is_waited_for_while_the_cpu_works(card
         lambda events: len([e for e in of(events, "frame_done") if e["worker"].startswith("CPU")]) >= 3,
         lambda: card.another_program_holds(0),
     )
-    done = card.extract(150)
-    all_done_in_one_attempt(done, 150)
+    done = card.extract(60)
+    all_done_in_one_attempt(done, 60)
     sentences = said(done)
     waits = [sentence for sentence in sentences if "GPU 0: waiting until" in sentence]
     assert len(waits) == 1 and "2.0 GiB of its memory are free (0.3 GiB are)" in waits[0]
@@ -120,9 +136,9 @@ def test_a_card_that_is_full_at_the_start_is_waited_for_while_the_cpu_works(card
 
 def test_a_card_that_becomes_free_is_used_in_full(card: Card) -> None:
     card.another_program_holds(TOTAL - 6 * 1024)
-    card.when(lambda events: len(of(events, "frame_done")) >= 60, lambda: card.another_program_holds(0))
-    done = card.extract(500)
-    all_done_in_one_attempt(done, 500)
+    card.when(lambda events: len(of(events, "frame_done")) >= 30, lambda: card.another_program_holds(0))
+    done = card.extract(200)
+    all_done_in_one_attempt(done, 200)
     steps = [sentence for sentence in said(done) if sentence.startswith("GPU 0: ") and " -> " in sentence]
     assert any("1 worker -> 2" in step for step in steps), said(done)
 
@@ -132,8 +148,8 @@ def test_memory_that_another_program_takes_costs_a_worker_and_no_frame(card: Car
         lambda events: len({e["worker"] for e in of(events, "frame_done")}) >= 3,
         lambda: card.another_program_holds(TOTAL - 7 * 1024),
     )
-    done = card.extract(700)
-    all_done_in_one_attempt(done, 700)
+    done = card.extract(350)
+    all_done_in_one_attempt(done, 350)
     sentences = said(done)
     narrowed = [sentence for sentence in sentences if "out of memory" in sentence]
     assert narrowed and all(sentence.startswith("GPU 0: ") for sentence in narrowed), sentences
@@ -147,9 +163,9 @@ def test_memory_that_another_program_takes_costs_a_worker_and_no_frame(card: Car
 def test_what_was_refused_is_remembered_as_the_need(card: Card) -> None:
     """A frame takes its 3 GiB for a moment only: single looks see less."""
     card.another_program_holds(TOTAL - 8 * 1024)
-    done = card.extract(400, frame=3072, seconds=0.06)
+    done = card.extract(200, frame=3072, seconds=0.06)
     assert_conserved(done.report)
-    assert done.report["frames"]["extracted"] == 400
+    assert done.report["frames"]["extracted"] == 200
     peaks = json.loads((card.folder / "cache" / "dflwrap" / "peaks.json").read_text())["peaks"]
     (vram,) = [peak["vram"] for key, peak in peaks.items() if key.startswith("Played")]
     assert vram >= 5 * 1024 * 2**20
@@ -160,8 +176,8 @@ def test_the_users_number_of_workers_comes_back_after_lack_of_memory(card: Card)
         lambda events: len(of(events, "frame_done")) >= 20, lambda: card.another_program_holds(TOTAL - 4000)
     )
     card.when(lambda events: bool(of(events, "width_changed")), lambda: card.another_program_holds(0))
-    done = card.extract(400, "--workers", "2")
-    all_done_in_one_attempt(done, 400)
+    done = card.extract(160, "--workers", "2")
+    all_done_in_one_attempt(done, 160)
     assert any("2 workers -> 1: out of memory" in sentence for sentence in said(done)), said(done)
     assert any("1 worker -> 2: memory is free again" in sentence for sentence in said(done)), said(done)
 
