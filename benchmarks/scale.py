@@ -51,6 +51,8 @@ class Sitting:
     code: int = -1
     first: float | None = None
     """Seconds until the first frame of it came back."""
+    first_cpu: float | None = None
+    """Of dflwrap's own process, until then; the extractor's start is not in it."""
     adopted: float | None = None
     """Seconds until it said that the faces of the folder are kept; what follows is the report and its page."""
     seconds: float = 0.0
@@ -68,8 +70,10 @@ class Row:
 
     frames: int
     first: float | None = None
+    first_cpu: float | None = None
     whole: float = 0.0
     resume: float | None = None
+    resume_cpu: float | None = None
     adopt: float | None = None
     memory_mb: float = 0.0
     adopt_mb: float = 0.0
@@ -109,7 +113,7 @@ def sit(command: Sequence[str], logs: Path, output: Path, until: Callable[[], bo
         if sitting.adopted is None and ADOPTED in (logs / "err.txt").read_bytes():
             sitting.adopted = time.monotonic() - began
         if sitting.first is None and _came_back(output, known):
-            sitting.first = time.monotonic() - began
+            sitting.first, sitting.first_cpu = time.monotonic() - began, sitting.cpu
         if not asked and time.monotonic() > look:
             look = time.monotonic() + 0.5
             if until is not None and until():
@@ -191,6 +195,7 @@ def measure(root: Path, frames: int, workers: str) -> Row:
     half = sit(command, root / "half", output, lambda: count(output) > frames // 10)
     rest = sit(command, root / "rest", output)
     row.first, row.resume = half.first, rest.first
+    row.first_cpu, row.resume_cpu = half.first_cpu, rest.first_cpu
     row.whole = half.seconds + rest.seconds
     row.memory_mb = max(half.memory, rest.memory) / 1e6
     row.cpu_ms = (half.cpu + rest.cpu) / frames * 1000
@@ -212,6 +217,8 @@ def measure(root: Path, frames: int, workers: str) -> Row:
 
 
 _UNITS = {
+    "first_cpu": "its CPU",
+    "resume_cpu": "its CPU",
     "memory_mb": "memory MB",
     "adopt_mb": "adopt MB",
     "cpu_ms": "CPU ms/frame",

@@ -17,6 +17,7 @@ from dflwrap.frames.names import MAX_STEM_BYTES, case_key, stem_and_suffix
 
 _NUMBER = re.compile(r"(\d+)(?=\D*$)")
 """The last number of a stem: the frame's."""
+_DIGITS = re.compile(r"\d+")
 _FEW = 5
 """Below this many frames a folder has no way of naming."""
 _STRANGERS = 0.02
@@ -26,12 +27,14 @@ _RESERVED = frozenset(
     | {f"{device}{number}" for device in ("com", "lpt") for number in (*"123456789", *"¹²³")}
 )
 """Names that Windows keeps for devices, with any ending (learn.microsoft.com: Naming Files, Paths, and Namespaces)."""
+_HARMLESS = re.compile(r"[0-9][A-Za-z0-9-]{0,60}\.[A-Za-z0-9]{1,5}")
+"""Names of which none of `_single`'s findings can be true."""
 _FORBIDDEN = frozenset('<>:"|?*\\')
 
 
 def scheme_of(stem: str) -> str:
     """How a frame is named: its stem with every run of digits as one `#`."""
-    return re.sub(r"\d+", "#", stem)
+    return _DIGITS.sub("#", stem)
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -64,6 +67,8 @@ def find_in_names(folder: Path, names: Sequence[str], findings: Findings) -> Non
 def _single(folder: Path, names: Sequence[str], findings: Findings) -> None:
     before = len(str(folder)) + 1
     for name in names:
+        if _HARMLESS.fullmatch(name) and before + len(name) <= LONGEST_PATH:
+            continue  # nearly all, in folders of a hundred thousand
         stem, shown = stem_and_suffix(name)[0], display(name)
         if has_controls(name):
             findings.add("control-characters", shown)

@@ -45,9 +45,8 @@ def source_name(file_name: str, stem: str) -> str:
     return stem + Path(file_name).suffix if "/" in file_name else file_name
 
 
-@dataclass(frozen=True, slots=True)
-class FrameRow:
-    """A frame as the ledger has it."""
+class FrameRow(NamedTuple):
+    """A frame as the ledger has it. A tuple: there may be 100,000, made anew at each reading."""
 
     id: int
     file_name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from dflwrap.ledger.ledger import HOSTILE_COLUMNS, HOSTILE_FACES, Ledger
 from dflwrap.ledger.records import AttemptRow, FrameRow, Told
 from dflwrap.report.moments import iso
 
-PIECES = 10_000
-"""Of JSON that are written at once: the report of a hundred thousand frames has a dozen megabytes."""
+LINES = 1000
+"""Of JSON that are made at once: the report of a hundred thousand frames has a dozen megabytes."""
 SCHEMA_VERSION = 1
 RUNNING = "running"
 NOT_REACHED = "not-reached"
@@ -143,14 +143,33 @@ def _attention(row: FrameRow | Told) -> dict[str, str]:
     return {"frame": row.name, "cause": row.cause or "unknown", "evidence": row.evidence or ""}
 
 
+def _pieces(report: dict[str, Any]) -> Iterator[str]:
+    """Its JSON. Lists of frames and faces have a line for each: Python indents a hundred thousand in seconds."""
+    before = "{\n "
+    for key, value in report.items():
+        yield f"{before}{_json(key)}: "
+        before = ",\n "
+        if key in _ONE_LINE_EACH and value:
+            lines = map(_json, value)
+            yield f"[\n  {next(lines)}"
+            while some := list(islice(lines, LINES)):
+                yield ",\n  ".join(["", *some])
+            yield "\n ]"
+        else:
+            yield json.dumps(value, indent=1, ensure_ascii=False).replace("\n", "\n ")
+    yield "\n}"
+
+
+_json = json.JSONEncoder(ensure_ascii=False).encode
+_ONE_LINE_EACH = frozenset({"faces_missing", "no_face", "quarantined", "not_attempted", "removed", "ignored"})
+
+
 def write_report(path: Path, report: dict[str, Any]) -> None:
     """Replace the report atomically. Raises OSError."""
     part = path.with_suffix(".json.part")
     # What would act in a terminal, or is no text (a folder's name may be any bytes), stands as \\uXXXX.
-    pieces = json.JSONEncoder(indent=1, ensure_ascii=False).iterencode(report)
     with retry_held_open(lambda: part.open("w", encoding="utf-8")) as file:
-        while text := "".join(islice(pieces, PIECES)):
-            file.write(safe_json(text))
+        file.writelines(map(safe_json, _pieces(report)))
         file.flush()
         sync(file.fileno())
     retry_held_open(lambda: part.replace(path))

@@ -136,7 +136,7 @@ class FrameMaker:
         if row.entry is Entry.UNSEEN:
             found = judge_file(self.source, row.file_name)
             if not found.unread:
-                looked, row = found, replace(row, entry=found.entry, max_side=found.max_side)
+                looked, row = found, row._replace(entry=found.entry, max_side=found.max_side)
             if looked is not None and looked.entry is Entry.REFUSE:
                 return Made(row, looked, refused=looked)
         path = self.source / row.file_name
