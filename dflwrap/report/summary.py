@@ -145,7 +145,8 @@ def _attention(row: FrameRow | Told) -> dict[str, str]:
 
 def _pieces(report: dict[str, Any]) -> Iterator[str]:
     """Its JSON. Lists of frames and faces have a line for each: Python indents a hundred thousand in seconds."""
-    before = "{\n "
+    yield "{"
+    before = "\n "
     for key, value in report.items():
         yield f"{before}{_json(key)}: "
         before = ",\n "
