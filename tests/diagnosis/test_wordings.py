@@ -10,6 +10,8 @@ from dflwrap.diagnosis import diagnose_text
 
 GPU = "Extracting faces...\nRunning on NVIDIA GeForce RTX 3070\n  0%|          | 0/90 [00:00<?, ?it/s]\n"
 CPU = "Extracting faces...\nRunning on CPU0\n 10%|#         | 9/90 [00:10<01:30,  1.00it/s]\n"
+WHOLE = "Extracting faces...\nRunning on CPU0\n100%|##########| 240/240 [41:12<00:00, 10.3s/it]\nImages found:        240\nFaces detected:      231\nDone.\n"
+MISMATCH = "E cuda_diagnostics.cc:313] kernel version 515.65.1 does not match DSO version 525.60.13 -- cannot find working devices in this configuration\n"
 WORDINGS: dict[str, tuple[str, str]] = {
     "err5 write local": (
         GPU
@@ -648,6 +650,41 @@ WORDINGS: dict[str, tuple[str, str]] = {
     "utf8 codec pip": (
         "Traceback (most recent call last):\n  File \"/opt/env/lib/python3.8/site-packages/pip/x.py\", line 10, in f\n    x()\nUnicodeDecodeError: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte",
         "unknown non-ascii-path console-encode-error",
+    ),
+    # A run on the CPU is whole, but the log says that the driver kept the card away.
+    "mismatch, silently on the CPU": (MISMATCH + WHOLE, "driver-library-mismatch"),
+    "mismatch, nvidia-smi after a run on the CPU": (
+        WHOLE + "Failed to initialize NVML: Driver/library version mismatch\n",
+        "driver-library-mismatch",
+    ),
+    "mismatch, the CPU was asked for": (
+        "$ python main.py extract --cpu-only\n" + MISMATCH + WHOLE,
+        "healthy",
+    ),
+    "mismatch, the card worked": (
+        MISMATCH
+        + WHOLE.replace("CPU0", "NVIDIA GeForce GTX 1650")
+        .replace("10.3s", "3.30it")
+        .replace("it/it", "it/s"),
+        "healthy",
+    ),
+    "mismatch, the CPU was chosen beside a card": (
+        "[CPU] : CPU\n  [0] : NVIDIA GeForce GTX 1650\n[0] Which GPU indexes to choose? : CPU\n"
+        + WHOLE
+        + "Failed to initialize NVML: Driver/library version mismatch\n",
+        "healthy",
+    ),
+    "a tool typed after the failure": (
+        'Traceback (most recent call last):\n  File "/x/dist-packages/tensorflow/python/pywrap_tensorflow.py", line 58, in <module>\nImportError: libcuda.so.1: cannot open shared object file: No such file or directory\nroot@e0:/w# nvidia-smi\nbash: nvidia-smi: command not found\n',
+        "libcuda-missing-container",
+    ),
+    "own random.py": (
+        "Traceback (most recent call last):\n  File \"/usr/lib/python3.9/tempfile.py\", line 3\nImportError: cannot import name 'Random' from 'random' (/home/a/w/random.py)\n",
+        "script-shadows-module",
+    ),
+    "Python's own typing.py": (
+        "ImportError: cannot import name 'Literal' from 'typing' (C:\\Python37\\Lib\\typing.py)\n",
+        "package-mismatch",
     ),
 }
 """Name: (log, the answers that are right for it, parted by blanks)."""
