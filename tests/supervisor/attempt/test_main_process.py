@@ -17,7 +17,7 @@ from support import DOUBLE, assert_conserved, dflwrap, small_frames, until
 
 FRAMES = 6
 MIDDLE = "00003.png"
-STARTUP, FRAME = 20, 8
+STARTUP, FRAME = 10, 5
 """Seconds that the run allows; the double needs one or two for its start, and none for a frame."""
 AT_ONCE = 20.0
 """Seconds until a process has ended that ends at once, on a busy machine."""
