@@ -57,6 +57,12 @@ class Candidate:
     """6 x 2 in the frame: right eye, left eye (the person's), nose tip, mouth, right and left ear."""
 
     @property
+    def side(self) -> float:
+        """The longer one of the box."""
+        left, top, right, bottom = self.box
+        return max(right - left, bottom - top)
+
+    @property
     def roll(self) -> float:
         """Angle of the line from the person's right eye to the left, radians, clockwise as seen."""
         across = self.points[1] - self.points[0]
@@ -153,6 +159,14 @@ class Detector:
                 scores.tolist(), np.hstack((low, high)).tolist(), placed[:, 2:], strict=True
             )
         ]
+
+    def best(self, image: Frame) -> tuple[float, Floats]:
+        """(score, 6 x 2 points) of the best place in an RGB image that fills the input; points in parts of its side."""
+        raw_boxes, raw_scores = self._model(np.multiply(image, np.float32(1 / 127.5), dtype=np.float32) - 1)
+        logits = raw_scores.reshape(-1)
+        index = int(logits.argmax())
+        points = raw_boxes[0, index].reshape(-1, 2)[2:].astype(np.float64) + self._anchors[index]
+        return float(1 / (1 + np.exp(-np.clip(logits[index], -80, 80)))), points / self.size
 
 
 def _turned_back(points: Floats, turns: int, size: tuple[int, int]) -> Floats:

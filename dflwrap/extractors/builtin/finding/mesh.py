@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from dflwrap.extractors.builtin.alignment import transform_points
-from dflwrap.extractors.builtin.finding.detector import MIN_SCORE, Candidate, Floats, Frame, halved
+from dflwrap.extractors.builtin.finding.crop import Crop, around, cut
+from dflwrap.extractors.builtin.finding.detector import MIN_SCORE, Candidate, Floats, Frame
 from dflwrap.extractors.builtin.finding.models import MESH_FILE, Model
 from dflwrap.extractors.builtin.finding.scheme68 import (
     DETECTOR_POINTS,
@@ -20,7 +18,6 @@ from dflwrap.extractors.builtin.finding.scheme68 import (
 )
 
 INPUT_SIZE = 192
-_UNIT_SQUARE = np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])
 CROP_SCALE = 1.5
 """Side of the crop in longer sides of the face's box: what FaceMesh was trained on."""
 MIN_PRESENCE = 10.0
@@ -36,6 +33,14 @@ MAX_DISAGREEMENT = 0.10
 `MIN_SCORE` where that is less. Measured: blurred faces 0.02 to 0.05 at scores of 0.7 to 0.9; a wooden doll 0.07 at 0.74
 and 0.08 at 0.81; animals 0.08 at 0.73 and more."""
 DISAGREEMENT = 0.22
+MIN_FAINT_PRESENCE = -1.5
+"""Mean presence of a faint face and its mirror image; of a blurred face -3 to 10, of things -12 to 4."""
+_FAINT_LOSS = 2.0
+"""Of presence, at most, by another look at a faint face."""
+_MAX_FAINT_DIFFERENCE = 0.06
+"""Mean distance between the eyes, nose and mouth of it and of its mirror image, in sides of the detector's box."""
+_MAX_FAINT_DISAGREEMENT = 0.14
+"""And of both from the detector's."""
 MAX_LOOKS = 4
 """At one face, once its roll is known to a quarter."""
 SURE_PRESENCE = 16.0
@@ -54,21 +59,6 @@ class MeshFace:
     """Left, top, right, bottom of the whole mesh."""
 
 
-@dataclass(frozen=True, slots=True)
-class Crop:
-    """A turned square of the frame: its centre, its side (pixels) and its roll (radians)."""
-
-    centre: tuple[float, float]
-    side: float
-    roll: float
-
-    def to_frame(self) -> Floats:
-        """2 x 3 matrix from the unit square into the frame."""
-        cosine, sine = math.cos(self.roll) * self.side, math.sin(self.roll) * self.side
-        linear = np.array([[cosine, -sine], [sine, cosine]])
-        return np.column_stack((linear, np.array(self.centre) - linear @ (0.5, 0.5)))
-
-
 class Mesh:
     """FaceMesh; it looks at the detector's box, and again where the first look shows the box was off."""
 
@@ -80,12 +70,7 @@ class Mesh:
 
         faint: take a mesh of little presence where the detector agrees with it.
         """
-        left, top, right, bottom = candidate.box
-        crop = Crop(
-            ((left + right) / 2, (top + bottom) / 2),
-            CROP_SCALE * max(right - left, bottom - top),
-            candidate.roll,
-        )
+        crop = around(candidate, CROP_SCALE)
         presence, points = self._look(frame, crop)
         needed = MIN_PRESENCE
         if presence < SURE_PRESENCE:
@@ -107,18 +92,42 @@ class Mesh:
             crop, presence, points = better, again, refined
         if presence < needed and not (faint and _agree(candidate, presence, points)):
             return None
-        low, high = points.min(axis=0), points.max(axis=0)
-        rect = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-        return MeshFace(presence, landmarks_68(points), rect)
+        return _mesh_face(presence, points)
 
-    def _look(self, frame: Frame, crop: Crop) -> tuple[float, Floats]:
-        """(presence as a logit, 468 x 2 points in the frame)."""
+    def faint_face(self, frame: Frame, candidate: Candidate) -> MeshFace | None:
+        """The upright face at `candidate` where a mesh of whatever presence agrees with itself and the detector.
+
+        That is: with what FaceMesh makes of the same crop mirrored. Not enough by itself: see faint.py.
+        """
+        crop = around(candidate, CROP_SCALE)
+        presence, points = self._look(frame, crop)
+        for _ in range(2):
+            better = _crop_around(points)
+            again, refined = self._look(frame, better)
+            if again > presence - _FAINT_LOSS:
+                crop, presence, points = better, again, refined
+        mirrored, other = self._look(frame, crop, mirrored=True)
+        side = candidate.side
+        own, others = _detector_points(points), _detector_points(other)[[1, 0, 2, 3]]
+        if (presence + mirrored) / 2 < MIN_FAINT_PRESENCE or _distance(
+            own, others
+        ) > _MAX_FAINT_DIFFERENCE * side:
+            return None
+        if _distance((own + others) / 2, candidate.points[:4]) > _MAX_FAINT_DISAGREEMENT * side:
+            return None
+        return _mesh_face(presence, points)
+
+    def _look(self, frame: Frame, crop: Crop, mirrored: bool = False) -> tuple[float, Floats]:
+        """(presence as a logit, 468 x 2 points in the frame); mirrored: left and right of the points are exchanged."""
         if crop.side < 2:
             return -math.inf, np.zeros((468, 2))
-        image = _crop_image(frame, crop)
+        pixels = cut(frame, crop, INPUT_SIZE)
+        image = np.multiply(pixels[:, ::-1] if mirrored else pixels, np.float32(1 / 255), dtype=np.float32)
         raw_points, raw_presence = self._model(image)
         presence = float(raw_presence.reshape(-1)[0])
         flat = raw_points.reshape(-1, 3)[:, :2].astype(np.float64) / INPUT_SIZE
+        if mirrored:
+            flat[:, 0] = 1 - flat[:, 0]
         matrix = crop.to_frame()
         return presence, flat @ matrix[:, :2].T + matrix[:, 2]
 
@@ -127,11 +136,23 @@ def _agree(candidate: Candidate, presence: float, points: Floats) -> bool:
     """True where a faint mesh is a face all the same: see `MIN_AGREED_PRESENCE`."""
     if presence < MIN_AGREED_PRESENCE:
         return False
-    left, top, right, bottom = candidate.box
-    own = np.array([points[list(vertices)].mean(axis=0) for vertices in DETECTOR_POINTS])
-    side = max(right - left, bottom - top)
-    distance = float(np.linalg.norm(own - candidate.points[: len(own)], axis=1).mean())
-    return distance <= side * min(MAX_DISAGREEMENT, DISAGREEMENT * (candidate.score - MIN_SCORE))
+    distance = _distance(_detector_points(points), candidate.points[:4])
+    return distance <= candidate.side * min(MAX_DISAGREEMENT, DISAGREEMENT * (candidate.score - MIN_SCORE))
+
+
+def _detector_points(points: Floats) -> Floats:
+    """4 x 2: where a mesh has BlazeFace's eyes, nose and mouth."""
+    return np.array([points[list(vertices)].mean(axis=0) for vertices in DETECTOR_POINTS])
+
+
+def _distance(some: Floats, others: Floats) -> float:
+    return float(np.linalg.norm(some - others, axis=1).mean())
+
+
+def _mesh_face(presence: float, points: Floats) -> MeshFace:
+    low, high = points.min(axis=0), points.max(axis=0)
+    rect = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+    return MeshFace(presence, landmarks_68(points), rect)
 
 
 def _crop_around(points: Floats) -> Crop:
@@ -151,38 +172,3 @@ def _is_near(crop: Crop, better: Crop) -> bool:
     offset = math.hypot(better.centre[0] - crop.centre[0], better.centre[1] - crop.centre[1])
     turn = abs(math.remainder(better.roll - crop.roll, 2 * math.pi))
     return 0.97 < better.side / crop.side < 1.03 and offset < 0.02 * crop.side and math.degrees(turn) < 3
-
-
-def _crop_image(frame: Frame, crop: Crop) -> NDArray[np.float32]:
-    """The crop as 192 x 192 RGB in 0..1, without the false patterns of a large face made small."""
-    matrix = crop.to_frame()
-    if crop.side >= 2 * INPUT_SIZE:
-        frame, matrix = _smaller(frame, matrix)
-    matrix[:, :2] /= INPUT_SIZE
-    image = cv2.warpAffine(
-        frame,
-        matrix,
-        (INPUT_SIZE, INPUT_SIZE),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_CONSTANT,
-    )
-    return np.multiply(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.float32(1 / 255), dtype=np.float32)
-
-
-def _smaller(frame: Frame, matrix: Floats) -> tuple[Frame, Floats]:
-    """What the crop (unit square -> frame) shows, halved while that leaves enough pixels; and the crop's matrix there.
-
-    Only what is shown is made small: a third of the time of warping to twice the size and halving that.
-    """
-    corners = transform_points(_UNIT_SQUARE, matrix)
-    height, width = frame.shape[:2]
-    left, top = np.clip(np.floor(corners.min(axis=0)).astype(int) - 2, 0, (width, height)).tolist()
-    right, bottom = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 3, 0, (width, height)).tolist()
-    part = frame[top:bottom, left:right]
-    matrix[:, 2] -= (left, top)
-    while np.linalg.norm(matrix[:, 0]) >= 2 * INPUT_SIZE and min(part.shape[:2]) >= 2:
-        part = halved(part)
-        matrix /= 2
-        # A pixel's place is its middle: the first one of the halved part lies between the first two.
-        matrix[:, 2] -= 0.25
-    return part, matrix
