@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -126,3 +127,31 @@ class Reporter(Protocol):
         ...
 
     def changed(self, state: RunState) -> None: ...
+
+
+SILENT = 2.0
+"""Seconds after which a stage of the start is worth a line; a display shows each at once."""
+AGAIN = 30.0
+"""Seconds between two lines on the same stage."""
+
+
+class Stages:
+    """What a start is at, for whoever waits for it: a folder of 100,000 frames, a faceset that others made."""
+
+    def __init__(self, state: RunState, reporter: Reporter, stopping: Callable[[], bool]) -> None:
+        self._state, self._reporter, self._stopping = state, reporter, stopping
+        self._since, self._due = 0.0, float("inf")
+
+    def at(self, stage: str) -> None:
+        self._state.stage = stage
+        self._since = time.monotonic()
+        self._due = self._since + SILENT
+        self._reporter.changed(self._state)
+
+    def stopping(self) -> bool:
+        """Whether the user stops the run. What takes its time asks this often, which is how the time is seen."""
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + AGAIN
+            self._reporter.notice(f"{self._state.stage}: {now - self._since:.0f} s so far")
+        return self._stopping()

@@ -27,7 +27,7 @@ from dflwrap.supervisor.intake import Intake, frames_of, take_in
 from dflwrap.supervisor.loop import Ended, Loop
 from dflwrap.supervisor.manual import check_debug_pictures, deleted_debug_pictures
 from dflwrap.supervisor.outside.stop_file import heeded
-from dflwrap.supervisor.progress import Reporter, RunState
+from dflwrap.supervisor.progress import Reporter, RunState, Stages
 from dflwrap.supervisor.reconcile.end import EndNow, folder_id, look_at_end, open_lost
 from dflwrap.supervisor.reconcile.start import Begun, begin
 from dflwrap.supervisor.request import RunRequest
@@ -105,13 +105,16 @@ def _owning(
         folder.make_output()
     except OSError as error:
         raise cannot_write(request.output_dir, error) from error
-    inventory = frames_of(request, lambda: control.stopping)
-    with FaceMatcher(stopping=lambda: control.stopping) as matcher:
-        begun = begin(request, folder, inventory, matcher.judge, lambda: control.stopping)
+    stages = Stages(state, reporter, lambda: control.stopping)
+    stages.at("listing the frames")
+    inventory = frames_of(request, stages.stopping)
+    stages.at("looking at the faceset")
+    with FaceMatcher(stopping=stages.stopping) as matcher:
+        begun = begin(request, folder, inventory, matcher.judge, stages.stopping)
     ledger = begun.ledger
     try:
         services = make_services(request, folder, ledger, reporter, control, state)
-        run = _Run(services, extractors, begun, inventory)
+        run = _Run(services, extractors, begun, inventory, stages)
         del begun, inventory  # a hundred megabytes at a hundred thousand frames: not kept beside the attempts
         try:
             return run.run()
@@ -128,10 +131,15 @@ def _owning(
 
 class _Run:
     def __init__(
-        self, services: RunServices, extractors: Sequence[Extractor], begun: Begun, inventory: Inventory
+        self,
+        services: RunServices,
+        extractors: Sequence[Extractor],
+        begun: Begun,
+        inventory: Inventory,
+        stages: Stages,
     ) -> None:
         self._services, self._extractors = services, extractors
-        self._start = [(begun, inventory)]
+        self._start, self._stages = [(begun, inventory)], stages
         self._request, self._ledger = services.request, services.ledger
         self._folder, self._control = services.folder, services.control
         self._report = ReportFile(services.folder.report, services.ledger)
@@ -191,16 +199,11 @@ class _Run:
         if resumed:
             self._say_running()
         begun, inventory = self._start.pop()
+        self._stages.at("entering the frames")
+        stopping = self._stages.stopping
         try:
-            with FaceMatcher(stopping=lambda: self._control.stopping) as matcher:
-                return take_in(
-                    self._request,
-                    begun,
-                    inventory,
-                    self._folder.path,
-                    matcher.judge,
-                    lambda: self._control.stopping,
-                )
+            with FaceMatcher(stopping=stopping) as matcher:
+                return take_in(self._request, begun, inventory, self._folder.path, matcher.judge, stopping)
         except StoppedError:
             raise
         except DflwrapError as error:
@@ -223,6 +226,7 @@ class _Run:
         for notice in (faceset_as_input(source, intake.inventory), *intake.notices):
             if notice is not None:
                 reporter.notice(notice)
+        self._stages.at("looking at the names")
         for notice in quick_findings(source, intake.inventory, joined=self._request.joined):
             reporter.notice(notice)
         for item in self._report.ignored:
