@@ -39,6 +39,8 @@ FRAME_BOUND_CAUSES = frozenset({"corrupted-dfljpg"})
 """Causes of other categories that one frame can cause; a full disk, say, is never a frame's fault."""
 MOST_SUSPECTS = 3
 """Frames held back one after another while nothing was gained at all; then it is not the frames."""
+MOST_OF_THE_REST = 20
+"""The same where frames of the run were done before it was resumed, and these are a tenth of those at most."""
 MOST_WITHOUT_PROGRESS = 40
 """Attempts in a row after which as many frames are open as before. Frames may be suspected one after another where the
 extractor has worked, each at the cost of an attempt; not a whole clip of them."""
@@ -46,6 +48,8 @@ UNHEALTHY_AFTER = 3
 """Different frames that fail alike with none gained: the extractor is unhealthy, not the frames."""
 KILLED = "process-killed"
 """Cause of processes that were killed while memory was free."""
+QUESTIONS = frozenset({"eof-on-input", "prompt-waiting", "stdin-missing"})
+"""Causes of questions that nobody answers: of the extractor itself, or of what a frame makes it run into."""
 
 History = tuple[AttemptRecord, ...]
 
@@ -107,16 +111,21 @@ def unhealthy(history: History, cause: str) -> bool:
 def frames_own_doing(
     cause: Cause | None, record: AttemptRecord, telemetry: TelemetrySummary | None
 ) -> Cause | None:
-    """The cause to answer instead of `cause` (None: no other), where frames pass for a lack of memory.
+    """The cause to answer instead of `cause` (None: no other), where frames pass for a lack of memory or a question.
 
-    Memory or a killer is blamed, but memory was free, and only these frames failed, twice each, beside good ones.
+    Memory or a killer is blamed, but memory was free, and frames failed twice each beside good ones. A question that
+    was asked meanwhile is the extractor's own only once such frames are through.
     """
-    if not (record.frames_gained and record.suspects) or not set(record.suspects) <= set(record.repaired):
+    proven = set(record.suspects) & set(record.repaired)
+    if not (cause is not None and record.frames_gained and proven):
         return None
     free = telemetry is not None and telemetry.memory.short is False
-    if cause is None or not (cause.id == KILLED or (cause.category == "host-memory" and free)):
+    if cause.id in QUESTIONS:
+        title = "a frame fails by itself, while others succeed"
+    elif cause.id == KILLED or (cause.category == "host-memory" and free):
+        title = "a frame kills its worker, though memory was free"
+    else:
         return None
-    title = "a frame kills its worker, though memory was free"
     return Cause("poison-frame", title, "worker-crash", Confidence.LIKELY, cause.evidence)
 
 
@@ -163,8 +172,18 @@ class Accused:
     """They failed alone too: to be quarantined. Else to be tried alone."""
 
 
-def instead_of_stopping(cause: str, category: str, history: History, trials: FrameTrials) -> Accused | None:
+def instead_of_stopping(
+    cause: str,
+    category: str,
+    history: History,
+    trials: FrameTrials,
+    done_before: int = 0,
+    *,
+    black_box: bool = False,
+) -> Accused | None:
     """The frames to blame before the run is ended; None where it is not them.
+
+    done_before: frames of the run that got an outcome before it was resumed, see `MOST_OF_THE_REST`.
 
     The run is not for a few frames to end. Only for failures that a frame can cause, and only where the extractor
     works on other frames (or that is not known yet).
@@ -173,14 +192,26 @@ def instead_of_stopping(cause: str, category: str, history: History, trials: Fra
     named = record.suspects
     if not named or trials.no_progress >= MOST_WITHOUT_PROGRESS:
         return None
-    if not (category in FRAME_BOUND or cause in FRAME_BOUND_CAUSES or _upset_driver(category, named, trials)):
+    if not (
+        category in FRAME_BOUND
+        or cause in FRAME_BOUND_CAUSES
+        or _upset_driver(category, named, trials)
+        or (cause in QUESTIONS and _asked_in_a_frame(history, black_box))
+    ):
         return None
     new = tuple(frame for frame in named if frame not in trials.tried_anew)
     if not any(earlier.frames_gained for earlier in history):
         suspected = trials.tried_anew | trials.held | set(new)
-        if record.lost_on > MOST_SUSPECTS or not new or len(suspected) > MOST_SUSPECTS:
+        few = max(MOST_SUSPECTS, min(MOST_OF_THE_REST, done_before // 10))
+        if record.lost_on > few or len(suspected) > few or not (new or done_before):
             return None
     return Accused(new or named, tried=not new)
+
+
+def _asked_in_a_frame(history: History, black_box: bool) -> bool:
+    """Workers had frames in hand, and have got others done. In a black box nobody knows what was in hand."""
+    worked = any(earlier.frames_gained for earlier in history)
+    return worked and history[-1].began and not black_box
 
 
 def _upset_driver(category: str, named: tuple[str, ...], trials: FrameTrials) -> bool:

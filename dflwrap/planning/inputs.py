@@ -85,6 +85,8 @@ class RunContext:
     may_wait: bool = False
     """The user allows waiting for things that only people change (room on the disk)."""
     open_frames: int = 0
+    done_before: int = 0
+    """Frames that were extracted, or have no face, when this session began."""
     longest_side: int = 0
     """Longest side among the open frames, pixels; 0 = unknown."""
     black_box: bool = False

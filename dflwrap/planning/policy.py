@@ -152,10 +152,18 @@ def _or_frames(case: _Case, decision: Decision) -> Decision:
 
 
 def _frames_or_stop(case: _Case, stop: Stop) -> RepairFrame | Quarantine | Stop:
-    accused = instead_of_stopping(case.id, case.category, case.history, case.context.trials)
+    context = case.context
+    accused = instead_of_stopping(
+        case.id,
+        case.category,
+        case.history,
+        context.trials,
+        context.done_before,
+        black_box=context.black_box,
+    )
     if accused is None:
         return stop
-    frames, why, widest = accused.frames, stop.why or stop.sentence, case.context.widest
+    frames, why, widest = accused.frames, stop.why or stop.sentence, context.widest
     names = frames[0] if len(frames) == 1 else f"{len(frames)} frames"
     fate = "quarantined" if accused.tried else "to be tried alone"
     sentence = f"attempt {case.record.number}: {names} {fate}: {why}"

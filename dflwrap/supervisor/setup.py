@@ -118,7 +118,7 @@ def prepare(services: RunServices, extractors: Sequence[Extractor]) -> Prepared:
         services,
         AttemptRunner(services, template, crosscheck, storage, ElasticWidth(services, first.worker_peak)),
         {extractor.info().name: extractor for extractor in extractors},
-        _context(services.request, extractors, devices, first),
+        _context(services, extractors, devices, first),
         learner,
         first.plan,
         FolderWait(storage, float("inf") if services.request.may_wait else services.request.folder_timeout),
@@ -170,9 +170,9 @@ def _first_plan(
 
 
 def _context(
-    request: RunRequest, extractors: Sequence[Extractor], devices: tuple[DeviceInfo, ...], first: FirstPlan
+    services: RunServices, extractors: Sequence[Extractor], devices: tuple[DeviceInfo, ...], first: FirstPlan
 ) -> RunContext:
-    chosen = extractors[0]
+    request, chosen, counts = services.request, extractors[0], services.ledger.counts()
     return RunContext(
         widest=first.plan,
         devices=devices,
@@ -184,6 +184,7 @@ def _context(
         supported_fields=chosen.supported_fields,
         may_wait=request.may_wait,
         worker_peak=first.worker_peak,
+        done_before=counts.extracted + counts.no_face,
         elastic=is_elastic(request, chosen),
     )
 

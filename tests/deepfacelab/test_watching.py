@@ -65,6 +65,34 @@ def test_a_hang_comes_to_its_end_however_slow_the_hosts_own_turns_are(
     assert clock.now - began >= workers.LEAST_BOUND
 
 
+PATIENT = SimpleNamespace(
+    startup_timeout=1800.0, frame_timeout=300.0, idle_timeout=180.0, stopped_timeout=15.0
+)
+
+
+@pytest.mark.parametrize(("first", "least", "most"), [(None, 180, 190), (1.0, 45, 55), (6.0, 90, 100)])
+def test_the_second_try_of_a_frame_that_hung_waits_no_longer_than_first_frames_take(
+    clock: Clock, member: Any, first: float | None, least: float, most: float
+) -> None:
+    member.frames_done = 0  # the copy of a frame that hung is a fresh worker's first
+    began, reason = clock.now, None
+    while reason is None and clock.now - began < 1000:
+        clock.now += WATCH_EVERY
+        reason = member.overdue(PATIENT, 1.0, first)
+    assert reason == "hang" and least <= clock.now - began <= most
+
+
+def test_a_first_frame_that_computes_has_the_whole_time_of_a_start(
+    clock: Clock, member: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member.frames_done = 0
+    began = clock.now
+    monkeypatch.setattr(process, "cpu_and_state", lambda pid: (clock.now, "R"))
+    while clock.now - began < 1700:
+        clock.now += WATCH_EVERY
+        assert member.overdue(PATIENT, 1.0, 1.0) is None
+
+
 def test_kernels_compiled_just_now_excuse_every_worker_that_waits_for_them(
     clock: Clock, tmp_path: Path
 ) -> None:

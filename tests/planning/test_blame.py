@@ -107,6 +107,10 @@ FULL = TelemetrySummary(ram_total=64 * GIB, ram_available_min=GIB // 8, oom_kill
         ("host-memoryerror", "host-memory", ROOMY, 0, ("a",), False),  # beside no good ones
         ("host-memoryerror", "host-memory", ROOMY, 5, (), False),  # failed once only
         ("gpu-oom-tensor", "gpu-memory", ROOMY, 5, ("a",), False),
+        ("eof-on-input", "prompt/interaction", None, 5, ("a",), True),
+        ("prompt-waiting", "prompt/interaction", None, 0, ("a",), False),
+        ("eof-on-input", "prompt/interaction", None, 5, (), False),
+        ("bad-gpu-index", "prompt/interaction", None, 5, ("a",), False),  # no question
     ],
 )
 def test_memory_is_not_blamed_where_it_was_free(
@@ -115,6 +119,18 @@ def test_memory_is_not_blamed_where_it_was_free(
     one = record(1, cause, suspects=("a",), frames_gained=gained, repaired=repaired)
     blamed = frames_own_doing(failure(cause, category).primary, one, telemetry)
     assert (blamed is not None and blamed.id == "poison-frame") == own
+
+
+@pytest.mark.parametrize("cause", [KILLED, "host-memoryerror", "eof-on-input"])
+def test_frames_that_failed_twice_are_through_though_another_is_not(cause: str) -> None:
+    """Or each attempt would do them all again."""
+    category = "prompt/interaction" if cause == "eof-on-input" else "host-memory"
+    verdict = failure(cause, category)
+    walk = start()
+    walk.telemetry = ROOMY
+    decision = walk.fail(verdict, gained=5, suspects=("a", "b"), repaired=("a",))
+    assert isinstance(decision, Quarantine) and decision.frames == ("a",)
+    assert isinstance(decision.then, RepairFrame) and decision.then.frames == ("b",)
 
 
 def test_a_frame_has_two_tries() -> None:
@@ -195,6 +211,46 @@ def test_frames_or_the_end_of_the_run(
     history = (*before, record(2, suspects=tuple(suspects), lost_on=lost_on))
     accused = instead_of_stopping("made-up", category, history, tried)
     assert accused == (Accused(tuple(expected[0]), tried=expected[1]) if expected else None)
+
+
+@pytest.mark.parametrize(
+    ("before", "began", "black_box", "accused"),
+    [
+        (True, True, False, True),
+        (False, True, False, False),  # it has not worked yet
+        (True, False, False, False),  # no worker had a frame: its main process asks
+        (True, True, True, False),  # nobody knows what was in hand
+    ],
+)
+def test_a_question_is_a_frames_only_where_a_worker_had_it_in_hand(
+    before: bool, began: bool, black_box: bool, accused: bool
+) -> None:
+    asked = record(2, "prompt-waiting", suspects=("a",), began=began)
+    history = (ELSEWHERE, asked) if before else (asked,)
+    found = instead_of_stopping(
+        "prompt-waiting", "prompt/interaction", history, trials(tried="a"), black_box=black_box
+    )
+    assert found == (Accused(("a",), tried=True) if accused else None)
+
+
+@pytest.mark.parametrize(
+    ("done_before", "suspects", "accused"),
+    [
+        (0, "abc", False),
+        (9, "abc", True),
+        (39, "abcd", False),
+        (40, "abcd", True),
+        (10**6, "abcd" * 6, False),
+    ],
+)
+def test_the_few_frames_that_a_resumed_run_has_left_may_all_be_to_blame(
+    done_before: int, suspects: str, accused: bool
+) -> None:
+    names = tuple(f"{name}{place}" for place, name in enumerate(suspects))
+    history = (record(1, KILLED, suspects=names, lost_on=len(names)),)
+    tried = FrameTrials(tried_anew=frozenset(names))
+    found = instead_of_stopping(KILLED, "worker-crash", history, tried, done_before)
+    assert found == (Accused(names, tried=True) if accused else None)
 
 
 def test_a_damaged_face_file_may_be_a_frames_fault_whatever_its_category() -> None:

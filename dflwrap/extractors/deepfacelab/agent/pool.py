@@ -49,7 +49,7 @@ class Pool:
         self._next_poll = 0.0
         self.total = len(extract.input_data)
         self.done = self.failed = 0
-        self.longest = None
+        self.longest = self.longest_first = None
         self.bar = False
 
     def stop(self):
@@ -98,7 +98,7 @@ class Pool:
                 self._follow()
                 self.worker_processes.end_unhealthy()
                 self._reap()
-                self.worker_processes.enforce_bounds(self.longest)
+                self.worker_processes.enforce_bounds(self.longest, self.longest_first)
                 self.frames.look_for_copies()
                 self._report_failures()
                 self._report_widths()
@@ -216,10 +216,12 @@ class Pool:
     def _succeeded(self, member, data, result, report):
         self.frames.done(member)
         self._report_failures()
-        if member.frames_done > 1:  # a first frame pays for kernels and autotuning
-            # On Windows a worker's clock counts the computer's sleep.
-            seconds = min(report["seconds"], member.seconds_in_frame())
+        # On Windows a worker's clock counts the computer's sleep.
+        seconds = min(report["seconds"], member.seconds_in_frame())
+        if member.frames_done > 1:
             self.longest = max(self.longest or 0.0, seconds)
+        else:  # it pays for kernels and autotuning
+            self.longest_first = max(self.longest_first or 0.0, seconds)
         extra = {"repaired": True} if self.copies.is_copy(data) else {}
         if report.get("looked") is False:
             extra["looked"] = False

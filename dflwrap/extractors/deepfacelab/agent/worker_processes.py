@@ -255,11 +255,11 @@ class WorkerProcesses:
             if slot.start_failures >= limit and slot.member is None:
                 self.slots.remove(slot)
 
-    def enforce_bounds(self, longest):
-        """Kill what is overdue. `longest`: seconds of the slowest frame so far, or None."""
+    def enforce_bounds(self, longest, longest_first):
+        """Kill what is overdue. Seconds of the slowest frame so far, and of a worker's slowest first one, or None."""
         for member in self.members():
             if member.reason is None and member.dead_since is None:
-                reason = member.overdue(self._settings, longest)
+                reason = member.overdue(self._settings, longest, longest_first)
                 if reason in ("hang", "spin") and member.phase != "steady" and self._kernels.grew():
                     member.excuse()
                 elif reason is not None:

@@ -16,7 +16,8 @@ LEAST_CPU = 0.02
 LEAST_BOUND, SLOWER = 45.0, 15.0
 """Steady phase: a frame may take 15 times as long as the slowest so far, and 45 s in any case (a busy
 machine slows a frame tenfold; the supervisor, with 20 times and 60 s, must come later). The second
-try of a frame that takes longer (20000 x 20000 pixels: half a minute) has a first frame's timeout."""
+try of a frame that takes longer (20000 x 20000 pixels: half a minute) has a first frame's timeout.
+A first frame without a sign of life has the same: 15 times as long as the slowest first one, and 45 s."""
 CPU = "CPU"
 """Key of the device that all workers without a video card share."""
 WATCH_EVERY = 0.5
@@ -71,8 +72,11 @@ class Member(frame_queue.Worker):
     def send(self, message):
         self.cli.s2c.put(message)
 
-    def overdue(self, settings, longest):
-        """Why this worker has to be killed now, or None. `longest`: seconds of the slowest frame so far."""
+    def overdue(self, settings, longest, longest_first=None):
+        """Why this worker has to be killed now, or None. `longest`: seconds of the slowest frame so far.
+
+        `longest_first`: of the slowest first frame of a worker; None = none has got its first one done.
+        """
         now = time.monotonic()
         gap = now - self.last_look
         if gap < WATCH_EVERY:
@@ -92,12 +96,14 @@ class Member(frame_queue.Worker):
             self._stopped_since = None
         if self.state == FREE:
             return None
-        bound = settings.startup_timeout
+        bound, idle = settings.startup_timeout, settings.idle_timeout
+        if self.phase == "first_frame" and longest_first is not None:
+            idle = min(idle, max(LEAST_BOUND, SLOWER * longest_first))
         if self.phase == "steady":
             bound = settings.frame_timeout
             if longest is not None:
                 bound = min(bound, max(LEAST_BOUND, SLOWER * longest))
-        if now - max(self.last_life, self.frame_since) > min(bound, settings.idle_timeout):
+        if now - max(self.last_life, self.frame_since) > min(bound, idle):
             return "hang"
         if now - self.frame_since <= bound:
             return None
