@@ -45,6 +45,19 @@ def test_a_model_that_only_head_needs_is_a_warning(place: Place) -> None:
     assert place.findings() == {"model-files": WARNING}
 
 
+def test_a_model_that_a_fork_alone_has_is_a_warning(place: Place) -> None:
+    facelib = place.dfl.root / "facelib"
+    source = 'path = Path(__file__).parent / "RetinaFaceR50.npy"\n'
+    (facelib / "RetinaFaceExtractor.py").write_text(source)
+    assert place.findings() == {"model-files": WARNING}
+    said = place.look("model-files")["model-files"].explanation
+    assert "RetinaFaceR50.npy (of this fork) is missing" in said
+    (facelib / "RetinaFaceR50.npy").write_bytes(POINTER)
+    assert "is a Git LFS pointer" in place.look("model-files")["model-files"].explanation
+    (facelib / "RetinaFaceR50.npy").write_bytes(b"\x80\x04 weights.")
+    assert place.findings() == {}
+
+
 @pytest.mark.parametrize("name", ["S3FD.npy", "2DFAN.npy", "3DFAN.npy"])
 def test_a_git_lfs_pointer_in_the_place_of_a_model(place: Place, name: str) -> None:
     (place.dfl.root / "facelib" / name).write_bytes(POINTER)
@@ -85,7 +98,9 @@ def test_the_wrong_numpy(place: Place) -> None:
 
 def test_a_numpy_that_a_patched_source_can_do_with_is_no_trap(place: Place) -> None:
     place.dfl.package("numpy", "1.24.4")
-    (place.dfl.root / "facelib/S3FDExtractor.py").write_text("x = boxes.astype(np.int32)\n")
+    (place.dfl.root / "facelib/S3FDExtractor.py").write_text(
+        "# np.int was removed in numpy 2\nx = boxes.astype(np.int32)  # np.float was too\n"
+    )
     assert place.findings() == {"dfl-packages": NOTE}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from dflwrap.doctor.machine import Machine
 POINTER = b"version https://git-lfs"
 PICKLE_START, PICKLE_STOP = b"\x80", b"."
 """DeepFaceLab's .npy files are pickles: from protocol 2 on they begin with the one; a whole one ends in the other."""
+
+
+_NPY = re.compile(r"""["']([A-Za-z0-9_-]{1,60}\.npy)["']""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,21 @@ def fault(path: Path) -> str:
     return "" if end == PICKLE_STOP else f"is cut short ({size:,} bytes)"
 
 
+def _of_the_fork(folder: Path, machine: Machine) -> list[tuple[str, str]]:
+    """What is wrong with other models that its extractors name; what they should hold is not known."""
+    sources = "".join(machine.source(path) for path in sorted(folder.glob("*Extractor.py")))
+    names = sorted(set(_NPY.findall(sources)) - {model.name for model in MODELS})
+    found = []
+    for name in names:
+        try:
+            wrong = fault(folder / name)
+        except OSError:
+            wrong = "is missing"
+        if wrong:
+            found.append((name, wrong))
+    return found
+
+
 class ModelFiles(Check):
     """Are they there, and whole?"""
 
@@ -96,6 +115,7 @@ class ModelFiles(Check):
                 bad.append(f"{model.name} ({model.use}) {wrong}")
             elif size != model.size:
                 other.append(f"{model.name} has {size:,} bytes, DeepFaceLab's {model.size:,}")
+        lacking += [f"{name} (of this fork) {wrong}" for name, wrong in _of_the_fork(folder, machine)]
         if bad:
             return self.failure(f"In {folder}: {'; '.join((*bad, *lacking))}.")
         if lacking:

@@ -176,11 +176,12 @@ class PackageTraps(Check):
 
 
 def _sources(machine: Machine) -> str:
-    """The sources of the detectors: what they use decides which numpy does."""
+    """The sources of the detectors, without comments: what they use decides which numpy does."""
     if machine.install is None:
         return ""
     folder = machine.install.main.parent / "facelib"
-    return "".join(
+    code = "".join(
         machine.source(folder / name)
         for name in ("S3FDExtractor.py", "FANExtractor.py", "LandmarksProcessor.py")
     )
+    return re.sub(r"#[^\n]*", "", code)

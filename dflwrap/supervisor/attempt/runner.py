@@ -265,8 +265,13 @@ class AttemptRunner:
     def _answer(self, running: RunningAttempt, event: Event) -> None:
         if event.kind is EventKind.WORKER_LOST:
             frame = f" on {display(event.frame)}" if event.frame else ""
-            status = event.data.get("exit_status")
-            self.services.reporter.notice(f"worker {event.worker} was lost{frame} (exit status {status})")
+            said = event.data.get("error") if event.data.get("reason") == "error" else None
+            why = (
+                display(said[:200])
+                if isinstance(said, str)
+                else f"exit status {event.data.get('exit_status')}"
+            )
+            self.services.reporter.notice(f"worker {event.worker} was lost{frame} ({why})")
             if event.data.get("given_up") is True:
                 words = f"{display(event.worker or '')} fails every frame; disabled for this attempt"
                 self._note(running, words)
