@@ -686,6 +686,16 @@ WORDINGS: dict[str, tuple[str, str]] = {
         "ImportError: cannot import name 'Literal' from 'typing' (C:\\Python37\\Lib\\typing.py)\n",
         "package-mismatch",
     ),
+    "driver too old, silently on the CPU": (
+        "E cuda_driver.cc:271] failed call to cuInit: CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE: forward compatibility was attempted on non supported HW\n"
+        + WHOLE,
+        "driver-too-old",
+    ),
+    "driver too old, the CPU was asked for": (
+        "E cuda_driver.cc:271] failed call to cuInit: CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE: forward compatibility was attempted on non supported HW\n$ python main.py extract --cpu-only\n"
+        + WHOLE,
+        "healthy",
+    ),
 }
 """Name: (log, the answers that are right for it, parted by blanks)."""
 
