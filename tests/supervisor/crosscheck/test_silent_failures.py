@@ -23,6 +23,12 @@ assert crosscheck.LONG_RUN == 2000
 crosscheck.LONG_RUN = {LONG_RUN}
 """
 """So many frames are a long run here."""
+SOONER = """
+import dflwrap.supervisor.crosscheck.idle_gpus as idle
+assert (idle.FRAMES, idle.SECONDS) == (8, 5)
+idle.SECONDS = 2.5
+"""
+"""Seconds after which a card without anything of ours is doubted."""
 SILENT_CPU = "cuda-dso-missing-silent-cpu"
 
 
@@ -104,13 +110,14 @@ def test_a_card_on_which_nothing_of_the_extractor_is_seen_is_a_plan_that_runs_on
 ) -> None:
     """The workers are called GPU0; the driver lists another program, and its memory does not move."""
     (tmp_path / "play.txt").write_text(cards(1) + "0 0 procs 1:500\n")
-    done = extract(tmp_path, driver, 60, {"options": {"gpus": 1, "frame_seconds": 0.3}}, "--workers", "1")
+    script = {"options": {"gpus": 1, "frame_seconds": 0.3}}
+    done = extract(tmp_path, driver, 40, script, "--workers", "1", limits=SOONER)
     assert done.code == 0, done.stderr
     assert_conserved(done.report)
     assert [a["cause"] for a in done.report["attempts"]] == [SILENT_CPU, None]
     assert [devices for devices, _, _ in plans(done.report)] == [[0], []]
     first, second = done.report["attempts"]
-    assert 8 <= first["gained"] < 60 and first["gained"] + second["gained"] == 60
+    assert 8 <= first["gained"] < 40 and first["gained"] + second["gained"] == 40
     [answer] = [s for s in sentences(done.report) if "GPU 0 -> CPU" in s]
     assert "GPU 0 could not be used" in answer and "(nvml:1: " in answer
 
@@ -124,7 +131,8 @@ def test_a_card_on_which_nothing_of_the_extractor_is_seen_is_a_plan_that_runs_on
 )
 def test_a_card_that_may_be_used_raises_no_such_doubt(tmp_path: Path, driver: Path, play: str) -> None:
     (tmp_path / "play.txt").write_text(cards(1) + play)
-    done = extract(tmp_path, driver, 40, {"options": {"gpus": 1, "frame_seconds": 0.3}}, "--workers", "1")
+    script = {"options": {"gpus": 1, "frame_seconds": 0.3}}
+    done = extract(tmp_path, driver, 25, script, "--workers", "1", limits=SOONER)
     assert done.code == 0, done.stderr
     assert [a["cause"] for a in done.report["attempts"]] == [None]
 
