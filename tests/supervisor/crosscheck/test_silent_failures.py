@@ -132,7 +132,7 @@ def test_a_card_on_which_nothing_of_the_extractor_is_seen_is_a_plan_that_runs_on
 def test_a_card_that_may_be_used_raises_no_such_doubt(tmp_path: Path, driver: Path, play: str) -> None:
     (tmp_path / "play.txt").write_text(cards(1) + play)
     script = {"options": {"gpus": 1, "frame_seconds": 0.3}}
-    done = extract(tmp_path, driver, 25, script, "--workers", "1", limits=SOONER)
+    done = extract(tmp_path, driver, 25, script, "--workers", "1")
     assert done.code == 0, done.stderr
     assert [a["cause"] for a in done.report["attempts"]] == [None]
 
