@@ -237,7 +237,7 @@ WORDINGS: dict[str, tuple[str, str]] = {
     ),
     "onnx opset": (
         "onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented: [ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : Could not find an implementation for ConvInteger(10) node",
-        "unknown",
+        "unknown package-mismatch",
     ),
     "onnx invalid graph": (
         "[ONNXRuntimeError] : 10 : INVALID_GRAPH : Load model from x.onnx failed:This is an invalid model.",
