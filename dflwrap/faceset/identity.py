@@ -26,7 +26,7 @@ from typing import Self
 from dflwrap.common.waits import never
 from dflwrap.faceset.face_file.errors import FaceFileError, HostileMetadataError
 from dflwrap.faceset.face_file.metadata import MAX_FILE_BYTES, FaceMetadata, Points, read_metadata
-from dflwrap.frames.conversion import ConversionError, Converter
+from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
 from dflwrap.frames.decoding.likeness import Likeness, Piece
 from dflwrap.frames.header import read_header
 
@@ -175,7 +175,7 @@ def _compared(converter: Converter, frame: Path | None, pieces: list[Piece]) -> 
         return [], ""
     try:
         return converter.likeness(frame, pieces), ""
-    except ConversionError as error:
+    except (ConversionError, SourceUnreadError) as error:
         return [Likeness()] * len(pieces), str(error)
 
 

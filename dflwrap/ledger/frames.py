@@ -31,6 +31,9 @@ _NAMED = "name IN (SELECT value FROM json_each(?))"
 _ENTRIES = {entry.value: entry for entry in Entry}
 _REMOVED = f"(outcome IS 'not_attempted' AND cause IS '{REMOVED}')"
 
+SIZE_NOT_TOLD = -1
+"""Size of a frame whose disk failed when its folder was listed."""
+
 
 class FrameTable(Store):
     """Frames with their outcomes. A frame has one row, and is settled once unless it is reopened."""
@@ -84,7 +87,10 @@ class FrameTable(Store):
         return dict(self.each(lambda i, raw, stem: (whole(i), source_name(raw_name(raw), name(stem))), query))
 
     def files(self) -> Iterator[tuple[int, str, int, int]]:
-        """(frame, file name, size in bytes, modification time in ns), as entered, in the folder's order."""
+        """(frame, file name, size in bytes, modification time in ns), as entered, in the folder's order.
+
+        The size of a frame whose disk failed then is SIZE_NOT_TOLD.
+        """
         return self.each(_file, "SELECT id, raw, size, mtime_ns FROM frames ORDER BY raw")
 
     def without_result(self) -> Iterator[tuple[int, str, Outcome | None, str | None]]:
@@ -340,7 +346,7 @@ def _checked(size: Any, mtime_ns: Any, fingerprint: Any, *columns: Any) -> None:
 
 
 def _file(frame: Any, raw: Any, size: Any, mtime_ns: Any) -> tuple[int, str, int, int]:
-    return whole(frame), raw_name(raw), whole(size), whole(mtime_ns, -(2**63))
+    return whole(frame), raw_name(raw), whole(size, SIZE_NOT_TOLD), whole(mtime_ns, -(2**63))
 
 
 def _unfinished(
@@ -350,7 +356,7 @@ def _unfinished(
 
 
 def _size(frame: Any, size: Any, mtime_ns: Any) -> tuple[int, tuple[int, int]]:
-    return whole(frame), (whole(size), whole(mtime_ns, -(2**63)))
+    return whole(frame), (whole(size, SIZE_NOT_TOLD), whole(mtime_ns, -(2**63)))
 
 
 def _fingerprint(frame: Any, value: Any) -> tuple[int, str]:

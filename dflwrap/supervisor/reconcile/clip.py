@@ -7,20 +7,23 @@ that were made of it still show it under their matrix.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dflwrap.common.storage import read_error
 from dflwrap.faceset.identity import Match, Pair
 from dflwrap.frames.fingerprint import fingerprint
 from dflwrap.frames.inventory import UNREAD, FrameEntry
+from dflwrap.ledger.frames import SIZE_NOT_TOLD
 from dflwrap.ledger.ledger import Ledger
-from dflwrap.ledger.records import FaceRow, FrameRow
+from dflwrap.ledger.records import FaceRow, FrameRow, Outcome
 from dflwrap.planning.yields import spread
 
 SAMPLE = 64
 """Frames, evenly spread, on which it is decided which clip this is."""
 
+_RESULTS = (Outcome.EXTRACTED, Outcome.NO_FACE)
 
 ClipJudge = Callable[[Sequence[Pair]], list[Match]]
 """`FaceMatcher.judge`: for each pair what its faces together say of its frame."""
@@ -71,6 +74,7 @@ def look_at_clip(
     clip = ClipNow()
     there = {entry.name: entry for entry in frames}
     suspect: dict[int, FrameEntry] = {}
+    untold: set[int] = set()
     for frame, name, size, mtime_ns in ledger.files():
         entry = there.pop(name, None)
         if entry is None:
@@ -79,15 +83,23 @@ def look_at_clip(
             clip.unchanged.append(name)
         else:
             suspect[frame] = entry
+            if size == SIZE_NOT_TOLD:
+                untold.add(frame)
     clip.additional = len(there)
     if suspect:
-        _compare_content(source, ledger, suspect, clip)
+        _compare_content(source, ledger, suspect, untold, clip)
     _vote(source, clip, faces, ledger.longest_sides() if clip.differing else {}, judge)
     return clip
 
 
-def _compare_content(source: Path, ledger: Ledger, suspect: dict[int, FrameEntry], clip: ClipNow) -> None:
-    """Frames whose size or time is another: touched, or other content."""
+def _compare_content(
+    source: Path, ledger: Ledger, suspect: dict[int, FrameEntry], untold: Collection[int], clip: ClipNow
+) -> None:
+    """Frames whose size or time is another: touched, or other content.
+
+    untold: those whose disk told neither when they were entered. With nothing to hold against what they are now,
+    what came of them stands.
+    """
     prints = ledger.fingerprints()
     for row in ledger.frames():
         entry = suspect.get(row.id)
@@ -98,23 +110,31 @@ def _compare_content(source: Path, ledger: Ledger, suspect: dict[int, FrameEntry
         except OSError:  # its disk is to blame, and is asked about when the frame is handed out
             clip.unchanged.append(entry.name)
         else:
-            same = prints.get(row.id) == now
+            known = prints.get(row.id)
+            same = known == now or (known is None and row.id in untold and row.outcome in _RESULTS)
             (clip.touched if same else clip.differing).append((row, entry, now))
 
 
 def _vote(
     source: Path, clip: ClipNow, faces: dict[int, list[Path]], sides: dict[int, int], judge: ClipJudge
 ) -> None:
-    """Of frames that can tell anything: those that are as they were, and those whose faces can be held against them."""
+    """Of frames that can tell anything: those that are as they were, and those whose faces can be held against them.
+
+    What cannot be read tells nothing, and is looked at again at the next start.
+    """
     differ = {entry.name: row.id for row, entry, _ in clip.differing if faces.get(row.id)}
     able = sorted((*clip.unchanged, *(entry.name for _, entry, _ in clip.touched), *differ))
     sample = spread(able, SAMPLE)
+    asked = [name for name in sample if name in differ]
+    clip.same = len(sample) - len(asked)
+    unread = {name for name in asked if read_error(source / name, whole=True) is not None}
+    clip.differing = [one for one in clip.differing if one[1].name not in unread]
+    clip.unchanged += sorted(unread)
     pairs = [
         Pair(source / name, tuple(faces[differ[name]]), sides[differ[name]])
-        for name in sample
-        if name in differ
+        for name in asked
+        if name not in unread
     ]
-    clip.same = len(sample) - len(pairs)
     for kind in judge(pairs) if pairs else ():
         clip.votes[kind] = clip.votes.get(kind, 0) + 1
 
