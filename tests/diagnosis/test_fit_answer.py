@@ -73,6 +73,11 @@ THREADS = [
     ("RTX 4090", "tensorflow", "2.15.0", "wsl", Outcome.RUNS, "tensorflow.org/install/pip"),
     ("GTX 1060", "pytorch", "2.7.1+cu128", "linux", Outcome.CANNOT, "pytorch#167244: 7.5 and later only"),
     ("GTX 1060", "pytorch", "2.7.1+cu118", "windows", Outcome.RUNS, "moi90: sm_60 in cu118"),
+    ("TITAN V", "pytorch", "2.9.0+cu128", "linux", Outcome.RUNS, "pytorch#160269: Volta is still in cu128"),
+    ("TITAN V", "pytorch", "2.11.0+cu128", "linux", Outcome.CANNOT, "pytorch#172352: gone from 2.11 on"),
+    ("TITAN V", "pytorch", "2.11.0+cu126", "linux", Outcome.RUNS, "pytorch#172352: cu126 keeps it"),
+    ("GTX 1060", "pytorch", "2.13.0+cu130", "windows", Outcome.CANNOT, "pytorch#172352: Turing and later"),
+    ("RTX 5090", "pytorch", "2.13.0+cu130", "windows", Outcome.RUNS, "the flags of the wheel 2.14.1+cu130: sm_120"),
     ("GTX 660", "tensorflow-directml", "1.15.8", "windows", Outcome.RUNS, "the DirectX 12 build"),
     ("GTX 1060", "tensorflow-directml", "1.15.8", "linux", Outcome.CANNOT, "Windows and WSL only"),
 ]  # fmt: skip
@@ -119,7 +124,7 @@ def test_the_document_is_current() -> None:
 def test_the_table_reaches_from_1_13_to_2_21_without_a_gap() -> None:
     for release in (*(f"1.{n}" for n in range(13, 16)), *(f"2.{n}" for n in range(22))):
         assert TABLE.build("tensorflow", f"{release}.0") is not None, release
-    for release in (*(f"1.{n}" for n in range(8, 14)), *(f"2.{n}" for n in range(10))):
+    for release in (*(f"1.{n}" for n in range(8, 14)), *(f"2.{n}" for n in range(15))):
         assert TABLE.build("pytorch", f"{release}.0") is not None, release
 
 
@@ -232,3 +237,13 @@ def test_each_release_is_as_the_maker_tested_it(row: str) -> None:
     build = TABLE.build("tensorflow", f"{release}.0")
     assert build is not None
     assert ("-".join(build.python), build.cudnn, build.cuda) == (python, cudnn, cuda)
+
+
+def test_the_last_branch_for_pascal_has_drivers_for_cuda_13() -> None:
+    """R580 is their last, and CUDA 13 asks for no more: another reason must be given than the driver."""
+    build = TABLE.build("pytorch", "2.13.0+cu130")
+    assert build is not None
+    said = driver_answer("572.16", build, "windows", generation("GTX 1060"))
+    assert "needs 580 or newer" in said and "about the last" not in said
+    said = driver_answer("572.16", build, "linux", generation("GTX 1060"))
+    assert "needs 580.65.06 or newer" in said and "about the last" not in said

@@ -157,7 +157,7 @@ class Table:
 
     def build(self, product: str, release: str) -> Build | None:
         """The row for a release ("2.4.0", "2.1.0+cu121") of a product. Of several CUDA versions that it comes with,
-        the one that the release names counts, else the newest."""
+        the one that the release names counts, else the last of the table: PyPI's."""
         found = [one for one in self.builds if one.product == product and one.holds(release)]
         named = re.search(r"\+cu(\d{2,3})\b", release)
         if named:
