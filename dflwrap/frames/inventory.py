@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from dflwrap.common.errors import DflwrapError, StoppedError
 from dflwrap.common.storage import is_device_error, is_missing
@@ -45,9 +46,8 @@ IMAGE_SUFFIXES = DFL_SUFFIXES | CONVERTIBLE_SUFFIXES
 UNREAD = -1
 
 
-@dataclass(frozen=True, slots=True)
-class FrameEntry:
-    """One input image as the folder shows it."""
+class FrameEntry(NamedTuple):
+    """One input image as the folder shows it. A tuple: there may be 100,000."""
 
     name: str
     size: int

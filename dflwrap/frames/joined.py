@@ -42,7 +42,7 @@ def take_joined(folder: Path, output: Path, stopping: Callable[[], bool] = never
     for sub in heeding(stopping, layout.sub_folders):
         below = sub.path.relative_to(folder).as_posix()
         inner = take_inventory(sub.path, stopping)
-        frames += (replace(entry, name=f"{below}/{entry.name}") for entry in inner.frames)
+        frames += (entry._replace(name=f"{below}/{entry.name}") for entry in inner.frames)
         nested = {other.path.name for other in layout.sub_folders if other.path.parent == sub.path}
         ignored += (
             replace(item, name=f"{below}/{item.name}") for item in inner.ignored if item.name not in nested

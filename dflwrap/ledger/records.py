@@ -22,9 +22,8 @@ class Outcome(StrEnum):
     NOT_ATTEMPTED = "not_attempted"
 
 
-@dataclass(frozen=True, slots=True)
-class NewFrame:
-    """A frame about to enter the ledger."""
+class NewFrame(NamedTuple):
+    """A frame about to enter the ledger. A tuple: there may be 100,000."""
 
     file_name: str
     stem: str

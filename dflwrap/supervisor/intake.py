@@ -116,7 +116,7 @@ def _enter(request: RunRequest, ledger: Ledger, intake: Intake, stopping: Callab
                 anew.append((row.id, _new_frame(entry, row.stem, judge(request.input_dir, entry))))
             continue
         looks = entry.name in sample or entry.problem is not None or entry.size <= 0
-        judgement = judge(request.input_dir, entry) if looks else _unseen(entry.name)
+        judgement = judge(request.input_dir, entry) if looks else _UNSEEN[is_plain(entry.name)]
         stem = _unique_stem(entry.name, stems, prefix)
         stems.add(case_key(stem))
         if stem != prefix + stem_and_suffix(flat(entry.name))[0]:
@@ -130,8 +130,7 @@ def _enter(request: RunRequest, ledger: Ledger, intake: Intake, stopping: Callab
         ledger.add_frames(new)
 
 
-def _unseen(name: str) -> Judgement:
-    return Judgement(Entry.UNSEEN, plain_name=is_plain(name))
+_UNSEEN = {plain: Judgement(Entry.UNSEEN, plain_name=plain) for plain in (True, False)}
 
 
 def _new_frame(entry: FrameEntry, stem: str, judgement: Judgement) -> NewFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -87,7 +86,7 @@ def test_a_batch_refuses_no_frame_for_its_disk(tmp_path: Path, entry: Entry) -> 
 def test_what_the_device_does_not_hand_out_at_the_start_is_left_to_the_decoder(tmp_path: Path) -> None:
     entry = FrameEntry("a.png", UNREAD, 0)
     assert judge(tmp_path, entry).unread
-    assert judge(tmp_path, replace(entry, size=10)).unread, "gone since it was listed"
+    assert judge(tmp_path, entry._replace(size=10)).unread, "gone since it was listed"
 
 
 @linux
