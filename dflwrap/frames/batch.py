@@ -5,9 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
+from dflwrap.common.retrying import retry_held_open
 from dflwrap.frames.names import OUR_PREFIX, stem_and_suffix
+
+UNFINISHED = ".new"
+"""Ending of a copy that is being written, in place of the frame's: stems are unique in a batch."""
 
 
 def batch_name(frame_id: int, name: str, *, plain: bool, converted: bool) -> str:
@@ -33,5 +38,13 @@ def link_frame(source: Path, target: Path) -> bool:
         except (OSError, NotImplementedError):
             continue
         return False
-    shutil.copyfile(source, target)
+    # No image by its name until it is whole: an extractor lists the folder when it likes, and reads half a JPEG.
+    unfinished = target.with_suffix(UNFINISHED)
+    try:
+        shutil.copyfile(source, unfinished)
+        retry_held_open(lambda: unfinished.rename(target))
+    except OSError:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise
     return True

@@ -19,7 +19,7 @@ from dflwrap.common.storage import (
     read_error,
 )
 from dflwrap.common.waits import heeding, never
-from dflwrap.frames.batch import batch_name, link_frame
+from dflwrap.frames.batch import UNFINISHED, batch_name, link_frame
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
 from dflwrap.frames.decoding.decoder_errors import TOO_LARGE
 from dflwrap.frames.filters import Filters, why_left_out
@@ -29,9 +29,6 @@ from dflwrap.telemetry.host import free_space, total_space
 
 ROOM_FOR_FACES = 512 << 20
 """Bytes that copies of frames leave free; less where that is a tenth of the disk, or half of what was free."""
-
-UNFINISHED = ".new"
-"""Ending, in place of ".png", of a copy that is being written."""
 
 Scale = tuple[float, float]
 StopAsked = Callable[[], bool]

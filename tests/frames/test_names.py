@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import shutil
 import sys
 import unicodedata
 from pathlib import Path
@@ -204,3 +206,37 @@ def test_a_frame_named_as_we_would_name_another_gets_a_name_of_its_own() -> None
 def test_the_last_dot_splits_as_pythons_own_does(name: str) -> None:
     stem, suffix = os.path.splitext(name)  # noqa: PTH122
     assert stem_and_suffix(name) == (stem, suffix.lower())
+
+
+def test_a_copy_that_is_no_conversion_shows_only_when_it_is_whole_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without links (exFAT, a share): an extractor that lists the folder meanwhile would read half of a JPEG."""
+    source, target = tmp_path / "00001.jpg", tmp_path / "in" / "00001.jpg"
+    source.write_bytes(b"a whole frame")
+    target.parent.mkdir()
+
+    def refused(*_: object) -> None:
+        raise PermissionError("no links here")
+
+    seen: list[list[str]] = []
+    copy = shutil.copyfile
+
+    def copyfile(one: Path, other: Path) -> None:
+        copy(one, other)
+        seen.append([path.name for path in target.parent.glob("*.jpg")])
+
+    monkeypatch.setattr(os, "symlink", refused)
+    monkeypatch.setattr(os, "link", refused)
+    monkeypatch.setattr(shutil, "copyfile", copyfile)
+    assert link_frame(source, target)
+    assert seen == [[]] and [path.name for path in target.parent.iterdir()] == ["00001.jpg"]
+
+    def full(one: Path, other: Path) -> None:
+        other.write_bytes(b"a wh")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OSError, match="No space"):
+        link_frame(source, target.with_name("00002.jpg"))
+    assert len(list(target.parent.iterdir())) == 1, "nothing half-written stays"

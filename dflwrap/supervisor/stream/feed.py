@@ -45,6 +45,8 @@ class Feed:
         self._told: set[str] = set()
         """Names that the extractor knows of."""
         self._taken: set[str] = set()
+        self._there: set[str] = set()
+        """Names that stand in the folder. The batch has some more, whose copies are being made."""
         self._news: list[tuple[int, str]] = []
         self._control: ControlWriter | None = None
         self._refused_since: float | None = None
@@ -68,7 +70,7 @@ class Feed:
             self._collect()
             if self._storage.away():  # or the loop would come back at once, and again
                 raise self._storage.why_away()
-            ready = len(self.batch.frames)
+            ready = len(self._there)
             if finished or (not whole and (ready >= ENOUGH or self._long_enough(began, ready))):
                 break
             self._services.come_to(f"{self._made:,} of {self._total:,}")
@@ -82,7 +84,7 @@ class Feed:
 
     def handed(self, control_path: str) -> tuple[str, ...]:
         """The names that are there as the extractor starts; of the others the file at `control_path` will tell."""
-        names = tuple(self.batch.frames)
+        names = tuple(name for name in self.batch.frames if name in self._there)
         self._told.update(names)
         self._news = [(frame, name) for frame, name in self._news if name not in self._told]
         self.open = not (self._stream.finished and self._stream.results.empty())
@@ -194,6 +196,8 @@ class Feed:
         for one in made:
             if one.looked is not None and one.looked.entry is not Entry.REFUSE:
                 self._looked.append((one.row.id, one.looked))
+            if one.name:
+                self._there.add(one.name)
             if one.name and one.name not in self._told:
                 self._news.append((one.row.id, one.name))
         if refused:
