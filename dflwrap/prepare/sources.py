@@ -67,8 +67,9 @@ def _automatic(layout: Layout) -> LayoutChoice:
     if layout.arrangement is Arrangement.PER_PERSON:
         people = {sub.path.relative_to(layout.folder).parts[0] for sub in layout.sub_folders}
         return LayoutChoice.PER_PERSON if len(people) > 1 else LayoutChoice.JOIN
+    loose = "1 loose picture" if layout.images == 1 else f"{layout.images:,} loose pictures"
     raise DflwrapError(
-        f"{display(str(layout.folder))} holds {layout.images} loose pictures, and {layout.below} in sub-folders. "
+        f"{display(str(layout.folder))} holds {loose}, and {layout.below:,} in sub-folders. "
         "Say what belongs together: --layout join (all of it is one), --layout per-person (each sub-folder is "
         "one, and the loose ones are), or --layout flat (only the loose ones)."
     )

@@ -213,9 +213,9 @@ def _forecast(ahead: Forecast) -> Iterator[str]:
     yield f"  faces:  {faces}{ahead.faces_from}"
     sample = ahead.sample
     if sample is not None and sample.frames:
+        people = "1 person" if sample.most_in_a_frame == 1 else f"{sample.most_in_a_frame} people"
         yield (
-            f"          {sample.with_faces} of {sample.frames} sampled frames have a face; "
-            f"at least {sample.most_in_a_frame} people"
+            f"          {sample.with_faces} of {sample.frames} sampled frames have a face; at least {people}"
         )
         if sample.sizes:
             low, middle, high = sample.sizes[0], sample.sizes[len(sample.sizes) // 2], sample.sizes[-1]

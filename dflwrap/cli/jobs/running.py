@@ -259,6 +259,10 @@ def _tell_end(outcomes: Sequence[RunOutcome], control: Control, screen: Screen) 
         print("\n".join(_last_words(needing[-1])), file=sys.stderr)
 
 
+TABLE = 120
+"""Columns of the table of a job where it does not go to a terminal."""
+
+
 def _print_table(outcomes: Sequence[RunOutcome], stream: IO[str]) -> None:
     """A row for each run, and the totals."""
     table = Table(box=None, pad_edge=False)
@@ -276,7 +280,8 @@ def _print_table(outcomes: Sequence[RunOutcome], stream: IO[str]) -> None:
             *("" if figure is None else f"{figure:,}" for figure in figures),
         )
     table.add_row("all", ENDED[exit_code(outcomes)], *(f"{total:,}" for total in totals))
-    console = Console(file=stream, highlight=False, soft_wrap=True)
+    # A file has no width: the 80 columns that Rich assumes would cut the headings.
+    console = Console(file=stream, highlight=False, soft_wrap=True, width=None if stream.isatty() else TABLE)
     console.print(Text(f"\n{len(outcomes)} runs:" if len(outcomes) != 1 else "\n1 run:"))
     console.print(table)
 
