@@ -89,7 +89,7 @@ ROWS = [
     ("ctrl-c", "unknown", 1, "cpu", "same_again same_again user"),
     ("exit-code-005-import", "tf-version", 1, "builtin", "same_again builtin_extractor user"),
     ("console-encode-error", "python-env", 1, "builtin", "same_again builtin_extractor user"),
-    ("failing-disk", "hardware", 1, "cpu", "user"),
+    ("failing-disk", "hardware", 1, "cpu", "same_again user"),
     ("psu-reboot", "hardware", 2, "cpu", "one_worker user"),
     ("cloud-sync-folder", "output-io", 1, "cpu", "same_again same_again user"),
     ("resume-underscore", "input-naming", 1, "cpu", "same_again same_again user"),
