@@ -29,7 +29,8 @@ PRELOADED = (
         "dflwrap.prepare.preparing",
         "dflwrap.faceset.audit",
     ),
-    *("rich.live", "rich.progress"),
+    *("dflwrap.cli.jobs.running", "dflwrap.doctor.quick", "dflwrap.doctor.running", "dflwrap.settings.file"),
+    *("rich.live", "rich.progress", "rich._emoji_codes", "typer._adapters", "wakepy"),
 )
 OWN = frozenset(
     {
