@@ -21,6 +21,7 @@ from dflwrap.faceset.face_file.metadata import FaceMetadata, read_metadata
 from dflwrap.faceset.facts import face_facts
 from dflwrap.faceset.many_strangers import look_at_all
 from dflwrap.faceset.strangers import Stranger
+from dflwrap.frames.names import stem_and_suffix
 from dflwrap.ledger.records import FaceRow
 
 FACE_SUFFIXES = frozenset({".jpg", ".jpeg"})
@@ -84,17 +85,22 @@ def take_census(
     Raises OSError when the folder cannot be listed, StoppedError when `stopping` says so.
     """
     census = Census()
+    by_name = {row.name: row for row in recorded}
+    names: list[str] = []
     with os.scandir(faceset) as listing:
-        entries = {entry.name: entry for entry in listing}
-    census.pak = PAK in entries
-    pending: list[FaceRow] = []
-    for row in heeding(stopping, recorded):
-        entry = entries.get(row.name)
-        if entry is None or not _is_this(row, entry, faceset, sources, census):
-            pending.append(row)
-        else:
-            del entries[row.name]
-    names = sorted(name for name in entries if Path(name).suffix.lower() in FACE_SUFFIXES)
+        for entry in heeding(
+            stopping, listing
+        ):  # one at a time: each keeps half a kilobyte of what it is asked
+            row = by_name.get(entry.name)
+            census.pak |= entry.name == PAK
+            if row is not None and _is_this(row, entry, faceset, sources, census):
+                del by_name[entry.name]
+            elif stem_and_suffix(entry.name)[1] in FACE_SUFFIXES:
+                names.append(entry.name)
+    names.sort()
+    for found in (census.present, census.changed):
+        found.sort(key=lambda row: (row.frame, row.name))
+    pending = list(by_name.values())
     headers = {name: _header(faceset / name) for name in heeding(stopping, names)} if pending else {}
     claimed = _find_renamed(faceset, pending, headers, sources, census)
     unknown = [name for name in names if name not in claimed]

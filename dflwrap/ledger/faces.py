@@ -10,6 +10,7 @@ from dflwrap.ledger.records import FaceFacts, FaceRow, Move, Outcome
 from dflwrap.ledger.store import Store
 from dflwrap.ledger.values import name, parsed, source, switch, target, whole
 
+_FACES = "SELECT name, frame, adopted, missing, edited, size, mtime_ns, digest, rect FROM faces"
 _FACE_VALUES = "INTO faces (name, frame, size, mtime_ns, digest, rect, adopted) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -61,11 +62,12 @@ class FaceTable(Store):
         return set(self.rows(name, "SELECT name FROM faces"))
 
     def faces(self) -> list[FaceRow]:
-        return self.rows(
-            _face,
-            "SELECT name, frame, adopted, missing, edited, size, mtime_ns, digest, rect FROM faces"
-            " ORDER BY frame, name",
-        )
+        return self.rows(_face, f"{_FACES} ORDER BY frame, name")
+
+    def check_faces(self) -> None:
+        """Read everything of each face once. Raises DamagedLedgerError."""
+        for _ in self.each(_face, _FACES):
+            pass
 
     def face_is(self, now: Iterable[tuple[str, FaceRow]]) -> None:
         """What the last look at the folder showed: (name as recorded, the face as it is), all in one.

@@ -42,7 +42,7 @@ class Ledger(FrameTable, FaceTable, AttemptTable):
         self.check_frames()
         self.longest_side()
         self.counts()
-        self.faces()
+        self.check_faces()
         self.pending_moves()
         self.strangers()
         self.attempts()

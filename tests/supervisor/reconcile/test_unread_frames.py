@@ -22,7 +22,7 @@ def failing(names: Collection[str]) -> Callable[[Path], Inventory]:
     def listed(folder: Path) -> Inventory:
         found = take_inventory(folder)
         frames = tuple(
-            replace(one, size=UNREAD, mtime_ns=0) if one.name in names else one for one in found.frames
+            one._replace(size=UNREAD, mtime_ns=0) if one.name in names else one for one in found.frames
         )
         return replace(found, frames=frames)
 
