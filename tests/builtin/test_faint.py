@@ -42,6 +42,16 @@ def test_blurred_faces_are_found_in_every_size(finder: FaceFinder, people: list[
     assert tally.error < 0.1
 
 
+def test_a_blurred_face_beside_a_sharp_one_is_found(finder: FaceFinder, people: list[Portrait]) -> None:
+    sharp, other = people
+    for person, blur in ((sharp, 0.06), (other, 0.065)):
+        scene = placed([(sharp, 120, 0, (150, 180)), (person, 120, 0, (470, 180))], (640, 360))
+        scene.picture[:, 320:] = blurred(scene.picture, blur * 120)[:, 320:]
+        tally = Tally()
+        tally.count(scene, finder.faces(scene.picture))
+        assert (tally.found, tally.false, tally.double) == (2, 0, 0), person.name
+
+
 def test_people_whose_face_is_painted_over_are_none(finder: FaceFinder) -> None:
     """The head is there, with hair, neck and shoulders; sharp and blurred, upright and turned."""
     for who in (ASTRONAUT, HOPPER):

@@ -28,6 +28,9 @@ CROWD = 4
 """Faces from which more are looked for."""
 _MOST_DOUBTFUL = 8
 """Places in a frame without a sure face that are looked at more closely (about 5 ms each, 20 where there is a face)."""
+_DOUBTFUL_BESIDE = 0.7
+"""The detector's score from which such a place is looked at where there are sure faces: one head among others that is
+turned away, not every pattern behind them."""
 _NARROWEST = 13
 """Widths of a view in which the full-range network finds a face."""
 _INPUTS = ((1.2, (SIDE, SIDE)), (1.4, (256, 192)), (1.65, (288, 192)), (2.0, (288, 160)))
@@ -84,8 +87,7 @@ class FaceFinder:
         for turns in (1, 3, 2):
             if not faces:
                 faces = self._seen(frame, wide, turns, [], near=True)
-        if not faces:
-            faces = self._confirmed(frame, upright)
+        faces = self._confirmed(frame, upright, faces)
         faces.sort(key=lambda face: -face.area)
         return faces[:limit] if limit > 0 else faces
 
@@ -115,10 +117,16 @@ class FaceFinder:
         # Seen turned, blurred shoulders agree with a mesh: there only presence counts.
         return self._meshed(frame, best_of_overlapping(found), known, faint=turns == 0)
 
-    def _confirmed(self, frame: Frame, candidates: list[Candidate]) -> list[Face]:
-        """The faces at candidates that FaceMesh was not sure of, where all networks agree (faint.py)."""
-        faces: list[Face] = []
-        for candidate in best_of_overlapping(candidates)[:_MOST_DOUBTFUL]:
+    def _confirmed(self, frame: Frame, candidates: list[Candidate], known: list[Face]) -> list[Face]:
+        """The known faces and those at candidates apart from them that FaceMesh was not sure of (faint.py)."""
+        faces = known
+        needed = _DOUBTFUL_BESIDE if known else 0.0
+        apart = [
+            one
+            for one in best_of_overlapping(candidates)
+            if one.score >= needed and all(overlap(one.box, face.rect) == 0 for face in known)
+        ]
+        for candidate in apart[:_MOST_DOUBTFUL]:
             found = self._mesh.faint_face(frame, candidate)
             if found is None or not is_seen_again(frame, candidate, self._near, self._far[SIDE, SIDE]):
                 continue

@@ -39,6 +39,8 @@ _FAINT_LOSS = 2.0
 """Of presence, at most, by another look at a faint face."""
 _MAX_FAINT_DIFFERENCE = 0.06
 """Mean distance between the eyes, nose and mouth of it and of its mirror image, in sides of the detector's box."""
+_TURNED_PRESENCE, _MAX_TURNED_DIFFERENCE = 3.0, 0.1
+"""From that presence on it may be more: a head that is turned away, whose far eye is a guess."""
 _MAX_FAINT_DISAGREEMENT = 0.14
 """And of both from the detector's."""
 MAX_LOOKS = 4
@@ -109,9 +111,9 @@ class Mesh:
         mirrored, other = self._look(frame, crop, mirrored=True)
         side = candidate.side
         own, others = _detector_points(points), _detector_points(other)[[1, 0, 2, 3]]
-        if (presence + mirrored) / 2 < MIN_FAINT_PRESENCE or _distance(
-            own, others
-        ) > _MAX_FAINT_DIFFERENCE * side:
+        mean = (presence + mirrored) / 2
+        allowed = _MAX_FAINT_DIFFERENCE if mean < _TURNED_PRESENCE else _MAX_TURNED_DIFFERENCE
+        if mean < MIN_FAINT_PRESENCE or _distance(own, others) > allowed * side:
             return None
         if _distance((own + others) / 2, candidate.points[:4]) > _MAX_FAINT_DISAGREEMENT * side:
             return None
