@@ -44,7 +44,7 @@ def stop(
     """Ask a run to end, as Ctrl-C in its terminal would: the frames at work are finished, and it can be resumed.
 
     A run of a job ends alone, and the job goes on with the next one; the folder of a job's facesets ends the job.
-    The request is a file in the run folder. Nothing follows the end of a run or of a job (--when-done).
+    The request is a file in the run folder. Nothing follows the end of a single run or of a job (--when-done).
     """
     from dflwrap.cli.terminal.signals import heard
     from dflwrap.common.errors import DflwrapError
