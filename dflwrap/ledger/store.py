@@ -129,7 +129,10 @@ class Store:
         return list(self.each(make, query, values))
 
     def each(self, make: Callable[..., T], query: str, values: Sequence[Any] = ()) -> Iterator[T]:
-        """`rows` one by one, for what need not be kept: nothing may be written before the last."""
+        """`rows` one by one, for what need not be kept: nothing may be written before the last.
+
+        Raises NeedsUserError or DamagedLedgerError as `rows` does, while it is iterated.
+        """
         try:
             # Row by row: there may be 100,000. Closed: a statement that is left open keeps the file open.
             with closing(self.db.execute(query, values)) as found:
