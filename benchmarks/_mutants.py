@@ -390,8 +390,8 @@ THIRD = (
     Mutation(
         "a full disk is a frame's fault",
         "dflwrap/planning/blame.py",
-        "    if not (category in FRAME_BOUND or cause in FRAME_BOUND_CAUSES or _upset_driver(",
-        "    if not (True or _upset_driver(",
+        "        category in FRAME_BOUND\n",
+        "        True\n",
         PLANNING,
     ),
     Mutation(
