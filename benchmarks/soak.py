@@ -241,6 +241,13 @@ def judged(night: Night, codes: list[int], seconds: float) -> list[str]:
     ledger = sum(path.stat().st_size for path in night.run_folder.glob("run.db*"))
     print(f"{night.count:,} frames in {seconds:.0f} s, three starts, exit codes {codes}: {frames}")
     print(f"memory of dflwrap: most {max(memory) / 1e6:.0f} MB, last half / first half {growth:.2f}")
+    tenths = [
+        max((held for done, held in night.watch.memory if tenth <= done * 10 < tenth + 1), default=0)
+        for tenth in range(10)
+    ]
+    last = [held for done, held in night.watch.memory if done >= 1]
+    print("  at its most in each tenth of the frames, and when all are done, in MB:", end=" ")
+    print(*(f"{held / 1e6:.0f}" for held in (*tenths, max(last, default=0))))
     print(
         f"CPU of dflwrap and the children it waited for: {night.watch.cpu / night.count * 1e3:.2f} ms a frame"
     )
