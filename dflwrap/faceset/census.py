@@ -88,9 +88,8 @@ def take_census(
     by_name = {row.name: row for row in recorded}
     names: list[str] = []
     with os.scandir(faceset) as listing:
-        for entry in heeding(
-            stopping, listing
-        ):  # one at a time: each keeps half a kilobyte of what it is asked
+        # One at a time: each keeps half a kilobyte of what it is asked.
+        for entry in heeding(stopping, listing):
             row = by_name.get(entry.name)
             census.pak |= entry.name == PAK
             if row is not None and _is_this(row, entry, faceset, sources, census):

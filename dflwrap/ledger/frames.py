@@ -9,6 +9,7 @@ from sys import intern
 from typing import Any
 
 from dflwrap.common.text import display
+from dflwrap.frames.inventory import UNREAD
 from dflwrap.frames.judgement import Entry, Judgement
 from dflwrap.frames.names import encode
 from dflwrap.ledger.records import (
@@ -30,9 +31,6 @@ _FRAME_COLUMNS = (
 _NAMED = "name IN (SELECT value FROM json_each(?))"
 _ENTRIES = {entry.value: entry for entry in Entry}
 _REMOVED = f"(outcome IS 'not_attempted' AND cause IS '{REMOVED}')"
-
-SIZE_NOT_TOLD = -1
-"""Size of a frame whose disk failed when its folder was listed."""
 
 
 class FrameTable(Store):
@@ -89,7 +87,7 @@ class FrameTable(Store):
     def files(self) -> Iterator[tuple[int, str, int, int]]:
         """(frame, file name, size in bytes, modification time in ns), as entered, in the folder's order.
 
-        The size of a frame whose disk failed then is SIZE_NOT_TOLD.
+        The size of a frame whose disk failed then is UNREAD.
         """
         return self.each(_file, "SELECT id, raw, size, mtime_ns FROM frames ORDER BY raw")
 
@@ -346,7 +344,7 @@ def _checked(size: Any, mtime_ns: Any, fingerprint: Any, *columns: Any) -> None:
 
 
 def _file(frame: Any, raw: Any, size: Any, mtime_ns: Any) -> tuple[int, str, int, int]:
-    return whole(frame), raw_name(raw), whole(size, SIZE_NOT_TOLD), whole(mtime_ns, -(2**63))
+    return whole(frame), raw_name(raw), whole(size, UNREAD), whole(mtime_ns, -(2**63))
 
 
 def _unfinished(
@@ -356,7 +354,7 @@ def _unfinished(
 
 
 def _size(frame: Any, size: Any, mtime_ns: Any) -> tuple[int, tuple[int, int]]:
-    return whole(frame), (whole(size, SIZE_NOT_TOLD), whole(mtime_ns, -(2**63)))
+    return whole(frame), (whole(size, UNREAD), whole(mtime_ns, -(2**63)))
 
 
 def _fingerprint(frame: Any, value: Any) -> tuple[int, str]:

@@ -106,10 +106,8 @@ BY_CAUSE: dict[str, Ladder] = {
     "exit-code-005-import": (R.SAME_AGAIN, *NOT_HERE),
     "protobuf-descriptors": (R.SAME_AGAIN, *NOT_HERE),
     "console-encode-error": (R.SAME_AGAIN, *NOT_HERE),
-    "failing-disk": (
-        R.SAME_AGAIN,
-        R.USER,
-    ),  # not a card; a bare "Input/output error" may be a share that comes back
+    # Not a card; a bare "Input/output error" may be a share that comes back.
+    "failing-disk": (R.SAME_AGAIN, R.USER),
     "psu-reboot": (R.ONE_WORKER, R.USER),
     "thermal": (R.ONE_WORKER, R.EXCLUDE_DEVICE, R.CPU, R.USER),
     "disk-full": (R.WAIT_FOR_DISK, R.USER),

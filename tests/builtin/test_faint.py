@@ -9,20 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks._finding import Portrait, Tally, placed, portrait_of
+from benchmarks._finding import Portrait, Tally, placed
 from dflwrap.extractors.builtin.finding.finder import FaceFinder
 from dflwrap.samples.photos import ASTRONAUT, HOPPER
-
-
-@pytest.fixture(scope="module")
-def finder() -> FaceFinder:
-    return FaceFinder(threads=2)
-
-
-@pytest.fixture(scope="module")
-def people(finder: FaceFinder) -> list[Portrait]:
-    found = [portrait_of(finder, who.inside, who.load()) for who in (ASTRONAUT, HOPPER)]
-    return [portrait for portrait in found if portrait is not None]
 
 
 def blurred(picture: np.ndarray, sigma: float) -> np.ndarray:

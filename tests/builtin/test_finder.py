@@ -18,11 +18,6 @@ from dflwrap.samples.photos import ASTRONAUT, HOPPER, Image, Portrait
 ANNOTATED = json.loads(Path(__file__).with_name("assets").joinpath("landmarks.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def finder() -> FaceFinder:
-    return FaceFinder(threads=2)
-
-
 def placed(*people: tuple[Portrait, float, float, float], size: tuple[int, int] = (1280, 720)) -> Image:
     """People on grey: (portrait, outer-eye distance in pixels, turn in degrees, place 0..1 across)."""
     picture = np.full((size[1], size[0], 3), 110, np.uint8)

@@ -18,24 +18,10 @@ from benchmarks._finding import (
     is_empty,
     misses,
     placed,
-    portrait_of,
     tallies,
 )
 from dflwrap.extractors.builtin.finding.finder import FaceFinder
 from dflwrap.extractors.builtin.settings import SMALLEST_FACE
-from dflwrap.samples.photos import ASTRONAUT, HOPPER
-
-
-@pytest.fixture(scope="module")
-def finder() -> FaceFinder:
-    return FaceFinder(threads=2)
-
-
-@pytest.fixture(scope="module")
-def people(finder: FaceFinder) -> list[Portrait]:
-    found = [portrait_of(finder, who.inside, who.load()) for who in (ASTRONAUT, HOPPER)]
-    assert all(found)
-    return [portrait for portrait in found if portrait is not None]
 
 
 @pytest.mark.parametrize("name", [name for name in SCENES if name not in SPOILT])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from support import DOUBLE, Finished, assert_conserved, dflwrap, small_frames
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="the double's faults are POSIX")
+pytestmark = pytest.mark.posix
 
 
 def extract(tmp_path: Path, script: dict[str, Any], *more: str) -> Finished:

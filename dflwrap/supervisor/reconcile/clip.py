@@ -15,7 +15,6 @@ from dflwrap.common.storage import read_error
 from dflwrap.faceset.identity import Match, Pair
 from dflwrap.frames.fingerprint import fingerprint
 from dflwrap.frames.inventory import UNREAD, FrameEntry
-from dflwrap.ledger.frames import SIZE_NOT_TOLD
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FaceRow, FrameRow, Outcome
 from dflwrap.planning.yields import spread
@@ -83,7 +82,7 @@ def look_at_clip(
             clip.unchanged.append(name)
         else:
             suspect[frame] = entry
-            if size == SIZE_NOT_TOLD:
+            if size == UNREAD:
                 untold.add(frame)
     clip.additional = len(there)
     if suspect:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 
 import pytest
 from support import DOUBLE, assert_conserved, dflwrap, small_frames
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="the double's faults are POSIX")
+pytestmark = pytest.mark.posix
 
 SLOW_COPY = """
 import os, shutil, time
