@@ -234,11 +234,13 @@ class Converter:
                 child.stdin.close()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        if self._child is None or self._child.poll() is not None:
+        child = self._child
+        if child is None or child.poll() is not None:
             self.close()
             with suppress(OSError):  # a full temporary folder: decoding continues, and says less
                 self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
-            self._child = subprocess.Popen(
+            # By a name of its own: another thread may close the converter at any moment.
+            self._child = child = subprocess.Popen(
                 [sys.executable, "-P", "-m", "dflwrap.frames.decoding.decoder"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -246,13 +248,13 @@ class Converter:
                 # Ctrl+C is for dflwrap: a decoder that died of it would look like an image that kills it.
                 **_OWN_GROUP,
             )
-            assert self._child.stdout is not None
+            assert child.stdout is not None
             # A queue of its own per child: an answer of a killed one is never taken for the next's.
             self._answers = queue.SimpleQueue()
             threading.Thread(
-                target=_pump, args=(self._child.stdout, self._answers), name="decoder-answers", daemon=True
+                target=_pump, args=(child.stdout, self._answers), name="decoder-answers", daemon=True
             ).start()
-        return self._child
+        return child
 
 
 def _os_error(source: str, number: int | None, winerror: int | None) -> OSError:

@@ -300,3 +300,18 @@ def test_what_is_no_image_is_one_clear_error(converter: Converter, tmp_path: Pat
     with pytest.raises(ConversionError) as raised:
         converter.convert(tmp_path / "a.tif", tmp_path / "out.png")
     assert 0 < len(str(raised.value)) < 300 and "\n" not in str(raised.value)
+
+
+def test_one_that_another_thread_closes_as_its_child_starts_says_so(tmp_path: Path) -> None:
+    """Ctrl-C, twice: the checks of an attempt are ended while the first one begins."""
+
+    class ClosedMeanwhile(Converter):
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            if name == "_child" and value is not None:
+                self.close()
+
+    frame = tmp_path / "0001.png"
+    assert cv2.imwrite(str(frame), np.zeros((40, 40, 3), np.uint8))
+    with pytest.raises(ConversionError, match="died"):
+        ClosedMeanwhile().look(frame)
