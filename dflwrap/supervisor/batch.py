@@ -94,10 +94,10 @@ class Room:
         kept = min(ROOM_FOR_FACES, (total_space(folder) or 0) // 10, (free_space(folder) or 0) // 2)
         return cls(folder, kept)
 
-    @property
-    def is_short(self) -> bool:
+    def is_short(self, coming: int = 0) -> bool:
+        """Whether less than that would be left. coming: bytes of the copies that are to be made, or being made."""
         free = free_space(self.folder)
-        return free is not None and free < self.kept
+        return free is not None and free < self.kept + coming
 
 
 def refusal(error: ConversionError) -> Judgement:
@@ -234,7 +234,7 @@ def make_batch(
         for row in heeding(stopping, rows):
             made = maker.make(row, converter)
             batch.take(made)
-            batch.cut = made.name in batch.copies and room.is_short
+            batch.cut = made.name in batch.copies and room.is_short()
             if batch.cut:
                 break
     return batch

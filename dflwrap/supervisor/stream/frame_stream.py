@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from dflwrap.common.errors import StoppedError
@@ -54,6 +55,10 @@ class FrameStream:
         """Ids of the frames in hand or ready that no worker has taken yet."""
         self._copies: dict[str, int] = {}
         """Copies that take room: name -> frame."""
+        self._making = 0
+        """Frames that threads have in hand: each may become a copy that nobody sees on the disk yet."""
+        self._largest = 0
+        """Bytes of the largest copy so far: for how much room to wait."""
         self._converters = [Converter(self._is_ended) for _ in range(threads)]
         self._threads = [
             threading.Thread(target=self._work, args=(one,), name=f"frames {number}", daemon=True)
@@ -159,6 +164,7 @@ class FrameStream:
             row = next(self._rows, None)
             if row is not None:
                 self._ahead.add(row.id)
+                self._making += 1
             return row
 
     def _must_wait(self, since: float) -> bool:
@@ -168,7 +174,8 @@ class FrameStream:
             return True
         if sum(frame in self._ahead for frame in self._copies.values()) >= COPIES_AHEAD:
             return True
-        return bool(self._copies) and self._room.is_short and time.monotonic() - since < ROOM_BOUND
+        coming = (self._making + 1) * self._largest
+        return bool(self._copies) and self._room.is_short(coming) and time.monotonic() - since < ROOM_BOUND
 
     def _is_full(self) -> bool:
         """The attempt is not to have more frames."""
@@ -178,9 +185,12 @@ class FrameStream:
 
     def _take(self, made: Made) -> None:
         with self._lock:
+            self._making -= 1
             if made.name in self._maker.batch.copies:
                 self._copies[made.name] = made.row.id
-                self.cut |= not self._most_ahead and self._room.is_short
+                with suppress(OSError):  # an extractor that lists the folder may be through with it
+                    self._largest = max(self._largest, (self.folder / made.name).stat().st_size)
+                self.cut |= not self._most_ahead and self._room.is_short()
             elif made.later:
                 self.limited = True
             elif not made.name:

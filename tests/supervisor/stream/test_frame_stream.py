@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,14 +12,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from disks import small_disk
 from support import until
 
 from dflwrap.frames.filters import Filters
 from dflwrap.frames.header import read_header
 from dflwrap.frames.judgement import Entry
 from dflwrap.ledger.records import FrameRow
-from dflwrap.supervisor.batch import Batch, FrameMaker, Made
+from dflwrap.supervisor.batch import Batch, FrameMaker, Made, Room
 from dflwrap.supervisor.stream.frame_stream import FrameStream
+from dflwrap.telemetry.host import free_space
 
 SECONDS = 60.0
 MOST_BYTES = 16 * 1024
@@ -161,3 +164,28 @@ def test_little_is_read_of_a_frame_before_it_is_handed_out(tmp_path: Path, endin
 def _bytes_read() -> int:
     lines = Path("/proc/self/io").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("rchar:")))
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_copies_leave_free_what_is_to_be_left_free(tmp_path: Path, threads: int) -> None:
+    """Also where several are made at once: each has seen the room that the others are about to take."""
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    noise = np.random.default_rng(7)
+    rows = [row(number, f"{number:04d}.bmp") for number in range(1, 15)]
+    for one in rows:
+        assert cv2.imwrite(str(frames / one.name), noise.integers(0, 255, (400, 480, 3), dtype=np.uint8))
+    with small_disk(tmp_path / "disk", "5m") as disk:
+        stream = FrameStream(FrameMaker(frames, disk, Batch()), rows, threads)
+        kept = Room.at(disk).kept
+        stream.start()
+        try:
+            assert until(lambda: len(list(disk.glob("*.png"))) >= 4, 60)
+            still = -1
+            while still != (still := len(list(disk.glob("*")))):
+                time.sleep(1.0)
+            left = free_space(disk)
+            assert left is not None and left >= kept
+            assert not stream.finished and stream.error is None
+        finally:
+            stream.close()
