@@ -16,12 +16,13 @@ from pathlib import Path
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
 from dflwrap.common.waits import heeding, never
-from dflwrap.faceset.census import FACE_SUFFIXES, PAK, Identity, identity_of, take_census
+from dflwrap.faceset.census import Identity, identity_of, take_census
 from dflwrap.faceset.face_file.errors import FaceFileError, HostileMetadataError
 from dflwrap.faceset.face_file.jpeg import check_image_data, header_segments
 from dflwrap.faceset.face_file.metadata import FaceMetadata, metadata_in, read_metadata
 from dflwrap.faceset.face_file.verify import verify_face
 from dflwrap.faceset.identity import FaceMatch, FaceMatcher, Match, Pair
+from dflwrap.faceset.listing import FACE_SUFFIXES, PAK
 from dflwrap.faceset.review import Odd, review
 from dflwrap.faceset.sights import Sight, sight_of
 from dflwrap.frames.inventory import take_inventory
@@ -346,7 +347,7 @@ def _hold_against_record(
     """Enter what is gone; the files that the run knows, by their names or as renamed."""
     sources = {row.id: row.source_name for row in record.frames}
     try:
-        census = take_census(faceset, record.faces, sources, record.image_size, stopping)
+        census = take_census(faceset, record.faces, sources.get, record.image_size, stopping)
     except OSError as error:
         raise DflwrapError(
             f"The faceset cannot be read: {display(str(faceset))} ({error.strerror or error})."

@@ -2,14 +2,14 @@
 
 A face is known by its metadata (the frame's name and its rectangle there), whatever its file is called:
 DeepFaceLab's sort renames a whole faceset. Most files cost one directory entry; a header is read of those
-whose name, size or time is not as recorded, and a whole file only of those that nobody knows.
+whose name, size or time is not as recorded, and a whole file only of those that nobody knows. Of a face that is as
+recorded nothing is kept: there may be a hundred thousand.
 
 Not covered: whether a face really shows its frame (`identity`), and what follows from it (the intake).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,25 +19,27 @@ from dflwrap.faceset.face_file.errors import FaceFileError
 from dflwrap.faceset.face_file.hostile import check_harmless
 from dflwrap.faceset.face_file.metadata import FaceMetadata, read_metadata
 from dflwrap.faceset.facts import face_facts
+from dflwrap.faceset.listing import Listing
 from dflwrap.faceset.many_strangers import look_at_all
 from dflwrap.faceset.strangers import Stranger
-from dflwrap.frames.names import stem_and_suffix
 from dflwrap.ledger.records import FaceRow
-
-FACE_SUFFIXES = frozenset({".jpg", ".jpeg"})
-PAK = "faceset.pak"
-"""The one file that DeepFaceLab's pack makes of a faceset."""
 
 Identity = tuple[str, tuple[float, ...] | None]
 """The frame's file name, and the rounded rectangle in it."""
+
+
+SourceOf = Callable[[int], str | None]
+"""File name of the frame with this id, as its faces name it."""
 
 
 @dataclass(slots=True)
 class Census:
     """Recorded faces by what became of them, and the files that nobody recorded."""
 
+    untouched: int = 0
+    """Exactly as recorded, the user's own work among them."""
     present: list[FaceRow] = field(default_factory=list)
-    """As recorded."""
+    """The recorded bytes, but not as recorded: with another time, or back again. With the new facts."""
     changed: list[FaceRow] = field(default_factory=list)
     """The same face with other bytes: the user (a mask, an enhancer) has worked on it. With the new facts."""
     renamed: list[tuple[FaceRow, str]] = field(default_factory=list)
@@ -45,7 +47,7 @@ class Census:
     missing: list[FaceRow] = field(default_factory=list)
     strangers: list[Stranger] = field(default_factory=list)
     recorded_otherwise: dict[str, FaceRow] = field(default_factory=dict)
-    """As recorded, those in `present` and `changed` that are not the very same any more, by name."""
+    """As recorded, those in `present` and `changed`, by name."""
     pak: bool = False
 
     @property
@@ -54,7 +56,7 @@ class Census:
 
     @property
     def found(self) -> int:
-        return len(self.present) + len(self.changed) + len(self.renamed)
+        return self.untouched + len(self.present) + len(self.changed) + len(self.renamed)
 
     @property
     def all_gone(self) -> bool:
@@ -75,58 +77,54 @@ def _rounded(rect: tuple[float, ...] | None) -> tuple[float, ...] | None:
 def take_census(
     faceset: Path,
     recorded: Iterable[FaceRow],
-    sources: Mapping[int, str],
+    source_of: SourceOf,
     image_size_asked: int,
     stopping: Callable[[], bool] = never,
 ) -> Census:
-    """Look at `faceset`. sources: file name of the frame with each id.
+    """Look at `faceset`. recorded: read once, row by row. source_of: file name of the frame with an id.
 
     image_size_asked: side of a face in pixels, for telling a half-written face from a stranger's picture.
     Raises OSError when the folder cannot be listed, StoppedError when `stopping` says so.
     """
-    census = Census()
-    by_name = {row.name: row for row in recorded}
-    names: list[str] = []
-    with os.scandir(faceset) as listing:
-        # One at a time: each keeps half a kilobyte of what it is asked.
-        for entry in heeding(stopping, listing):
-            row = by_name.get(entry.name)
-            census.pak |= entry.name == PAK
-            if row is not None and _is_this(row, entry, faceset, sources, census):
-                del by_name[entry.name]
-            elif stem_and_suffix(entry.name)[1] in FACE_SUFFIXES:
-                names.append(entry.name)
-    names.sort()
+    listing = Listing(faceset, stopping)
+    census = Census(pak=listing.pak)
+    pending: list[FaceRow] = []
+    for row in heeding(stopping, recorded):
+        if _is_this(row, listing, source_of, census):
+            listing.take_out(row.name)
+        else:
+            pending.append(row)
+    names = listing.faces()
     for found in (census.present, census.changed):
         found.sort(key=lambda row: (row.frame, row.name))
-    pending = list(by_name.values())
     headers = {name: _header(faceset / name) for name in heeding(stopping, names)} if pending else {}
-    claimed = _find_renamed(faceset, pending, headers, sources, census)
+    claimed = _find_renamed(faceset, pending, headers, source_of, census)
     unknown = [name for name in names if name not in claimed]
+    del listing, names  # not kept beside what is found of a hundred thousand strangers
     census.strangers.extend(look_at_all(faceset, unknown, image_size_asked, stopping))
     return census
 
 
-def _is_this(
-    row: FaceRow, entry: os.DirEntry[str], faceset: Path, sources: Mapping[int, str], census: Census
-) -> bool:
+def _is_this(row: FaceRow, listing: Listing, source_of: SourceOf, census: Census) -> bool:
     """Whether the file under the recorded name is the recorded face; it is entered then."""
+    facts, now_there = row.facts, listing.stamp(row.name)
+    if now_there is None:
+        return False
+    if facts is not None and now_there == (facts.size, facts.mtime_ns):
+        if row.missing:
+            _enter(census.changed if row.edited else census.present, row, replace(row, missing=False), census)
+        else:
+            census.untouched += 1
+        return True
+    path = listing.folder / row.name
     try:
-        if not entry.is_file(follow_symlinks=False):
-            return False
-        info = entry.stat(follow_symlinks=False)
-        facts = row.facts
-        if facts is not None and (info.st_size, info.st_mtime_ns) == (facts.size, facts.mtime_ns):
-            _enter(census.changed if row.edited else census.present, row, _there(row), census)
-            return True
-        path = faceset / entry.name
         metadata = read_metadata(path)
         if metadata is None:
             return False
         now = replace(row, facts=face_facts(path, metadata), missing=False)
     except (FaceFileError, OSError):
         return False
-    if metadata.source_filename != sources.get(row.frame):
+    if metadata.source_filename != source_of(row.frame):
         return False
     if facts is None and not _is_harmless(path):
         return False
@@ -142,12 +140,7 @@ def _is_this(
 
 def _enter(into: list[FaceRow], before: FaceRow, now: FaceRow, census: Census) -> None:
     into.append(now)
-    if now is not before:
-        census.recorded_otherwise[before.name] = before
-
-
-def _there(row: FaceRow) -> FaceRow:
-    return replace(row, missing=False) if row.missing else row
+    census.recorded_otherwise[before.name] = before
 
 
 def _as_recorded(row: FaceRow, path: Path) -> bool:
@@ -185,7 +178,7 @@ def _find_renamed(
     faceset: Path,
     pending: list[FaceRow],
     headers: Mapping[str, Identity | None],
-    sources: Mapping[int, str],
+    source_of: SourceOf,
     census: Census,
 ) -> set[str]:
     """The files that carry the identity of a face that is not under its recorded name."""
@@ -197,7 +190,7 @@ def _find_renamed(
             by_source.setdefault(identity[0], []).append(name)
     claimed: set[str] = set()
     for row in pending:
-        source = sources.get(row.frame, "")
+        source = source_of(row.frame) or ""
         if row.facts is None or row.facts.rect is None:
             candidates = by_source.get(source, [])
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dflwrap.ledger.records import FaceFacts, FaceRow, Move, Outcome
@@ -61,8 +61,35 @@ class FaceTable(Store):
     def face_names(self) -> set[str]:
         return set(self.rows(name, "SELECT name FROM faces"))
 
-    def faces(self) -> list[FaceRow]:
-        return self.rows(_face, f"{_FACES} ORDER BY frame, name")
+    def faces(self, where: str = "1", values: Sequence[Any] = ()) -> list[FaceRow]:
+        """Faces in the order of their frames' ids."""
+        return self.rows(_face, f"{_FACES} WHERE {where} ORDER BY frame, name", values)
+
+    def each_face(self) -> Iterator[FaceRow]:
+        """All of them, by name, one at a time: nothing may be written before the last."""
+        return self.each(_face, f"{_FACES} ORDER BY name")
+
+    def stamps(self) -> Iterator[tuple[str, int, int]]:
+        """Name, size and modification time of each face and each stranger, as `each_face`."""
+        yield from self.each(
+            _stamp,
+            "SELECT name, size, mtime_ns FROM faces WHERE size IS NOT NULL AND mtime_ns IS NOT NULL"
+            " UNION ALL SELECT name, size, mtime_ns FROM strangers",
+        )
+
+    def faces_of(self, frames: Collection[int]) -> dict[int, list[FaceRow]]:
+        """The recorded faces of these frames, by frame."""
+        found: dict[int, list[FaceRow]] = {}
+        for row in self.faces("frame IN (SELECT value FROM json_each(?))", (json.dumps(list(frames)),)):
+            found.setdefault(row.frame, []).append(row)
+        return found
+
+    def count_faces(self, where: str) -> int:
+        return self.rows(whole, f"SELECT count(*) FROM faces WHERE {where}")[0]  # noqa: S608
+
+    def has_face(self, face: str) -> bool:
+        """Whether a face is recorded under this name."""
+        return bool(self.read("SELECT 1 FROM faces WHERE name = ?", (face,)))
 
     def check_faces(self) -> None:
         """Read everything of each face once. Raises DamagedLedgerError."""
@@ -106,7 +133,8 @@ class FaceTable(Store):
 
     def strangers(self) -> dict[str, tuple[int, int]]:
         """Size and modification time of faces that were held against their frame and are not of it."""
-        return dict(self.rows(_stranger, "SELECT name, size, mtime_ns FROM strangers"))
+        found = self.each(_stamp, "SELECT name, size, mtime_ns FROM strangers")
+        return {name: (size, mtime_ns) for name, size, mtime_ns in found}
 
     def add_strangers(self, faces: Iterable[tuple[str, int, int]]) -> None:
         with self.transaction():
@@ -160,5 +188,5 @@ def _move(source_: Any, target_: Any, frame: Any, attempt: Any, *facts: Any) -> 
     return Move(source(source_), target(target_), whole(frame), whole(attempt), _facts(*facts))
 
 
-def _stranger(name_: Any, size: Any, mtime_ns: Any) -> tuple[str, tuple[int, int]]:
-    return name(name_), (whole(size), whole(mtime_ns, -(2**63)))
+def _stamp(name_: Any, size: Any, mtime_ns: Any) -> tuple[str, int, int]:
+    return name(name_), whole(size), whole(mtime_ns, -(2**63))

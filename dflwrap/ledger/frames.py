@@ -79,10 +79,10 @@ class FrameTable(Store):
     def stems(self) -> Iterator[str]:
         return self.each(name, "SELECT stem FROM frames")
 
-    def source_names(self) -> dict[int, str]:
-        """`FrameRow.source_name` of each frame that has recorded faces, by its id."""
-        query = "SELECT id, raw, stem FROM frames WHERE id IN (SELECT frame FROM faces)"
-        return dict(self.each(lambda i, raw, stem: (whole(i), source_name(raw_name(raw), name(stem))), query))
+    def source_of(self, frame: int) -> str | None:
+        """`FrameRow.source_name` of the frame; None for one that is not there."""
+        names = self.rows(_source, "SELECT raw, stem FROM frames WHERE id = ?", (frame,))
+        return names[0] if names else None
 
     def files(self) -> Iterator[tuple[int, str, int, int]]:
         """(frame, file name, size in bytes, modification time in ns), as entered, in the folder's order.
@@ -179,13 +179,14 @@ class FrameTable(Store):
                 rows,
             )
 
-    def longest_sides(self) -> dict[int, int]:
-        """Longest side of each frame, pixels; 0 where it is not known."""
-        return dict(self.rows(lambda i, side: (whole(i), whole(side)), "SELECT id, longest_side FROM frames"))
+    def longest_sides(self, frames: Collection[int]) -> dict[int, int]:
+        """Longest side of each of these frames, pixels; 0 where it is not known."""
+        query = "SELECT id, longest_side FROM frames WHERE id IN (SELECT value FROM json_each(?))"
+        return dict(self.rows(lambda i, side: (whole(i), whole(side)), query, (json.dumps(list(frames)),)))
 
-    def longest_side(self) -> int:
-        """Longest side among the open frames, pixels; 0 when none is known."""
-        return self.rows(whole, "SELECT coalesce(max(longest_side), 0) FROM frames WHERE outcome IS NULL")[0]
+    def longest_side(self, where: str = "outcome IS NULL") -> int:
+        """Longest side among the open frames, or others, pixels; 0 when none is known."""
+        return self.rows(whole, f"SELECT coalesce(max(longest_side), 0) FROM frames WHERE {where}")[0]  # noqa: S608
 
     def open_frames(self, *, without: Collection[str] = (), most: int = -1) -> list[FrameRow]:
         """In the order of the folder. without: names (as shown) that are passed over; most: no more than these."""
@@ -351,6 +352,10 @@ def _unfinished(
     frame: Any, raw: Any, outcome: Any, cause: Any
 ) -> tuple[int, str, Outcome | None, str | None]:
     return whole(frame), raw_name(raw), maybe(Outcome, outcome), maybe(text, cause)
+
+
+def _source(raw: Any, stem: Any) -> str:
+    return source_name(raw_name(raw), name(stem))
 
 
 def _size(frame: Any, size: Any, mtime_ns: Any) -> tuple[int, tuple[int, int]]:

@@ -74,7 +74,7 @@ def build_report(
             "removed": counts.removed,
         },
         "faces": counts.faces,
-        "faces_missing": [display(face.name) for face in ledger.faces() if face.missing],
+        "faces_missing": [display(face.name) for face in ledger.faces("missing")],
         "extracted_by": _extracted_by(ledger),
         "no_face": [row.name for row in ledger.told("outcome = 'no_face'")],
         "no_face_reasons": ledger.get("no_face_reasons"),

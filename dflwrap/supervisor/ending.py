@@ -71,10 +71,10 @@ def learn_from_the_end(services: RunServices) -> None:
     rate, plan = state.pace.rate(), state.plan
     look_for_reasons(ledger, services.input_dir, state.pace.seconds, lambda: control.stopping)
     if rate is not None and plan is not None:
-        counts, sides = ledger.counts(), ledger.longest_sides().values()
+        counts, side = ledger.counts(), ledger.longest_side("1")
         device = ", ".join(f"GPU {index}" for index in plan.devices) or "the CPU"
         done = counts.extracted + counts.no_face
-        PaceStore().remember(state.extractor, device, max(sides, default=0), rate, done)
+        PaceStore().remember(state.extractor, device, side, rate, done)
 
 
 def _state(ledger: Ledger, ended: Ended) -> tuple[ExitCode, str]:

@@ -114,7 +114,7 @@ def test_a_frame_and_a_face_of_the_users_that_are_held_are_read_a_moment_later(
         assert scanner.refused
     with monkeypatch.context() as patch:
         Scanner(patch, str(tmp_path), through_the_c_runtime)
-        (stranger,) = take_census(tmp_path, [], {}, 64).strangers
+        (stranger,) = take_census(tmp_path, [], {}.get, 64).strangers
     assert stranger.kind is StrangerKind.WHOLE
 
 

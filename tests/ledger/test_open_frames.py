@@ -56,10 +56,12 @@ def test_what_is_asked_of_all_frames_at_a_start_agrees_with_the_rows(ledger: Led
     assert ledger.file_names() == [row.file_name for row in rows]
     assert sorted(ledger.stems()) == sorted(row.stem for row in rows)
     assert list(ledger.files()) == [(row.id, row.file_name, *(ledger.size(row.id) or ())) for row in rows]
-    assert ledger.source_names() == {}, "none has a face"
     ledger.adopt((row.id, f"{row.stem}_0.jpg", FaceFacts(1, 1, b"", None)) for row in rows[1:])
-    assert ledger.source_names() == {row.id: row.source_name for row in rows[1:]}
-    assert "clip_a.png" in ledger.source_names().values()
+    assert [ledger.source_of(row.id) for row in rows] == [row.source_name for row in rows]
+    assert "clip_a.png" in [row.source_name for row in rows] and ledger.source_of(99) is None
+    assert list(ledger.each_face()) == sorted(ledger.faces(), key=lambda face: face.name)
+    assert ledger.faces_of({rows[1].id}) == {rows[1].id: ledger.faces("frame = ?", (rows[1].id,))} != {}
+    assert list(ledger.stamps()) == [(face.name, 1, 1) for face in ledger.each_face()]
     assert [frame for frame, *_ in ledger.without_result()] == [rows[0].id]
     ledger.settle(rows[0].id, Outcome.QUARANTINED, cause="imread-failed", evidence="")
     assert list(ledger.without_result()) == [

@@ -138,7 +138,7 @@ def _places(named: Path) -> list[_Place]:
     except DflwrapError:
         places = []
     if path.is_dir() and not any(place.faceset == path or place.run_folder == path for place in places):
-        from dflwrap.faceset.census import FACE_SUFFIXES
+        from dflwrap.faceset.listing import FACE_SUFFIXES
 
         if not places or any(Path(name).suffix.lower() in FACE_SUFFIXES for name in os.listdir(path)):  # noqa: PTH208
             places = [_Place(path, None)]  # a faceset that dflwrap has not made, whatever lies in it

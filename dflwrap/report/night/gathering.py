@@ -87,7 +87,7 @@ def _facts(ledger: Ledger, folder: Path, alive: bool | None) -> Facts:
     if state == RUNNING and not alive:
         state = CUT_OFF
     counts = ledger.counts()
-    removed = [face.name for face in ledger.faces() if face.missing]
+    removed = [face.name for face in ledger.faces("missing")]
     facts = Facts(
         now,
         state,

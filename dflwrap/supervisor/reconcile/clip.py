@@ -16,7 +16,7 @@ from dflwrap.faceset.identity import Match, Pair
 from dflwrap.frames.fingerprint import fingerprint
 from dflwrap.frames.inventory import UNREAD, FrameEntry
 from dflwrap.ledger.ledger import Ledger
-from dflwrap.ledger.records import FaceRow, FrameRow, Outcome
+from dflwrap.ledger.records import FrameRow, Outcome
 from dflwrap.planning.yields import spread
 
 SAMPLE = 64
@@ -63,13 +63,14 @@ class ClipNow:
         return Match.OTHER if foreign >= resized else Match.RESIZED
 
 
-def look_at_clip(
-    source: Path, frames: Iterable[FrameEntry], ledger: Ledger, faces: dict[int, list[Path]], judge: ClipJudge
-) -> ClipNow:
-    """Compare the folder's frames with the recorded ones. Reads only frames whose size or time differ.
+FacesOf = Callable[[Collection[int]], dict[int, list[Path]]]
+"""The faces of these frames as they lie on the disk; a frame that has none is left out."""
 
-    faces: of each frame, as they lie on the disk.
-    """
+
+def look_at_clip(
+    source: Path, frames: Iterable[FrameEntry], ledger: Ledger, faces_of: FacesOf, judge: ClipJudge
+) -> ClipNow:
+    """Compare the folder's frames with the recorded ones. Reads only frames whose size or time differ."""
     clip = ClipNow()
     there = {entry.name: entry for entry in frames}
     suspect: dict[int, FrameEntry] = {}
@@ -87,7 +88,8 @@ def look_at_clip(
     clip.additional = len(there)
     if suspect:
         _compare_content(source, ledger, suspect, untold, clip)
-    _vote(source, clip, faces, ledger.longest_sides() if clip.differing else {}, judge)
+    faces = faces_of([row.id for row, *_ in clip.differing]) if clip.differing else {}
+    _vote(source, clip, faces, ledger.longest_sides(faces), judge)
     return clip
 
 
@@ -136,12 +138,3 @@ def _vote(
     ]
     for kind in judge(pairs) if pairs else ():
         clip.votes[kind] = clip.votes.get(kind, 0) + 1
-
-
-def by_frame(rows: Iterable[FaceRow], faceset: Path) -> dict[int, list[Path]]:
-    """Paths of the faces that are there, by frame."""
-    result: dict[int, list[Path]] = {}
-    for row in rows:
-        if not row.missing:
-            result.setdefault(row.frame, []).append(faceset / row.name)
-    return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from dflwrap.common.text import display
@@ -41,26 +42,21 @@ def look_at_end(ledger: Ledger, faceset: Path, image_size: int, begun_in: Folder
     begun_in: the folder as it was at the start. Fewer than half of this run's faces gone: the user may cull while
     it runs. More, or another folder under that name: they are lost.
     """
-    recorded = ledger.faces()
-    there_before = {row.name for row in recorded if not row.missing}
-    if not there_before:
+    if not ledger.count_faces("NOT missing"):
         return EndNow()
     shown = display(str(faceset))
-    sources = ledger.source_names()
     try:
-        census = take_census(faceset, recorded, sources, image_size)
+        census = take_census(faceset, ledger.each_face(), ledger.source_of, image_size)
     except OSError as error:
         return EndNow(f"the faceset cannot be read any more: {shown} ({error.strerror or error})")
-    gone = [row for row in census.missing if row.name in there_before]
-    own = [row for row in recorded if not row.adopted and row.name in there_before]
-    own_gone = [row for row in gone if not row.adopted]
+    gone = [row for row in census.missing if not row.missing]
+    own = ledger.count_faces("NOT missing AND NOT adopted")
+    own_gone = sum(not row.adopted for row in gone)
     frames = tuple(sorted({row.frame for row in gone}))
     if gone and begun_in is not None and folder_id(faceset) != begun_in:
         return EndNow(f"{shown} is another folder than the one that the faces were put into", frames)
-    if own_gone and 2 * len(own_gone) > len(own):
-        return EndNow(
-            f"{len(own_gone):,} of the {len(own):,} faces of this run are gone from {shown}", frames
-        )
+    if own_gone and 2 * own_gone > own:
+        return EndNow(f"{own_gone:,} of the {own:,} faces of this run are gone from {shown}", frames)
     return EndNow(notices=tuple(record_census(ledger, census)))
 
 
@@ -68,8 +64,7 @@ def open_lost(
     ledger: Ledger, faceset: Path, frames: tuple[int, ...], put_aside: Callable[[Path], object]
 ) -> None:
     """Open these frames again; what is left of their faces is set aside, for they are recreated whole."""
-    wanted = set(frames)
-    for row in ledger.faces():
-        if row.frame in wanted and (faceset / row.name).is_file():
+    for row in chain.from_iterable(ledger.faces_of(frames).values()):
+        if (faceset / row.name).is_file():
             put_aside(faceset / row.name)
     ledger.take_back(frames)

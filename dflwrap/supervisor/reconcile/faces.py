@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from dflwrap.faceset.census import Census
 from dflwrap.ledger.ledger import Ledger
+from dflwrap.ledger.records import FaceRow
+
+
+class FacesNow:
+    """Recorded faces as they lie in the folder, asked for frame by frame: most starts ask for none."""
+
+    def __init__(self, ledger: Ledger, census: Census, faceset: Path) -> None:
+        """Before the census is recorded."""
+        self._ledger, self._faceset = ledger, faceset
+        self._gone = {row.name for row in census.missing}
+        self._renamed = {row.name: name for row, name in census.renamed}
+
+    def of(self, frames: Collection[int]) -> dict[int, list[Path]]:
+        """Paths of the faces that are there, by frame."""
+        found = {
+            frame: [self._faceset / self._renamed.get(row.name, row.name) for row in self._there(rows)]
+            for frame, rows in self._ledger.faces_of(frames).items()
+        }
+        return {frame: paths for frame, paths in found.items() if paths}
+
+    def names(self) -> list[str]:
+        """Of all that are there."""
+        return [self._renamed.get(row.name, row.name) for row in self._there(self._ledger.each_face())]
+
+    def _there(self, rows: Iterable[FaceRow]) -> Iterator[FaceRow]:
+        return (row for row in rows if row.name not in self._gone)
 
 
 def record_census(ledger: Ledger, census: Census) -> list[str]:
@@ -14,14 +42,14 @@ def record_census(ledger: Ledger, census: Census) -> list[str]:
     A face that the user removed keeps its record, as missing: its frame is not extracted again by itself.
     """
     before = census.recorded_otherwise
-    moved = [(before[row.name], row) for row in (*census.present, *census.changed) if row.name in before]
+    moved = [(before[row.name], row) for row in (*census.present, *census.changed)]
     moved += [(row, replace(row, name=name, missing=False)) for row, name in census.renamed]
     back = sum(old.missing and not row.missing for old, row in moved)
     if census.missing:
-        taken = {row.name for row in (*census.present, *census.changed)} | {
-            name for _, name in census.renamed
-        }
-        moved += [(row, replace(row, name=_free(row.name, taken), missing=True)) for row in census.missing]
+        taken = {name for _, name in census.renamed}
+        moved += [
+            (row, replace(row, name=_free(ledger, row.name, taken), missing=True)) for row in census.missing
+        ]
     ledger.face_is((old.name, row) for old, row in moved if row != old)
     gone = sum(not row.missing for row in census.missing)
     notices = []
@@ -39,10 +67,10 @@ def record_census(ledger: Ledger, census: Census) -> list[str]:
     return notices
 
 
-def _free(name: str, taken: set[str]) -> str:
+def _free(ledger: Ledger, name: str, taken: set[str]) -> str:
     """A name under which a missing face can stay recorded, though another face has taken its own."""
     candidate, number = name, 0
-    while candidate in taken:
+    while candidate in taken or (number and ledger.has_face(candidate)):
         number += 1
         candidate = f"{name}.missing{number}"
     taken.add(candidate)

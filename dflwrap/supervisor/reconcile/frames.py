@@ -9,8 +9,8 @@ from dflwrap.faceset.identity import Match, Pair
 from dflwrap.faceset.promotion import set_aside
 from dflwrap.frames.inventory import FrameEntry
 from dflwrap.ledger.ledger import Ledger
-from dflwrap.ledger.records import FaceRow, FrameRow, NewFrame, Outcome
-from dflwrap.supervisor.reconcile.clip import ClipJudge, ClipNow, by_frame
+from dflwrap.ledger.records import FrameRow, NewFrame, Outcome
+from dflwrap.supervisor.reconcile.clip import ClipJudge, ClipNow
 from dflwrap.supervisor.request import RunRequest
 
 JudgeAnew = Callable[[FrameRow, FrameEntry], NewFrame]
@@ -27,11 +27,12 @@ def settle_differing(
 ) -> list[str]:
     """Keep the results of edited frames, open replaced ones again; what the user should hear of it."""
     ledger.content_is((row.id, entry.size, entry.mtime_ns, now) for row, entry, now in clip.touched)
-    faces = by_frame(ledger.faces(), request.output_dir)
-    kinds = _kinds(request, clip, faces, ledger.longest_sides(), judge)
-    rows_of: dict[int, list[FaceRow]] = {}
-    for face in ledger.faces():
-        rows_of.setdefault(face.frame, []).append(face)
+    rows_of = ledger.faces_of([row.id for row, *_ in clip.differing])
+    faces = {
+        frame: [request.output_dir / row.name for row in rows if not row.missing]
+        for frame, rows in rows_of.items()
+    }
+    kinds = _kinds(request, clip, faces, ledger.longest_sides(faces), judge)
     edited: list[tuple[FrameRow, FrameEntry, str]] = []
     anew: list[tuple[int, NewFrame]] = []
     taken: list[int] = []

@@ -6,7 +6,6 @@ named after one of the frames, or in the place of a recorded one) is set aside; 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,13 +14,13 @@ from typing import Any
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.text import display
-from dflwrap.faceset.census import FACE_SUFFIXES, Census
+from dflwrap.faceset.census import Census
 from dflwrap.faceset.face_file.errors import HostileMetadataError
 from dflwrap.faceset.face_file.hostile import check_harmless
 from dflwrap.faceset.face_file.metadata import MAX_FILE_BYTES
+from dflwrap.faceset.listing import Listing
 from dflwrap.faceset.promotion import set_aside
 from dflwrap.faceset.strangers import Stranger, StrangerKind
-from dflwrap.frames.names import stem_and_suffix
 from dflwrap.ledger.ledger import HOSTILE_COLUMNS, HOSTILE_FACES, Ledger
 
 MOST_NAMED = 10
@@ -38,11 +37,15 @@ def open_replaced(output: Path, ledger: Ledger, run_folder: Path, census: Census
     places = {row.name: row.frame for row in census.missing if row.name in hostile}
     if not places:
         return []
-    frames = set(places.values()) - {row.frame for row in census.changed}
-    siblings = [row.name for row in census.present if row.frame in frames]
-    siblings += [name for row, name in census.renamed if row.frame in frames]
+    gone, renamed = {row.name for row in census.missing}, {row.name: name for row, name in census.renamed}
+    there = [
+        row for rows in ledger.faces_of(set(places.values())).values() for row in rows if row.name not in gone
+    ]
+    frames = set(places.values()) - {row.frame for row in (*census.changed, *there) if row.edited}
+    siblings = [row.name for row in there if row.frame in frames]
     for name in siblings:
-        set_aside(output / name, run_folder)
+        set_aside(output / renamed.get(name, name), run_folder)
+    census.untouched -= len(set(siblings) - renamed.keys() - {row.name for row in census.present})
     kept_as = {name: set_aside(output / name, run_folder) for name in places}
     ledger.take_back(frames)
     for rows in (census.present, census.missing):
@@ -100,20 +103,13 @@ def _put(ledger: Ledger, rows: list[dict[str, Any]]) -> None:
 
 def _look(output: Path, ledger: Ledger) -> list[tuple[str, str]]:
     """(file name, what is hostile about it) of what is not as the ledger has it. Raises OSError."""
-    known = {
-        row.name: (row.facts.size, row.facts.mtime_ns) for row in ledger.faces() if row.facts is not None
-    }
-    known |= ledger.strangers()
-    with os.scandir(output) as listing:
-        names = sorted(entry.name for entry in listing if stem_and_suffix(entry.name)[1] in FACE_SUFFIXES)
+    listing = Listing(output)
+    listing.take_out_same(ledger.stamps())
     found = []
-    for name in names:
+    for name in listing.faces():
         path = output / name
         try:
-            info = path.stat()
-            if not path.is_file() or info.st_size > MAX_FILE_BYTES:
-                continue
-            if known.get(name) != (info.st_size, info.st_mtime_ns):
+            if path.is_file() and path.stat().st_size <= MAX_FILE_BYTES:
                 check_harmless(retry_held_open(path.read_bytes))
         except HostileMetadataError as error:
             found.append((name, str(error)))

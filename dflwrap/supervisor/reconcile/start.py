@@ -5,25 +5,25 @@ What lies on the disk decides, not what the ledger remembers. Until a choice is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dflwrap.common.choices import OnConflict
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.text import display
 from dflwrap.common.waits import never
-from dflwrap.faceset.census import PAK, Census, take_census
+from dflwrap.faceset.census import Census, take_census
 from dflwrap.faceset.identity import Match
+from dflwrap.faceset.listing import PAK
 from dflwrap.faceset.promotion import Promoter
 from dflwrap.frames.inventory import Inventory
 from dflwrap.ledger.ledger import STEM_PREFIX, Ledger
-from dflwrap.ledger.records import FaceRow
 from dflwrap.supervisor.reconcile.archive import lay_aside_files, lay_aside_run, new_archive
-from dflwrap.supervisor.reconcile.clip import ClipJudge, ClipNow, by_frame, look_at_clip
+from dflwrap.supervisor.reconcile.clip import ClipJudge, ClipNow, look_at_clip
 from dflwrap.supervisor.reconcile.conflict import ConflictError, Meets
 from dflwrap.supervisor.reconcile.end import folder_id
-from dflwrap.supervisor.reconcile.faces import faces_in_words
+from dflwrap.supervisor.reconcile.faces import FacesNow, faces_in_words
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run_folder import RunFolder
 
@@ -107,15 +107,13 @@ def _finish_moves(request: RunRequest, folder: RunFolder, ledger: Ledger) -> Non
 
 
 def _census(request: RunRequest, ledger: Ledger, stopping: Callable[[], bool] = never) -> Census:
-    return take_census(
-        request.output_dir, ledger.faces(), ledger.source_names(), request.options.image_size, stopping
-    )
+    size = request.options.image_size
+    return take_census(request.output_dir, ledger.each_face(), ledger.source_of, size, stopping)
 
 
 def _compare(
     request: RunRequest, ledger: Ledger, inventory: Inventory, census: Census, judge: ClipJudge
 ) -> tuple[ClipNow | None, _Found | None]:
-    there = [*census.present, *census.changed]
     if census.pak and not census.found:
         return None, _packed()
     if census.all_gone:
@@ -130,8 +128,8 @@ def _compare(
         return None, _Found(
             None, "The earlier run has no faces, and was started with other options: a new run starts"
         )
-    faces = by_frame((*there, *_as_named(census)), request.output_dir)
-    clip = look_at_clip(request.input_dir, inventory.frames, ledger, faces, judge)
+    faces = FacesNow(ledger, census, request.output_dir)
+    clip = look_at_clip(request.input_dir, inventory.frames, ledger, faces.of, judge)
     found = _another_clip(clip, census) if inventory.frames else None
     if found is None and differing:
         found = _Found(Meets.OTHER_OPTIONS, f"This faceset was started with {', '.join(differing)}")
@@ -167,10 +165,6 @@ def _check_mounted(request: RunRequest, ledger: Ledger) -> None:
             "Its disk does not seem to be mounted.",
             ("Mount the disk or connect the share.", "Then run the same command again to resume."),
         )
-
-
-def _as_named(census: Census) -> Iterable[FaceRow]:
-    return (replace(row, name=name) for row, name in census.renamed)
 
 
 def _another_clip(clip: ClipNow, census: Census) -> _Found | None:
@@ -221,9 +215,7 @@ def _anew(request: RunRequest, folder: RunFolder, ledger: Ledger, census: Census
     adding = found.meets is not None and request.on_conflict is OnConflict.ADD
     if found.meets is not None and not adding:
         output = request.output_dir
-        names = [row.name for row in (*census.present, *census.changed)] + [
-            name for _, name in census.renamed
-        ]
+        names = FacesNow(ledger, census, output).names()
         files = [output / name for name in names] + ([output / PAK] if found.meets is Meets.PACKED else [])
         moved = lay_aside_files(archive, files)
     ledger.close()
