@@ -233,7 +233,7 @@ SECOND = (
         "a faceset that was emptied during the run is not noticed",
         *(
             f"{SUPERVISOR}/reconcile/end.py",
-            "if own_gone and 2 * len(own_gone) > len(own):",
+            "if own_gone and 2 * own_gone > own:",
             "if False:",
             RECONCILE,
         ),

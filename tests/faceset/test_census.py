@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import tracemalloc
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from dflwrap.faceset.census import Census, take_census
 from dflwrap.faceset.face_file.metadata import FaceMetadata, read_metadata, rewrite, write_metadata
 from dflwrap.faceset.facts import face_facts
 from dflwrap.faceset.strangers import StrangerKind
-from dflwrap.ledger.records import FaceRow
+from dflwrap.ledger.records import FaceFacts, FaceRow
 
 SIZE = 64
 SOURCES = {1: "a.png", 2: "b.png", 3: "c.png"}
@@ -180,3 +182,27 @@ def test_a_copied_faceset_is_the_same_faceset(faceset: Path, tmp_path: Path) -> 
     shutil.copytree(faceset, tmp_path / "copy", copy_function=shutil.copyfile)
     census = look(tmp_path / "copy", rows)
     assert len(census.present) == len(rows) and not census.changed
+
+
+def test_nothing_is_kept_of_a_face_that_is_as_recorded(tmp_path: Path) -> None:
+    """A hundred thousand faces are looked at beside everything else that a start holds."""
+    count = 4000
+    names = [f"{number:06d}_0.jpg" for number in range(count)]
+    for name in names:
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, ns=(10**18, 10**18))
+
+    def recorded() -> Iterator[FaceRow]:
+        for number, name in enumerate(names):
+            yield FaceRow(name, number, FaceFacts(0, 10**18, bytes(16), (1.5, 2.5, 3.5, number + 0.5)), False)
+
+    sum(1 for _ in recorded())
+    tracemalloc.start()
+    try:
+        census = take_census(tmp_path, recorded(), {}.get, SIZE)
+        held, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert census.untouched == count == census.found
+    assert most / count < 300, "a row of the ledger takes 700 bytes"
+    assert held / count < 10
