@@ -7,12 +7,14 @@ from pathlib import Path
 
 from dflwrap.check.findings import Findings, Severity
 from dflwrap.common.text import display
+from dflwrap.common.trees import is_folder
 from dflwrap.faceset.input_faces import holds_faces
 from dflwrap.frames.inventory import Ignored, Inventory
 from dflwrap.frames.layout import Arrangement, Layout, SubFolder
 
 _STEPS = ("data_src", "data_dst")
 """Folders of a workspace that hold frames."""
+_CLOSED = "a folder that cannot be listed; what is in it is not known"
 _WRITTEN = ("aligned_debug", "merged", "merged_mask", "result", "result_mask", "model")
 
 
@@ -20,7 +22,7 @@ def find_in_layout(layout: Layout, inventory: Inventory, findings: Findings) -> 
     """Findings of the group "layout"."""
     folder = layout.folder
     if _is_workspace(folder):
-        there = [name for name in _STEPS if (folder / name).is_dir()]
+        there = [name for name in _STEPS if is_folder(folder / name)]
         findings.add("wrong-step", f"a workspace: {' and '.join(there)} hold the frames")
     elif layout.images and (folder.name in _WRITTEN or folder.name.endswith("_debug")):
         findings.add("wrong-step", f"{display(folder.name)} is made by DeepFaceLab")
@@ -33,7 +35,7 @@ def find_in_layout(layout: Layout, inventory: Inventory, findings: Findings) -> 
 
 
 def _is_workspace(folder: Path) -> bool:
-    return any((folder / name).is_dir() for name in _STEPS)
+    return any(is_folder(folder / name) for name in _STEPS)
 
 
 def _arrangement(layout: Layout, findings: Findings) -> None:
@@ -70,9 +72,11 @@ def _pictures(count: int) -> str:
 
 def _others(layout: Layout, ignored: Iterable[Ignored], findings: Findings) -> None:
     alone = Severity.ERROR if layout.arrangement is Arrangement.EMPTY else None
+    for lost in layout.unreadable:
+        findings.add("unreadable", f"{display(lost.relative_to(layout.folder).as_posix())}: {_CLOSED}")
     for name in layout.videos:
         findings.add("videos-not-frames", display(name), severity=alone)
     known = {*layout.videos, *layout.paks, *(sub.path.name for sub in layout.sub_folders)}
     for item in ignored:
-        if not item.usual and item.name not in known and not (layout.folder / item.name).is_dir():
+        if not item.usual and item.name not in known and not is_folder(layout.folder / item.name):
             findings.add("stray-files", display(item.name))

@@ -11,6 +11,7 @@ from typing import Any
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
+from dflwrap.common.trees import is_folder, is_inside
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
 
 COLUMNS = 6
@@ -22,15 +23,25 @@ _SUFFIXES = (".jpg", ".jpeg", ".png")
 _GROUND, _INK, _FAINT = (32, 32, 32), (235, 235, 235), (150, 150, 150)
 
 
-def check_target(target: Path) -> None:
-    """Raises DflwrapError where no sheet can be written to `target`; a picture of the user's is never replaced."""
-    shown = display(str(target))
+def check_target(target: Path, frames: Path) -> None:
+    """Raises DflwrapError where no sheet can be written to `target`; a picture of the user's is never replaced.
+
+    frames: their folder, in which the sheet would count as one of them.
+    """
+    shown, folder = display(str(target)), target.absolute().parent
     if target.suffix.lower() not in _SUFFIXES:
         raise DflwrapError(f"--sheet {shown}: give a name that ends in .jpg or .png.")
     if os.path.lexists(target):
         raise DflwrapError(f"--sheet {shown} exists already. Give another name, or delete it.")
-    if not target.absolute().parent.is_dir():
+    if not is_folder(folder):
         raise DflwrapError(f"--sheet {shown}: its folder does not exist.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DflwrapError(f"--sheet {shown} cannot be written: Permission denied. Give another place.")
+    if is_inside(folder, frames):
+        raise DflwrapError(
+            f"--sheet {shown} would lie among the frames, and be taken for one. Give a place outside of "
+            f"{display(str(frames))}."
+        )
 
 
 def write_sheet(target: Path, frames: Sequence[tuple[Path, str]]) -> bool:
@@ -53,10 +64,14 @@ def write_sheet(target: Path, frames: Sequence[tuple[Path, str]]) -> bool:
     done, data = cv2.imencode(target.suffix.lower(), _joined(tiles))
     if not done:
         raise DflwrapError(f"--sheet {display(str(target))}: OpenCV cannot write it.")
+    made = False
     try:
         with target.open("xb") as file:
+            made = True
             file.write(data.tobytes())
     except OSError as error:
+        if made:
+            target.unlink(missing_ok=True)
         raise DflwrapError(
             f"--sheet {display(str(target))} cannot be written: {error.strerror}. Give another place."
         ) from None

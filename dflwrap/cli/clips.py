@@ -14,6 +14,7 @@ from dflwrap.cli import arguments
 from dflwrap.common.choices import Clip
 from dflwrap.common.errors import DflwrapError, ExitCode
 from dflwrap.common.text import display
+from dflwrap.common.trees import hidden_by, is_folder, is_there
 
 STARTED_AS = "DFLWRAP_STARTED_AS"
 """Set by the scripts for cmd."""
@@ -62,9 +63,14 @@ def cut_by_cmd(line: str) -> Sequence[Path]:
 
 def frames_in(path: Path, dfl_root: Path | None) -> Path:
     """The folder itself, or that of a video's frames. Raises DflwrapError where it is neither; typer.Exit."""
-    if path.is_dir():
+    if is_folder(path):
         return path
-    if not path.exists():
+    why = hidden_by(path)
+    if why:
+        raise DflwrapError(
+            f"{path} cannot be looked at ({why}). Check the permissions of the folders above it."
+        )
+    if not is_there(path):
         raise DflwrapError(f"There is no folder {path}.")
     from dflwrap.frames.layout import VIDEO_SUFFIXES
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.output import prepare_output
 from dflwrap.common.text import display, safe_json
+from dflwrap.common.trees import is_folder
 from dflwrap.common.verdict import Cause, Health, Verdict
 
 if TYPE_CHECKING:
@@ -152,11 +153,11 @@ def open_catalogue(folder: Path | None) -> Catalogue:
     from dflwrap.diagnosis.rulebook.places import rules_folder
     from dflwrap.diagnosis.rulebook.rule import RuleError
 
-    if folder is not None and not folder.is_dir():
+    if folder is not None and not is_folder(folder):
         raise DflwrapError(f"there is no folder {folder}")
     if folder is None:
         own = rules_folder()
-        folder = own if own.is_dir() else None
+        folder = own if is_folder(own) else None
     try:
         return load_catalogue(folder)
     except RuleError as error:

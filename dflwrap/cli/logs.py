@@ -10,6 +10,7 @@ from typing import IO
 
 from dflwrap.cli.sniffing import SNIFFED, not_a_log
 from dflwrap.common.errors import DflwrapError
+from dflwrap.common.trees import hidden_by, is_file, is_folder, is_there
 
 CHUNK = 1 << 20
 MAX_UNPACKED = 16 << 30
@@ -36,15 +37,18 @@ def find_logs(argument: str) -> list[Log]:
         return [Log("stdin", (("stdin", _stdin),))]
     path = Path(argument)
     try:
-        if path.is_dir():
+        if is_folder(path):
             return _folder(path)
-        if not path.exists():
+        if not is_there(path):
             if any(sign in path.name for sign in "*?"):  # cmd.exe leaves wildcards to the program
                 found = sorted(path.parent.glob(path.name))
                 if found:
-                    return [log for one in found if one.is_file() for log in _file(one)]
-            raise DflwrapError(f"there is no file or folder {argument}")
-        if not path.is_file():
+                    return [log for one in found if is_file(one) for log in _file(one)]
+            why = hidden_by(path)
+            raise DflwrapError(
+                f"cannot read {argument}: {why}" if why else f"there is no file or folder {argument}"
+            )
+        if not is_file(path):
             raise DflwrapError(f"{argument} is not a regular file")
         return _file(path)
     except OSError as error:
@@ -53,15 +57,17 @@ def find_logs(argument: str) -> list[Log]:
 
 def _folder(path: Path) -> list[Log]:
     attempts = path / "attempts"
-    if attempts.is_dir():
-        found = [log for folder in sorted(attempts.iterdir()) if folder.is_dir() for log in _attempt(folder)]
+    if is_folder(attempts):
+        found = [
+            log for folder in sorted(attempts.iterdir()) if is_folder(folder) for log in _attempt(folder)
+        ]
         if not found:
             raise DflwrapError(f"the run folder {path} holds no attempt with a log yet")
         return found
     attempt = _attempt(path)
     if attempt:
         return attempt
-    files = [p for p in sorted(path.iterdir()) if p.is_file() and p.suffix.lower() in _SUFFIXES]
+    files = [p for p in sorted(path.iterdir()) if is_file(p) and p.suffix.lower() in _SUFFIXES]
     logs: list[Log] = []
     reasons: list[str] = []
     for file in files:
@@ -76,7 +82,7 @@ def _folder(path: Path) -> list[Log]:
 
 
 def _attempt(folder: Path) -> list[Log]:
-    streams = tuple((name, _plain(folder / name)) for name in _STREAMS if (folder / name).is_file())
+    streams = tuple((name, _plain(folder / name)) for name in _STREAMS if is_file(folder / name))
     return [Log(str(folder), streams)] if streams else []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
@@ -96,10 +97,37 @@ stop.register(app)
 verify.register(app)
 
 
+_PATHS = frozenset(
+    {"--input-dir", "--output-dir", "--dfl-root", "--dfl-python", "--job-list", "--sheet", "--ffmpeg"}
+)
+"""Options that name a file or a folder."""
+
+
+def _check_words(arguments: Sequence[str]) -> None:
+    """An empty path would mean the current folder: it comes of a variable that is not set. Raises DflwrapError."""
+    if arguments[:1] == ["config"]:
+        return
+    for before, word in pairwise(("", *arguments)):
+        empty = not word and (before in _PATHS or not before.startswith("-"))
+        if empty or (word.endswith("=") and word[:-1] in _PATHS):
+            what = (
+                f"after {before}"
+                if before in _PATHS
+                else f"in {word}"
+                if word
+                else 'on the command line ("")'
+            )
+            raise DflwrapError(
+                f"There is an empty path {what}. Is a variable of your script not set? "
+                "For the current folder give a dot."
+            )
+
+
 def run(arguments: Sequence[str]) -> None:
     """Never shows a traceback unless DFLWRAP_DEBUG is set. arguments: as in `sys.argv`, which Typer reads."""
     prepare_output()
     try:
+        _check_words(arguments)
         text = None if _COMPLETING in os.environ else help_page.answer(app, arguments)
         if text is not None:
             print(text, end="", flush=True)

@@ -10,6 +10,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from dflwrap.common.errors import DflwrapError
+from dflwrap.common.text import display
 from dflwrap.common.windows import files as windows_files
 
 
@@ -20,6 +22,56 @@ def is_link(path: Path) -> bool:
     except OSError:
         return False
     return stat.S_ISLNK(info.st_mode) or getattr(info, "st_reparse_tag", 0) == _JUNCTION
+
+
+def is_there(path: Path) -> bool:
+    """Whether it exists, as far as one may look: where pathlib raises (a folder above that may not be entered), False.
+
+    `hidden_by` tells the two apart.
+    """
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def is_folder(path: Path) -> bool:
+    """As `is_there`, of a folder."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def is_file(path: Path) -> bool:
+    """As `is_there`, of a regular file."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def hidden_by(path: Path) -> str:
+    """What the system says where `path` may not even be looked at; "" where it may, or is not there."""
+    try:
+        path.stat()
+    except PermissionError as error:
+        return error.strerror or str(error)
+    except (OSError, ValueError):
+        return ""
+    return ""
+
+
+def check_output(output: Path, option: str) -> None:
+    """Whether a folder can have this path, as far as that can be told beforehand. Raises DflwrapError.
+
+    option: what names it, for "Give a folder with ...".
+    """
+    why = hidden_by(output)
+    if why:
+        raise DflwrapError(
+            f"The output cannot be looked at: {display(str(output))} ({why}). Check the permissions of the folders "
+            f"above it, or give another folder{option}."
+        )
+    for one in (output, *output.parents):
+        if os.path.lexists(one):
+            if not is_folder(one) and is_there(one):
+                what = "The output is" if one == output else f"The output {display(str(output))} lies below"
+                raise DflwrapError(
+                    f"{what} a file, not a folder: {display(str(one))}. Give a folder{option}."
+                )
+            return
 
 
 _JUNCTION = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", 0xA0000003)

@@ -14,6 +14,7 @@ from pathlib import Path
 import platformdirs
 
 from dflwrap.common.errors import DflwrapError
+from dflwrap.common.trees import is_folder
 from dflwrap.doctor.asking import Asked, ask
 from dflwrap.doctor.windows import Windows, here
 from dflwrap.extractors.builtin.parts import is_complete
@@ -186,7 +187,7 @@ class Machine:
         if self._input is not None:
             return self._input / "aligned"
         for place in self._workspaces():
-            if place.is_dir():
+            if is_folder(place):
                 return place
         return self.cwd or temp_folder()
 
@@ -232,7 +233,7 @@ def temp_folder() -> Path:
 
 def existing(folder: Path) -> Path:
     """The folder, or the nearest one above it that is there."""
-    return next((place for place in (folder, *folder.parents) if place.is_dir()), folder)
+    return next((place for place in (folder, *folder.parents) if is_folder(place)), folder)
 
 
 def _try_write(folder: Path) -> OSError | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from dflwrap.common.trees import is_folder
 from dflwrap.doctor.check import WORSE_THAN_NOTE
 from dflwrap.doctor.machine import Machine
 from dflwrap.doctor.registry import CHECKS
@@ -35,7 +36,7 @@ def notices(
     stopping: Callable[[], bool],
 ) -> list[str]:
     """A sentence for each finding that is worse than a note. builtin: DeepFaceLab will not be used; on_cpu: no card."""
-    if not input_dir.is_dir():
+    if not is_folder(input_dir):
         return []  # the run refuses it
     machine = Machine(
         environ,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dflwrap.common.trees import is_folder
 from dflwrap.faceset.face_file.errors import FaceFileError
 from dflwrap.faceset.face_file.metadata import FaceMetadata, read_metadata
 
@@ -32,7 +33,7 @@ def scan_faceset(folder: Path) -> Iterator[ExistingFace]:
         names = sorted(entry.name for entry in entries if Path(entry.name).suffix.lower() in FACE_SUFFIXES)
     for name in names:
         path = folder / name
-        if path.is_dir():
+        if is_folder(path):
             continue
         yield _existing(path)
 

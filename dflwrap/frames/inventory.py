@@ -13,6 +13,7 @@ from typing import NamedTuple
 from dflwrap.common.errors import DflwrapError, StoppedError
 from dflwrap.common.storage import is_device_error, is_missing
 from dflwrap.common.text import display
+from dflwrap.common.trees import is_there
 from dflwrap.common.waits import never
 from dflwrap.frames.companions import why_companion
 from dflwrap.frames.names import stem_and_suffix
@@ -85,8 +86,8 @@ def check_folder(folder: Path) -> None:
 
 def _cannot_list(folder: Path, error: OSError) -> DflwrapError:
     shown = display(str(folder))
-    advice = "Give the folder that holds the frames with --input-dir."
-    if isinstance(error, NotADirectoryError) and folder.exists():
+    advice = "Give the folder that holds the frames."
+    if isinstance(error, NotADirectoryError) and is_there(folder):
         return DflwrapError(f"The input is a file, not a folder: {shown}. {advice}")
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return DflwrapError(f"The input folder does not exist: {shown}. {advice}")

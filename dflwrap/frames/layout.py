@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from dflwrap.common.trees import is_file, is_inside, is_link, is_there
 from dflwrap.common.waits import heeding, never
 from dflwrap.frames.companions import why_companion
 from dflwrap.frames.inventory import IMAGE_SUFFIXES
@@ -76,7 +77,7 @@ def is_side_folder(folder: Path) -> bool:
     name = folder.name.casefold()
     if name.startswith("aligned") or name.endswith(("_debug", "_dflwrap")) or name in SIDE_FOLDERS:
         return True
-    return (folder / "dflwrap.json").exists()
+    return is_there(folder / "dflwrap.json")
 
 
 def look_at_layout(folder: Path, stopping: Callable[[], bool] = never) -> Layout:
@@ -88,7 +89,7 @@ def look_at_layout(folder: Path, stopping: Callable[[], bool] = never) -> Layout
     for entry in heeding(stopping, _each(folder)):
         suffix = stem_and_suffix(entry.name)[1]
         if _is_folder(entry, follow=True):
-            if suffix not in IMAGE_SUFFIXES and not is_side_folder(Path(entry.path)):
+            if suffix not in IMAGE_SUFFIXES and _may_hold_frames(entry) and not _leads_up(entry, folder):
                 below.append(Path(entry.path))
         elif suffix in IMAGE_SUFFIXES:
             images += not why_companion(entry)
@@ -99,7 +100,7 @@ def look_at_layout(folder: Path, stopping: Callable[[], bool] = never) -> Layout
     unreadable: list[Path] = []
     below.sort()
     subs = [sub for path in below for sub in _below(path, 1, unreadable, stopping)]
-    paks += [f"{path.name}/faceset.pak" for path in below if (path / "faceset.pak").is_file()]
+    paks += [f"{path.name}/faceset.pak" for path in below if is_file(path / "faceset.pak")]
     return Layout(folder, images, tuple(subs), tuple(sorted(videos)), tuple(paks), tuple(unreadable))
 
 
@@ -115,13 +116,11 @@ def _below(
     images, deeper = 0, []
     try:
         for entry in heeding(stopping, _each(folder)):
-            if why_companion(entry):
-                continue
             if _is_folder(entry, follow=False):
-                if depth < MOST_DEPTH and not is_side_folder(Path(entry.path)):
+                if depth < MOST_DEPTH and _may_hold_frames(entry):
                     deeper.append(Path(entry.path))
             elif stem_and_suffix(entry.name)[1] in IMAGE_SUFFIXES:
-                images += 1
+                images += not why_companion(entry)
     except OSError:
         unreadable.append(folder)
         return
@@ -129,6 +128,16 @@ def _below(
         yield SubFolder(folder, images)
     for path in sorted(deeper):
         yield from _below(path, depth + 1, unreadable, stopping)
+
+
+def _may_hold_frames(entry: os.DirEntry[str]) -> bool:
+    return not why_companion(entry) and not is_side_folder(Path(entry.path))
+
+
+def _leads_up(entry: os.DirEntry[str], folder: Path) -> bool:
+    """A link to `folder` itself or to one above it: what lies there would be taken twice."""
+    path = Path(entry.path)
+    return is_link(path) and is_inside(folder, path)
 
 
 def _is_folder(entry: os.DirEntry[str], *, follow: bool) -> bool:

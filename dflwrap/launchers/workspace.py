@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
+from dflwrap.common.trees import is_folder
 from dflwrap.extractors.deepfacelab.install import DflInstall
 from dflwrap.extractors.deepfacelab.scripts_reading import read_env_sh
 from dflwrap.extractors.deepfacelab.stock_environment import stock_environment
@@ -19,7 +20,7 @@ def workspace_of(install: DflInstall, environ: Mapping[str, str]) -> Path:
     """Raises DflwrapError where there is none."""
     candidates = list(dict.fromkeys(path.absolute() for path in _candidates(install, environ)))
     for path in candidates:
-        if path.is_dir():
+        if is_folder(path):
             return _project_in(path, environ)
     tried = ", ".join(str(path) for path in candidates)
     raise DflwrapError(f"The workspace of this DeepFaceLab was not found (looked for {tried}).")
@@ -60,4 +61,4 @@ def _project_in(workspace: Path, environ: Mapping[str, str]) -> Path:
             return workspace
     if not name or name.startswith(".") or any(sign in name for sign in "/\\\0"):
         return workspace
-    return workspace / name if (workspace / name).is_dir() else workspace
+    return workspace / name if is_folder(workspace / name) else workspace

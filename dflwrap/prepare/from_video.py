@@ -9,6 +9,7 @@ from pathlib import Path
 from dflwrap.common.choices import LayoutChoice
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
+from dflwrap.common.trees import is_file
 from dflwrap.common.waits import never
 from dflwrap.prepare.manifest import Manifest
 from dflwrap.prepare.options import PrepareOptions
@@ -52,7 +53,7 @@ def prepare_video(
     work = output / WORK
     frames = work / "frames"
     try:
-        if not (work / _WHOLE).is_file():
+        if not is_file(work / _WHOLE):
             program = find_ffmpeg(ffmpeg, environ, Path.cwd())
             _begin(manifest)
             work.mkdir(exist_ok=True)

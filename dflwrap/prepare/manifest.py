@@ -14,6 +14,7 @@ from typing import IO, Any
 from dflwrap.common.durable import sync
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
+from dflwrap.common.trees import is_there
 
 NAME = "dflwrap-prepare.jsonl"
 SCHEMA_VERSION = 1
@@ -57,9 +58,9 @@ class Manifest:
         self.finished = False
         """The last start came to its end; what was added since is still to be done."""
         header = {"dflwrap_prepare": SCHEMA_VERSION, **header}
-        if self.path.exists():
+        if is_there(self.path):
             self._read(header)
-        elif output.exists() and any(output.iterdir()):
+        elif is_there(output) and any(output.iterdir()):
             raise DflwrapError(
                 f"The output is not empty, and dflwrap has not prepared it: {display(str(output))}. Give a new folder."
             )
@@ -85,8 +86,8 @@ class Manifest:
 
     def __enter__(self) -> Manifest:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        torn = self.path.exists() and not self.path.read_bytes().endswith(b"\n")
-        empty = not self.path.exists() or not self.path.stat().st_size
+        torn = is_there(self.path) and not self.path.read_bytes().endswith(b"\n")
+        empty = not is_there(self.path) or not self.path.stat().st_size
         self._file = self.path.open("a", encoding="ascii", newline="\n")
         if torn and not empty:
             self._file.write("\n")

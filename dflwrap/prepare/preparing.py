@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
-from dflwrap.common.trees import is_inside, is_link, remove_tree
+from dflwrap.common.trees import check_output, is_folder, is_inside, is_link, remove_tree
 from dflwrap.common.waits import never
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
 from dflwrap.frames.decoding.measures import Measures
@@ -124,13 +124,12 @@ def check_places(source: Path, output: Path) -> None:
         raise DflwrapError(
             f"The output {display(str(output))} and the input lie in one another. Give a folder beside the input."
         )
-    if output.exists() and not output.is_dir():
-        raise DflwrapError(f"The output is a file, not a folder: {display(str(output))}. Give a folder.")
+    check_output(output, "")
 
 
 def _remove_work(output: Path) -> None:
     work = output / WORK
-    if work.is_dir() and not is_link(work):
+    if is_folder(work) and not is_link(work):
         remove_tree(work)
 
 

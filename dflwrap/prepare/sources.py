@@ -37,6 +37,9 @@ def groups_of(folder: Path, choice: LayoutChoice, stopping: Callable[[], bool] =
     """Raises DflwrapError where there is nothing to take, or the user must choose; StoppedError."""
     check_folder(folder)
     layout = look_at_layout(folder, stopping)
+    if choice is not LayoutChoice.FLAT:
+        for lost in layout.unreadable:
+            check_folder(lost)  # says why: what is in it would be left out silently
     if layout.arrangement is Arrangement.EMPTY:
         what = ""
         if layout.videos:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError, StoppedError
 from dflwrap.common.text import display
-from dflwrap.common.trees import is_link, remove_tree
+from dflwrap.common.trees import is_file, is_link, remove_tree
 from dflwrap.common.waits import SLICE, never, wait_until
 from dflwrap.extractors.deepfacelab import find_install
 
@@ -32,7 +32,7 @@ def find_ffmpeg(named: Path | None, environ: Mapping[str, str], cwd: Path | None
     Raises DflwrapError.
     """
     if named is not None:
-        if not named.is_file():
+        if not is_file(named):
             raise DflwrapError(f"--ffmpeg {display(str(named))} is not a file. Give the program itself.")
         return named.absolute()
     for found in (_of_deepfacelab(environ, cwd), shutil.which("ffmpeg"), _of_package()):
@@ -50,7 +50,7 @@ def _of_deepfacelab(environ: Mapping[str, str], cwd: Path | None) -> Path | None
         return None
     for folder in list(install.main.parents)[:3]:
         for name in ("ffmpeg/ffmpeg.exe", "ffmpeg/ffmpeg", "_internal/ffmpeg/ffmpeg.exe"):
-            if (folder / name).is_file():
+            if is_file(folder / name):
                 return folder / name
     return None
 

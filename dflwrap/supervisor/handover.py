@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
+from dflwrap.common.trees import is_file, is_folder
 from dflwrap.faceset.promotion import set_aside
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow
@@ -60,7 +61,7 @@ def _hand_over(ledger: Ledger, folder: RunFolder, faceset: Path) -> Handover:
         )
     debug = faceset.with_name(faceset.name + "_debug")
     empty, lost = ledger.frames("outcome = 'no_face'"), ledger.frames("outcome = 'quarantined'")
-    has_debug = debug.is_dir()
+    has_debug = is_folder(debug)
     joined = any("/" in name for name in ledger.file_names())
     moved = sum(_move_debug(debug, row, folder) for row in empty) if has_debug and not joined else 0
     names = tuple(row.name for row in empty)
@@ -69,7 +70,7 @@ def _hand_over(ledger: Ledger, folder: RunFolder, faceset: Path) -> Handover:
 
 def _move_debug(debug: Path, row: FrameRow, folder: RunFolder) -> bool:
     picture = debug / f"{row.stem}.jpg"
-    if not picture.is_file():
+    if not is_file(picture):
         return False
     set_aside(picture, folder.path)
     return True

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
+from dflwrap.common.trees import is_folder
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.supervisor.request import RunRequest
 
@@ -23,7 +24,7 @@ def debug_folder(output: Path) -> Path:
 def check_debug_pictures(request: RunRequest) -> None:
     """Raises DflwrapError where `--manual-output-debug-fix` has nothing to compare with, as DeepFaceLab refuses it."""
     folder = debug_folder(request.output_dir)
-    if request.manual_output_debug_fix and not folder.is_dir():
+    if request.manual_output_debug_fix and not is_folder(folder):
         raise DflwrapError(
             f"There are no debug pictures: {display(str(folder))}. --manual-output-debug-fix names the frames whose "
             "pictures you have deleted from it: extract with --output-debug first."

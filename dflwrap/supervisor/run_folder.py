@@ -21,7 +21,15 @@ from dflwrap.common.durable import sync
 from dflwrap.common.errors import DflwrapError, NeedsUserError
 from dflwrap.common.storage import cannot_write
 from dflwrap.common.text import display
-from dflwrap.common.trees import is_link, make_folders, remove_if_empty, remove_tree
+from dflwrap.common.trees import (
+    hidden_by,
+    is_file,
+    is_folder,
+    is_link,
+    make_folders,
+    remove_if_empty,
+    remove_tree,
+)
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.schema import is_ledger
 
@@ -77,7 +85,7 @@ class RunFolder:
         touched), or on no access.
         """
         try:
-            if os.path.lexists(self.path) and not self.path.is_dir():
+            if os.path.lexists(self.path) and not is_folder(self.path):
                 raise DflwrapError(
                     f"The run folder's path is already in use: {display(str(self.path))} is not a folder. "
                     "Move it away, or choose another --output-dir."
@@ -275,12 +283,19 @@ def run_folder_of(output_dir: Path) -> Path:
 def find_run(path: Path) -> tuple[RunFolder, Path]:
     """The run folder that `path` means, and its faceset. Raises DflwrapError where there is no run."""
     path = path.absolute()
+    hidden = ""
     for faceset in _candidates(path):
         if not faceset.name:
             continue
         folder = RunFolder(faceset)
-        if folder.database.is_file():
+        if is_file(folder.database):
             return folder, faceset
+        hidden = hidden or hidden_by(folder.database)
+    if hidden:
+        raise DflwrapError(
+            f"{display(str(path))} cannot be looked at ({hidden}). Check the permissions of its run folder and of "
+            "the folders above it."
+        )
     raise DflwrapError(
         f"No run of dflwrap is known there: {display(str(path))}. "
         f"Give a faceset that dflwrap made, the run folder beside it (<faceset>{SUFFIX}), or its report.json."
@@ -328,7 +343,7 @@ def _runs_below(path: Path, depth: int) -> Iterator[tuple[RunFolder, Path]]:
         stem = name.removesuffix(SUFFIX)
         if stem and stem != name:
             run = RunFolder(path / stem)
-            if run.database.is_file():
+            if is_file(run.database):
                 yield run, path / stem
     if depth > 1 and not path.name.endswith(SUFFIX):
         for name in names:

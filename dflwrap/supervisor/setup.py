@@ -11,7 +11,7 @@ from dflwrap.common.errors import DflwrapError
 from dflwrap.common.plan import AttemptSpec, Plan
 from dflwrap.common.telemetry import DeviceInfo
 from dflwrap.common.text import display
-from dflwrap.common.trees import is_inside, is_same_folder
+from dflwrap.common.trees import check_output, is_inside, is_same_folder
 from dflwrap.extractors.base import Extractor
 from dflwrap.faceset.promotion import Promoter
 from dflwrap.frames.inventory import check_folder
@@ -46,10 +46,7 @@ def check_folders(request: RunRequest) -> None:
     """Raises DflwrapError for folders that no run can be made of."""
     source, output = request.input_dir, request.output_dir
     check_folder(source)
-    if output.exists() and not output.is_dir():
-        raise DflwrapError(
-            f"The output is a file, not a folder: {display(str(output))}. Give a folder with --output-dir."
-        )
+    check_output(output, " with --output-dir")
     if is_same_folder(source, output):
         raise DflwrapError("Input and output are the same folder. Give another one with --output-dir.")
     debug = output.with_name(output.name + "_debug")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+from disks import small_disk
 from frame_folders import MAKERS, clean
 from support import contents, dflwrap, environment
 
@@ -67,7 +68,9 @@ def test_folders_that_extract_refuses_are_told_of_too(name: str, frames: Path) -
     assert refused.code == 2
 
 
-@pytest.mark.parametrize("case", ["missing", "a file", "sheet.bmp", "sheet exists", "no sheet folder"])
+@pytest.mark.parametrize(
+    "case", ["missing", "a file", "sheet.bmp", "sheet exists", "no sheet folder", "sheet among the frames"]
+)
 def test_bad_usage_is_one_sentence(case: str, frames: Path) -> None:
     taken = frames / "00001.jpg"
     arguments: dict[str, list[Path | str]] = {
@@ -75,13 +78,28 @@ def test_bad_usage_is_one_sentence(case: str, frames: Path) -> None:
         "a file": [taken],
         "sheet.bmp": [frames, "--sheet", "sheet.bmp"],
         "sheet exists": [frames, "--sheet", taken],
+        "sheet among the frames": [frames, "--sheet", frames / "sheet.jpg"],
         "no sheet folder": [frames, "--sheet", frames / "no/sheet.jpg"],
     }
     before = contents(frames)
     done = dflwrap("check", *arguments[case])
     assert (done.code, done.stdout) == (2, "")
     assert len(done.stderr.strip().splitlines()) == 1 and "Traceback" not in done.stderr
+    assert "--input-dir" not in done.stderr, "an option of another command"
     assert contents(frames) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a small disk is mounted")
+def test_a_sheet_that_finds_no_room_costs_the_sheet_and_not_the_findings(
+    frames: Path, tmp_path: Path
+) -> None:
+    MAKERS["dark"](frames)
+    with small_disk(tmp_path / "disk") as disk:
+        (disk / "full").write_bytes(bytes(1016 * 1024))
+        done = dflwrap("check", frames, "--json", "--sheet", disk / "sheet.jpg")
+        assert [path.name for path in disk.iterdir()] == ["full"], "no half of it is left"
+    assert done.code == 2 and "No space left" in done.stderr
+    assert "dark" in {finding["id"] for finding in done.report["findings"]}
 
 
 def test_the_contact_sheet_shows_the_doubtful_frames(frames: Path) -> None:

@@ -113,6 +113,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def table() -> dict[str, dict[int, str]]:
     """Command -> code -> what the page says of it."""
     rows = re.findall(r"^\| `([a-z -]+)` \|(.*)\|$", (ROOT / "docs/exit-codes.md").read_text("utf-8"), re.M)
+    assert len(dict(rows)) == len(rows), "a command stands there twice"
     return {
         command: {code: cell.strip() for code, cell in enumerate(cells.split("|")) if cell.strip()}
         for command, cells in rows

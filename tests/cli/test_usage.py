@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from frame_folders import clean
 from support import dflwrap
 
 
@@ -93,3 +94,30 @@ def test_the_smallest_side_is_that_of_the_frames() -> None:
     from dflwrap.frames import judgement
 
     assert arguments.SMALLEST_SIDE == judgement.SMALLEST_SIDE
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", ""],
+        ["prepare", "", "out"],
+        ["prepare", "frames", ""],
+        ["extract", "frames", "", "--extractor", "builtin"],
+        ["extract", "--input-dir", "", "--output-dir", "out", "--extractor", "builtin"],
+        ["extract", "--input-dir=", "--output-dir=out", "--extractor", "builtin"],
+        ["extract", "frames", "out", "--dfl-root", ""],
+        ["verify", ""],
+        ["doctor", "--output-dir", ""],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_path_is_not_taken_for_the_current_folder(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`dflwrap prepare "$CLIP" out` in a script that has not set CLIP."""
+    monkeypatch.chdir(tmp_path)
+    clean(tmp_path / "frames", 1)
+    done = dflwrap(*arguments)
+    assert (done.code, done.stdout) == (2, "")
+    assert "empty path" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["frames"]

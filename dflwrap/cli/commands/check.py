@@ -88,7 +88,7 @@ def check(
     if sheet is not None:
         from dflwrap.check.sheet import check_target
 
-        check_target(sheet)
+        check_target(sheet, place)
     if faces:
         from dflwrap.cli.face_sample import require_builtin, sample_faces
 
@@ -97,20 +97,19 @@ def check(
         result = check_frames(place, limits=limits, children=usable_cores(), progress=progress)
     sample = sample_faces(result.frames.items()) if faces else None
     ahead = forecast(result, sample)
-    written = None
-    if sheet is not None:
-        from dflwrap.check.sheet import write_sheet
-
-        written = write_sheet(sheet, result.doubtful.items())
     if as_json:
         data = as_data(place, result, ahead)
         sys.stdout.write(safe_json(json.dumps(data, indent=1, ensure_ascii=False)) + "\n")
     else:
         for line in _page(place, result, ahead):
             typer.echo(display(line))
-        if sheet is not None:
-            said = f"Contact sheet: {sheet}" if written else "No contact sheet: no frame is questionable."
-            typer.echo(display(said))
+    if sheet is not None:  # last: a disk that is full by now costs the sheet, not the findings
+        from dflwrap.check.sheet import write_sheet
+
+        sys.stdout.flush()
+        written = write_sheet(sheet, result.doubtful.items())
+        said = f"Contact sheet: {sheet}" if written else "No contact sheet: no frame is questionable."
+        typer.echo(display(said), err=as_json)
     raise typer.Exit(FINDINGS if result.findings.above_note else 0)
 
 
@@ -189,7 +188,8 @@ def _layout_words(result: CheckResult) -> str:
     subs = f"{layout.below:,} in {len(layout.sub_folders)} sub-folder{'s' * (len(layout.sub_folders) != 1)}"
     if not layout.below:
         subs = "none in sub-folders"
-    return f"{layout.arrangement.value} ({layout.images:,} pictures in the folder itself, {subs})"
+    loose = "1 picture" if layout.images == 1 else f"{layout.images:,} pictures"
+    return f"{layout.arrangement.value} ({loose} in the folder itself, {subs})"
 
 
 def _finding(finding: Finding) -> Iterator[str]:
@@ -220,10 +220,7 @@ def _forecast(ahead: Forecast) -> Iterator[str]:
         if sample.sizes:
             low, middle, high = sample.sizes[0], sample.sizes[len(sample.sizes) // 2], sample.sizes[-1]
             yield f"          face sizes: {low} to {high} pixels, {middle} in the middle"
-    hours = (
-        f"about {ahead.hours:.1f} hours ({ahead.hours_from})" if ahead.hours is not None else ahead.hours_from
-    )
-    yield f"  time:   {hours}"
+    yield f"  time:   {_time(ahead)}"
     disk, memory = ahead.disk, ahead.memory
     yield (
         f"  disk:   {_gib(disk['faceset'])} for the faceset, {_gib(disk['run'])} for the run folder; "
@@ -235,6 +232,14 @@ def _forecast(ahead: Forecast) -> Iterator[str]:
         yield f"  VRAM:   {_gib(memory['vram_per_worker'])} per worker; {cards}"
     else:
         yield "  VRAM:   no NVIDIA card that answers; the CPU will do the work"
+
+
+def _time(ahead: Forecast) -> str:
+    if ahead.hours is None:
+        return ahead.hours_from
+    minutes = round(ahead.hours * 60)
+    words = f"about {ahead.hours:.1f} hours" if minutes >= 60 else f"about {minutes} min"
+    return f"{words if minutes else 'less than a minute'} ({ahead.hours_from})"
 
 
 def _gib(size: int | None) -> str:

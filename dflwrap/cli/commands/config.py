@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from dflwrap.common.trees import is_there
+
 config = typer.Typer(
     help="Show and change the settings: defaults for the options of dflwrap extract. An option on the command line "
     "counts more than the settings file, and that more than what is built in.",
@@ -48,7 +50,7 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
         settings = {key: {"value": value, "from": "file" if own else "default"} for key, value, own in rows}
         print(json.dumps({"schema_version": 1, "path": str(path), "settings": settings}, ensure_ascii=True))
         return
-    print(f"{display(str(path))}{'' if path.exists() else ' (not there yet)'}")
+    print(f"{display(str(path))}{'' if is_there(path) else ' (not there yet)'}")
     width = max(len(key) for key, _, _ in rows)
     for key, value, own in rows:
         print(f"{'*' if own else ' '} {key:<{width}}  {value}".rstrip())

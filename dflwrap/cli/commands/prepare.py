@@ -15,6 +15,7 @@ from dflwrap.cli import arguments
 from dflwrap.common.choices import LayoutChoice
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display, safe_json
+from dflwrap.common.trees import is_file
 from dflwrap.prepare.options import Flaw, PrepareOptions
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _run(
             typer.echo(display(_line(row)))
 
     check_places(source, output)
-    if source.is_file():
+    if is_file(source):
         from dflwrap.prepare.from_video import prepare_video
 
         if dry_run:

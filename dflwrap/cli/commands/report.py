@@ -10,6 +10,7 @@ import typer
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
+from dflwrap.common.trees import is_folder, is_there
 
 if TYPE_CHECKING:
     from dflwrap.report.night.facts import Facts
@@ -61,7 +62,7 @@ def report(
             "With --share or --output name one of them."
         )
     target = output.absolute() if output is not None else None
-    if target is not None and not target.parent.is_dir():
+    if target is not None and not is_folder(target.parent):
         raise DflwrapError(f"The folder of --output does not exist: {display(str(target.parent))}.")
     try:
         written = _share(runs[0], target) if share else _pages(path, runs, target)
@@ -84,7 +85,7 @@ def _share(run: tuple[RunFolder, Path], target: Path | None) -> _Written:
     from dflwrap.report.page.sharing import NAME, share
 
     target = target or run[0].path / NAME
-    if target.exists() and target.name != NAME:
+    if is_there(target) and target.name != NAME:
         raise DflwrapError(
             f"--output {display(str(target))} exists already. Give another name, or delete it."
         )

@@ -10,6 +10,7 @@ import typer
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
+from dflwrap.common.trees import is_folder
 
 if TYPE_CHECKING:
     from dflwrap.extractors.deepfacelab.install import DflInstall
@@ -89,7 +90,7 @@ def last_run(
     else:
         workspace = workspace_of(_install(dfl_root, None), os.environ)
         runs = [run.attempts for clip in CLIPS for run in _runs_of(workspace / clip / "aligned")]
-        tried = [path for run in runs if run.is_dir() for path in run.iterdir() if path.is_dir()]
+        tried = [path for run in runs if is_folder(run) for path in run.iterdir() if is_folder(path)]
         if not tried:
             raise DflwrapError(
                 f"No run of dflwrap is known in {workspace}. Drop the log of an extraction onto the script instead."

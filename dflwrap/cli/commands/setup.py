@@ -14,6 +14,7 @@ import typer
 from dflwrap.common.choices import Engine
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
+from dflwrap.common.trees import is_folder
 
 if TYPE_CHECKING:
     from dflwrap.common.parts import Part
@@ -83,12 +84,12 @@ def remove() -> None:
         except DflwrapError as error:
             print(f"dflwrap: {display(str(error))}", file=sys.stderr)
     folder = Path(platformdirs.user_cache_dir("dflwrap"))
-    if is_link(folder) or not folder.is_dir():
+    if is_link(folder) or not is_folder(folder):
         return
     for pattern in _CACHED:
         for path in folder.glob(pattern):
             with suppress(OSError):
-                remove_tree(path) if path.is_dir() else remove_file(path)
+                remove_tree(path) if is_folder(path) else remove_file(path)
     with suppress(OSError):
         folder.rmdir()  # only where nothing else lies in it
 

@@ -15,6 +15,7 @@ import typer
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display, safe_json
+from dflwrap.common.trees import hidden_by, is_file, is_folder, is_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,14 +138,19 @@ def _places(named: Path) -> list[_Place]:
         places = [_Place(faceset, folder.path) for folder, faceset in find_runs(path)]
     except DflwrapError:
         places = []
-    if path.is_dir() and not any(place.faceset == path or place.run_folder == path for place in places):
+    if is_folder(path) and not any(place.faceset == path or place.run_folder == path for place in places):
         from dflwrap.faceset.listing import FACE_SUFFIXES
 
         if not places or any(Path(name).suffix.lower() in FACE_SUFFIXES for name in os.listdir(path)):  # noqa: PTH208
             places = [_Place(path, None)]  # a faceset that dflwrap has not made, whatever lies in it
     for place in places or [_Place(path, None)]:
-        if not place.faceset.is_dir():
-            what = "is a file, not a folder" if place.faceset.is_file() else "does not exist"
+        if hidden_by(place.faceset):
+            raise DflwrapError(
+                f"The faceset cannot be looked at: {display(str(place.faceset))} ({hidden_by(place.faceset)}). "
+                "Check the permissions of the folders above it."
+            )
+        if not is_folder(place.faceset):
+            what = "is a file, not a folder" if is_file(place.faceset) else "does not exist"
             raise DflwrapError(
                 f"The faceset {what}: {display(str(place.faceset))}. Give the folder that holds the faces."
             )
@@ -167,7 +173,7 @@ def _record_of(place: _Place) -> Iterator[Record | None]:
 
 def _frames_of(place: _Place) -> Path | None:
     """The run's input folder; else the folder above, where DeepFaceLab keeps the frames of `aligned`."""
-    if place.input_dir is not None and place.input_dir.is_dir():
+    if place.input_dir is not None and is_folder(place.input_dir):
         return place.input_dir
     from dflwrap.faceset.reading import scan_faceset
 
@@ -178,7 +184,7 @@ def _frames_of(place: _Place) -> Path | None:
     except OSError:
         return None
     name = (first.source_filename or "") if first is not None else ""
-    return above if name and Path(name).name == name and (above / name).is_file() else None
+    return above if name and Path(name).name == name and is_file(above / name) else None
 
 
 @contextmanager
@@ -203,7 +209,7 @@ def _write_review(place: _Place, result: Audit) -> Path | None:
         path = place.run_folder / REVIEW_NAME
     else:
         path = place.faceset.with_name(f"{place.faceset.name}_{REVIEW_NAME}")
-        if not result.odd and not path.exists():
+        if not result.odd and not is_there(path):
             return None
     try:
         if write_review(path, result, place.faceset):

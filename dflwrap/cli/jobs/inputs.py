@@ -14,6 +14,7 @@ from dflwrap.cli.clips import STARTED_AS, cut_by_cmd, folders, frames_in
 from dflwrap.common.choices import Clip
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
+from dflwrap.common.trees import is_file, is_there
 
 MOST_LIST = 16 << 20
 """Bytes: a larger file is no list of folders."""
@@ -89,7 +90,7 @@ def asked(
 
 def resolve(target: Target, dfl_root: Path | None) -> Target:
     """Of several: a video is cut into frames first. Raises DflwrapError, or typer.Exit with what cutting it said."""
-    return Target(frames_in(target.source, dfl_root), target.output) if target.source.is_file() else target
+    return Target(frames_in(target.source, dfl_root), target.output) if is_file(target.source) else target
 
 
 def split_job(text: str, *, windows: bool = os.name == "nt") -> list[tuple[str, str]]:
@@ -113,7 +114,7 @@ def _pair(text: str, base: Path, what: str) -> tuple[Path, Path]:
     else:
         ways = split_job(text)
         if len(ways) > 1:
-            ways = [way for way in ways if (base / way[0]).exists()] or ways
+            ways = [way for way in ways if is_there(base / way[0])] or ways
     if len(ways) != 1:
         why = (
             "holds no INPUT:OUTPUT" if not ways else "can be read in several ways, for its paths hold colons"

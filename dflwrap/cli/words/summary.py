@@ -11,6 +11,7 @@ from rich.text import Text
 
 from dflwrap.cli.terminal.display import duration
 from dflwrap.common.text import display
+from dflwrap.common.trees import is_file
 from dflwrap.report.summary import NOT_REACHED
 from dflwrap.supervisor.manual import debug_folder
 from dflwrap.supervisor.no_face_reasons import in_words
@@ -82,7 +83,7 @@ def print_summary(result: RunResult, request: RunRequest, stream: IO[str]) -> No
     for number, look in enumerate(_worth_a_look(result)):
         console.print(Text(f"{'Look at:' if number == 0 else '':<12}{display(look)}"))
     page = RunFolder(request.output_dir).page
-    if page.is_file():
+    if is_file(page):
         console.print(Text(f"Report:     {display(str(page))}"))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from dflwrap.common.memory import GIB
+from dflwrap.common.trees import is_folder
 from dflwrap.diagnosis.tables.fit import table, version
 from dflwrap.doctor.check import Answer, Check
 from dflwrap.doctor.machine import Machine
@@ -133,7 +134,7 @@ class SharedMemory(Check):
         if machine.system not in ("linux", "wsl"):
             return self.skipped("Linux only.")
         folder = machine.root / "dev/shm"
-        if not folder.is_dir():
+        if not is_folder(folder):
             return self.failure("There is no /dev/shm.")
         try:
             with tempfile.TemporaryFile(dir=folder, prefix="dflwrap-doctor-") as file:

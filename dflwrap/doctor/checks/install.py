@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dflwrap.common.trees import is_file
 from dflwrap.doctor.check import Answer, Check
 from dflwrap.doctor.machine import Machine
 
@@ -61,7 +62,7 @@ class DflFiles(Check):
         if install.facts.get("fork", STOCK) != STOCK:
             return self.skipped("A fork lays its files out in its own way.")
         folder = install.main.parent
-        lacking = [name for name in _FILES if not (folder / name).is_file()]
+        lacking = [name for name in _FILES if not is_file(folder / name)]
         if len(lacking) > len(_FILES) // 2:
             return self.skipped("Its files are laid out in another way than those of the stock DeepFaceLab.")
         if lacking:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from dflwrap.common.trees import is_file
 from dflwrap.doctor.check import Answer, Check
 from dflwrap.doctor.machine import Machine
 
@@ -52,7 +53,7 @@ def _folder(machine: Machine) -> Path | None:
     if machine.install is None:
         return None
     folder = machine.install.main.parent / "facelib"
-    return folder if (folder / "S3FDExtractor.py").is_file() else None
+    return folder if is_file(folder / "S3FDExtractor.py") else None
 
 
 def fault(path: Path) -> str:
@@ -142,7 +143,7 @@ class ModelContents(Check):
         for model in MODELS:
             path = folder / model.name
             try:
-                if not path.is_file() or fault(path):
+                if not is_file(path) or fault(path):
                     continue  # model-files tells
                 with path.open("rb") as file:
                     found = hashlib.file_digest(file, "sha256").hexdigest()

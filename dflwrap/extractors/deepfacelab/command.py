@@ -11,6 +11,7 @@ import platformdirs
 
 from dflwrap.common.events import EVENTS_ENV
 from dflwrap.common.plan import REPAIR_BOUND, AttemptSpec, Plan
+from dflwrap.common.trees import is_folder
 from dflwrap.extractors.base import Launch
 from dflwrap.extractors.control_file import CONTROL_ENV, STREAM_ENV
 from dflwrap.extractors.deepfacelab.install import DflInstall
@@ -154,7 +155,7 @@ def thread_settings(threads: int) -> dict[str, str]:
 def _build_path(install: DflInstall, path: str) -> str:
     internal = install.main.parent.parent
     folders = [install.python.parent, install.python.parent / "Scripts"]
-    folders += [internal / name for name in _BUILD_FOLDERS if (internal / name).is_dir()]
+    folders += [internal / name for name in _BUILD_FOLDERS if is_folder(internal / name)]
     return os.pathsep.join([*(str(folder) for folder in folders), path])
 
 

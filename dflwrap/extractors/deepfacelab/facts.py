@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from dflwrap.common.trees import is_file, is_folder
+
 PACKAGES = (
     "tensorflow",
     "tensorflow-gpu",
@@ -34,9 +36,9 @@ def install_facts(main: Path, python: Path) -> dict[str, str]:
 
 def fork_of(folder: Path) -> str:
     """Which DeepFaceLab: the forks are told by files that only they have."""
-    if (folder / "facelib" / "motori.py").is_file():
+    if is_file(folder / "facelib" / "motori.py"):
         return "DeepFaceLab Revamped"
-    if (folder / "mainscripts" / "AmpConverter.py").is_file() or (folder / "flaskr").is_dir():
+    if is_file(folder / "mainscripts" / "AmpConverter.py") or is_folder(folder / "flaskr"):
         return "DeepFaceLab MVE"
     return "DeepFaceLab"
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from dflwrap.common.errors import DflwrapError
+from dflwrap.common.trees import hidden_by, is_file, is_folder, is_there
 from dflwrap.extractors.deepfacelab.facts import install_facts
 from dflwrap.extractors.deepfacelab.scripts_reading import read_env_sh
 
@@ -99,7 +100,10 @@ def find_install(
 
 
 def _not_dfl(option: str, root: Path) -> str:
-    if not root.exists():
+    why = hidden_by(root)
+    if why:
+        return f"{option}: {root} cannot be looked at ({why}). Check the permissions of the folders above it."
+    if not is_there(root):
         return f"{option}: {root} does not exist."
     return (
         f"{option}: no DeepFaceLab in {root}: neither it nor its folders DeepFaceLab and "
@@ -155,7 +159,7 @@ def _under(root: Path, environ: Mapping[str, str]) -> Iterator[_Found]:
 
 
 def _from_script(script: Path, environ: Mapping[str, str]) -> Iterator[_Found]:
-    if not script.is_file():
+    if not is_file(script):
         return
     values = read_env_sh(script, environ)
     for name in VARIABLES:
@@ -167,7 +171,7 @@ def _from_script(script: Path, environ: Mapping[str, str]) -> Iterator[_Found]:
 
 
 def _is_dfl(folder: Path) -> bool:
-    return (folder / "main.py").is_file() and (folder / "mainscripts" / "Extractor.py").is_file()
+    return is_file(folder / "main.py") and is_file(folder / "mainscripts" / "Extractor.py")
 
 
 def _layout_of(folder: Path, script: Path | None) -> Layout:
@@ -190,16 +194,21 @@ def _complete(found: _Found, dfl_python: Path | None, environ: Mapping[str, str]
 def _interpreter(named: Path) -> Path:
     """The interpreter a user named: a file, a virtual environment's folder, or a command's name."""
     path = named.expanduser()
-    if path.is_dir():
+    if is_folder(path):
         inside = _in_environment(path)
         if inside is None:
             raise DflwrapError(f"--dfl-python: {path} is a folder without a Python in it.")
         return inside
-    if not path.exists() and len(path.parts) == 1:
+    if not is_there(path) and len(path.parts) == 1:
         on_path = shutil.which(str(path))
         if on_path is not None:
             return Path(on_path)
-    if not path.is_file():
+    why = hidden_by(path)
+    if why:
+        raise DflwrapError(
+            f"--dfl-python: {path} cannot be looked at ({why}). Check the permissions of the folders above it."
+        )
+    if not is_file(path):
         raise DflwrapError(f"--dfl-python: {path} does not exist.")
     if not os.access(path, os.X_OK):
         raise DflwrapError(f"--dfl-python: {path} is not a program that can be started.")
@@ -208,7 +217,7 @@ def _interpreter(named: Path) -> Path:
 
 def _in_environment(folder: Path) -> Path | None:
     for name in ("bin/python", "Scripts/python.exe", "python.exe", "bin/python3"):
-        if (folder / name).is_file():
+        if is_file(folder / name):
             return (folder / name).absolute()
     return None
 
@@ -216,7 +225,7 @@ def _in_environment(folder: Path) -> Path | None:
 def _own_python(found: _Found, environ: Mapping[str, str]) -> Path | None:
     """The interpreter that belongs to an install, without asking the user."""
     for candidate in _candidates(found, environ):
-        if candidate.is_file() and os.access(candidate, os.X_OK):
+        if is_file(candidate) and os.access(candidate, os.X_OK):
             return candidate.absolute()
     return None
 

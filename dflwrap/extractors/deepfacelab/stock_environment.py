@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from dflwrap.common.trees import is_folder
 from dflwrap.extractors.deepfacelab.install import DflInstall
 from dflwrap.extractors.deepfacelab.scripts_reading import read_env_sh
 from dflwrap.extractors.deepfacelab.setenv_bat import read_setenv_bat
@@ -20,4 +21,4 @@ def stock_environment(install: DflInstall, environ: Mapping[str, str]) -> dict[s
         values = read_setenv_bat(install.main.parent.parent / "setenv.bat", environ)
     elif install.script is not None:
         values = read_env_sh(install.script, environ)
-    return {name: value for name, value in values.items() if name not in _FOLDERS or Path(value).is_dir()}
+    return {name: value for name, value in values.items() if name not in _FOLDERS or is_folder(Path(value))}

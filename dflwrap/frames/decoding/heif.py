@@ -48,6 +48,6 @@ def decode(data: bytes) -> tuple[Any, str]:
 def what_to_do(kind: str) -> str:
     """The sentence for a frame of this kind where it cannot be read."""
     return (
-        f"reading {kind} needs pillow-heif: pip install pillow-heif in dflwrap's environment, then start again with "
-        "--redo quarantined; or convert the frames to JPEG or PNG"
+        f"reading {kind} needs pillow-heif: pip install pillow-heif in dflwrap's environment, then extract with "
+        "--redo quarantined, or prepare into a new folder; or convert the frames to JPEG or PNG"
     )

@@ -65,7 +65,7 @@ def _was_joined(request: RunRequest) -> bool:
 
 def _automatic(layout: Layout) -> LayoutChoice:
     arrangement = layout.arrangement
-    if arrangement is Arrangement.PER_PERSON:
+    if arrangement is Arrangement.PER_PERSON or (arrangement is Arrangement.EMPTY and layout.unreadable):
         return LayoutChoice.PER_PERSON
     if arrangement is Arrangement.MIXED:
         loose = "1 loose picture" if layout.images == 1 else f"{layout.images:,} loose pictures"

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support import DOUBLE, Finished, assert_conserved, contents, dflwrap, environment, small_frames, until
+from unprivileged import can_be_closed, dflwrap_as_user
 
 from dflwrap.faceset.face_file.metadata import read_metadata
 
@@ -148,14 +149,29 @@ def test_pictures_in_the_folder_and_fewer_below_are_flat_with_a_warning(tmp_path
     assert "scans: not a frame: sub-folder with 1 image" in done.stdout and "--layout join" in done.stdout
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root reads every folder")
+@pytest.mark.skipif(not can_be_closed(), reason="no folder can be closed here")
 def test_a_person_that_cannot_be_read_does_not_stop_the_others(good: Path, tmp_path: Path) -> None:
     (good / "personA").chmod(0)
     try:
-        done = extract(good, tmp_path / "out", "--json")
+        done = dflwrap_as_user("extract", good, tmp_path / "out", *HOW, "--json")
     finally:
         (good / "personA").chmod(0o755)
     assert done.code == 2 and runs(done)["personB"]["exit_code"] == 0
+    assert "Permission denied" in runs(done)["personA"]["sentence"]
+
+
+@pytest.mark.parametrize("leads_to", [".", ".."])
+def test_a_link_that_leads_back_up_is_no_person(leads_to: str, good: Path, tmp_path: Path) -> None:
+    (good / "all of them").symlink_to(leads_to)
+    done = extract(good, tmp_path / "out", "--json")
+    assert (done.code, set(runs(done))) == (0, {"personA", "personB"})
+
+
+@pytest.mark.parametrize("name", ["@eaDir", "$RECYCLE.BIN", "__MACOSX", ".thumbnails"])
+def test_what_a_system_keeps_among_the_folders_is_no_person(name: str, good: Path, tmp_path: Path) -> None:
+    frames(good / name, ["1.png", "2.png", "3.png", "4.png"])
+    done = extract(good, tmp_path / "out", "--json")
+    assert (done.code, set(runs(done))) == (0, {"personA", "personB"})
 
 
 # -- join ------------------------------------------------------------------------------------------
