@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from dflwrap.check.files import Sizes, find_in_entry, find_in_file, is_online_only
+from dflwrap.check.files import Sizes, find_in_entry, find_in_file, is_online_only, may_be_online_only
 from dflwrap.check.findings import Findings
 from dflwrap.check.layout import find_in_layout
 from dflwrap.check.names import find_in_names
@@ -132,15 +132,17 @@ class _FolderLook:
         for entry in frames:
             if find_in_entry(entry, self._shown(entry.name), self._result.findings):
                 continue
-            try:
-                online = is_online_only((self._place / entry.name).stat())
-            except OSError:
-                online = False
-            if online:
+            if may_be_online_only() and self._is_online(entry.name):
                 self._result.findings.add("online-only", self._shown(entry.name))
                 self._result.usable += 1  # `extract` has it downloaded
                 continue
             yield entry
+
+    def _is_online(self, name: str) -> bool:
+        try:
+            return is_online_only((self._place / name).stat())
+        except OSError:
+            return False
 
     def take(self, path: Path, found: Measures) -> None:
         self.done += 1

@@ -36,8 +36,13 @@ class Stat(Protocol):
     def st_mode(self) -> int: ...
 
 
+def may_be_online_only(platform: str = sys.platform) -> bool:
+    """Whether `is_online_only` is worth the asking: on Linux nothing tells."""
+    return platform in ("win32", "darwin")
+
+
 def is_online_only(info: Stat, platform: str = sys.platform) -> bool:
-    """Whether reading the file would download it. info: of `os.stat`. Always False on Linux, where nothing tells."""
+    """Whether reading the file would download it. info: of `os.stat`. See `may_be_online_only`."""
     if not stat.S_ISREG(info.st_mode):
         return False
     if platform == "win32":

@@ -14,7 +14,7 @@ from frame_folders import pictures as sample_pictures
 
 from dflwrap.check import checking, page
 from dflwrap.check.checking import CheckResult, Sample, check_frames
-from dflwrap.check.files import is_online_only
+from dflwrap.check.files import is_online_only, may_be_online_only
 from dflwrap.check.findings import Severity, kinds
 from dflwrap.check.thresholds import Thresholds
 from dflwrap.cli.commands.rules import page as rule_page
@@ -112,6 +112,7 @@ def test_frames_that_extract_will_refuse_are_not_usable(name: str, lost: int, fr
     ],
 )
 def test_online_only_files_are_known_by_their_attributes(platform: str, field: str, value: int) -> None:
+    assert may_be_online_only(platform) and not may_be_online_only("linux")
     assert is_online_only(SimpleNamespace(st_mode=0o100644, **{field: value}), platform)
     assert not is_online_only(SimpleNamespace(st_mode=0o100644, **{field: 0x20}), platform)
     assert not is_online_only(SimpleNamespace(st_mode=0o100644, **{field: value}), "linux")
@@ -120,6 +121,7 @@ def test_online_only_files_are_known_by_their_attributes(platform: str, field: s
 
 def test_online_only_files_are_named_and_not_opened(frames: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     there = (frames / "00003.jpg").stat().st_size
+    monkeypatch.setattr(checking, "may_be_online_only", lambda: True)
     monkeypatch.setattr(checking, "is_online_only", lambda info: info.st_size == there)
     (frames / "00003.jpg").write_bytes(bytes(there))  # whoever opens it finds zeros
     result = check(frames)

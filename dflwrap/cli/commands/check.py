@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ FINDINGS = 1
 """Exit code when something above a note was found."""
 WIDTH = 96
 GIB = 1024**3
+BAR_EVERY = 0.1
+"""Seconds between two updates of the progress bar."""
 _DEFAULTS = Thresholds()
 _LIMITS = "Thresholds (docs/findings.md)"
 _EXIT_CODES = """Exit codes:
@@ -125,7 +128,17 @@ def progress_bar(words: str) -> Iterator[Callable[[int, int], None] | None]:
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(words, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        shown = 0.0
+
+        def update(done: int, total: int) -> None:
+            nonlocal shown
+            if (
+                done == total or time.monotonic() - shown > BAR_EVERY
+            ):  # each costs as much as the parent's own look
+                shown = time.monotonic()
+                bar.update(task, completed=done, total=total)
+
+        yield update
 
 
 def as_data(folder: Path, result: CheckResult, ahead: Forecast) -> dict[str, Any]:
