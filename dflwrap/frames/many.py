@@ -8,7 +8,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
@@ -19,8 +18,10 @@ from dflwrap.frames.decoding.measures import Measures, failed
 
 T = TypeVar("T")
 
-A_REQUEST = 8
-"""Frames per request: asking costs little against decoding them."""
+A_REQUEST = 16
+"""Frames per request, at most: asking costs little against decoding them."""
+A_REQUEST_BYTES = 32 * 1024**2
+"""Of files, from which a request is full: all of it has to be read and decoded within one `TIMEOUT`."""
 AHEAD = 3
 """Requests in hand per child."""
 CLOSE_BOUND = 10.0
@@ -70,9 +71,7 @@ class DecoderPool:
 
     def measure(self, files: Iterable[File]) -> Iterator[tuple[Path, Measures]]:
         """Each file with its measures, in order. Raises StoppedError."""
-        source = iter(files)
-        batches = iter(lambda: list(islice(source, A_REQUEST)), [])
-        for found in self.map((_measuring(batch) for batch in batches), A_REQUEST):
+        for found in self.map((_measuring(batch) for batch in _requests(files)), A_REQUEST):
             yield from found
 
     def map(self, jobs: Iterable[Job[T]], files: int = 1) -> Iterator[T]:
@@ -115,6 +114,17 @@ class DecoderPool:
                 return
             except Exception as error:  # told where the answer is waited for
                 request.answer.put(error)
+
+
+def _requests(files: Iterable[File]) -> Iterator[list[File]]:
+    request: list[File] = []
+    for file in files:
+        request.append(file)
+        if len(request) == A_REQUEST or sum(size for _, size in request) >= A_REQUEST_BYTES:
+            yield request
+            request = []
+    if request:
+        yield request
 
 
 def _measuring(files: list[File]) -> Job[list[tuple[Path, Measures]]]:
