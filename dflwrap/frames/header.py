@@ -41,28 +41,33 @@ class HeaderFacts:
 def read_header(path: Path) -> HeaderFacts:
     """Facts of the file at `path`. Raises OSError when it cannot be opened or read."""
     with path.open("rb", buffering=_BUFFER) as file:
-        head = file.read(_HEAD)
-        if not head:
-            return HeaderFacts("empty", problem="the file is empty (0 bytes)")
-        if head.startswith(b"\xff\xd8"):
-            return _jpeg(file)
-        if head.startswith(b"\x89PNG\r\n\x1a\n"):
-            return _png(file, head)
-        if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            return HeaderFacts("tiff")
-        if head.startswith(b"BM"):
-            return HeaderFacts("bmp")
-        if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-            return HeaderFacts("webp")
-        if head[:6] in (b"GIF87a", b"GIF89a"):
-            return HeaderFacts("gif")
-        if not head.strip(b"\0"):
-            return HeaderFacts("other", problem="the file holds only zero bytes")
-        if head.startswith(b"version https://git-lfs"):
-            return HeaderFacts("text", problem="a git-LFS pointer, not an image")
-        if _is_text(head):
-            return HeaderFacts("text", problem="the file is text, not an image")
-        return HeaderFacts("other")
+        return header_in(file)
+
+
+def header_in(file: BinaryIO) -> HeaderFacts:
+    """Facts of a file that is open at its start, or of its bytes in an `io.BytesIO`. Raises OSError."""
+    head = file.read(_HEAD)
+    if not head:
+        return HeaderFacts("empty", problem="the file is empty (0 bytes)")
+    if head.startswith(b"\xff\xd8"):
+        return _jpeg(file)
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return _png(file, head)
+    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return HeaderFacts("tiff")
+    if head.startswith(b"BM"):
+        return HeaderFacts("bmp")
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return HeaderFacts("webp")
+    if head[:6] in (b"GIF87a", b"GIF89a"):
+        return HeaderFacts("gif")
+    if not head.strip(b"\0"):
+        return HeaderFacts("other", problem="the file holds only zero bytes")
+    if head.startswith(b"version https://git-lfs"):
+        return HeaderFacts("text", problem="a git-LFS pointer, not an image")
+    if _is_text(head):
+        return HeaderFacts("text", problem="the file is text, not an image")
+    return HeaderFacts("other")
 
 
 def _is_text(head: bytes) -> bool:

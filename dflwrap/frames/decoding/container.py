@@ -13,6 +13,7 @@ from dflwrap.frames.decoding.damage import PNG
 _HEAD = 1 << 18
 """Bytes in which tags and chunk marks are looked for; cameras write them first."""
 _MOST_TAGS = 200
+_MOST_SEGMENTS = 200
 _MOST_BLOCKS = 100_000
 _ORIENTATION = 274
 _TIFF_MAGIC = (b"II*\0", b"MM\0*")
@@ -33,7 +34,7 @@ class Container:
 def container_of(data: bytes) -> Container:
     """`data`: the whole file. What is not understood counts as ordinary."""
     if data.startswith(b"\xff\xd8"):
-        return Container(_orientation(_after(data, b"Exif\0\0")))
+        return Container(_orientation(_after(data[: _jpeg_head(data)], b"Exif\0\0")))
     if data.startswith(PNG):
         start = data.find(b"IDAT", 0, _HEAD)  # what is looked for stands before the picture's data
         head = data[: start if start > 0 else _HEAD]
@@ -48,6 +49,19 @@ def container_of(data: bytes) -> Container:
     if data[:6] in (b"GIF87a", b"GIF89a"):
         return Container(1, 1 + _is_animated_gif(data), True)
     return Container()
+
+
+def _jpeg_head(data: bytes) -> int:
+    """Bytes before the picture's data (ITU-T T.81, annex B); _HEAD where the segments cannot be followed."""
+    place = 2
+    for _ in range(_MOST_SEGMENTS):
+        if place + 4 > len(data) or data[place] != 0xFF:
+            return _HEAD
+        marker = data[place + 1]
+        if marker == 0xDA:
+            return place
+        place += 1 if marker == 0xFF else 2 + (data[place + 2] << 8 | data[place + 3])
+    return _HEAD
 
 
 def _after(data: bytes, mark: bytes) -> bytes:

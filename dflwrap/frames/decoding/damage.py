@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-Decode = Callable[[bytes], tuple[bool, str]]
+Decode = Callable[[bytes | bytearray], tuple[bool, str]]
 """Decodes a file's bytes: whether a picture came out, and what the decoder said meanwhile."""
 
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
@@ -93,7 +93,7 @@ class _Layout:
 
 def _jpeg(data: bytes, decode: Decode) -> Checked:
     layout = _layout(data)
-    done, said = decode(bytes(layout.essential))
+    done, said = decode(layout.essential)
     damage = damage_in(said)
     if not done and not damage:
         damage = damage_of(*decode(data))
@@ -116,7 +116,7 @@ def _layout(data: bytes) -> _Layout:
             break
         start, marker = found.end() - 2, data[found.end() - 1]
         if layout.scans and start > position:
-            layout.essential += data[position:start]  # the data of the scan
+            layout.essential += memoryview(data)[position:start]  # the data of the scan
         if marker == 0xD9:
             layout.essential += b"\xff\xd9"
             layout.end = start + 2
@@ -136,7 +136,7 @@ def _layout(data: bytes) -> _Layout:
             _take_scan(layout, segment)
         if not 0xE0 <= marker <= 0xEF and marker != 0xFE:
             layout.essential += segment
-    layout.essential += data[position:]
+    layout.essential += memoryview(data)[position:]
     return layout
 
 

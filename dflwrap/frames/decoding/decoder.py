@@ -139,7 +139,7 @@ def _upright(image: Any, orientation: int) -> Any:
     return image if flip is None else cv2.flip(image, flip)
 
 
-def _small(data: bytes) -> tuple[bool, str]:
+def _small(data: bytes | bytearray) -> tuple[bool, str]:
     """Decode to an eighth of the size: all of the data are read, and little else is computed."""
     import cv2
     import numpy as np
@@ -168,12 +168,12 @@ class _Words:
             self._file = False
 
     def clear(self) -> None:
-        if self._file:
+        if self._file and os.lseek(2, 0, os.SEEK_END):
             os.lseek(2, 0, os.SEEK_SET)
             os.ftruncate(2, 0)
 
     def take(self) -> str:
-        if not self._file:
+        if not self._file or not os.lseek(2, 0, os.SEEK_END):
             return ""
         os.lseek(2, 0, os.SEEK_SET)
         said = os.read(2, MOST_SAID).decode("utf-8", "replace")
@@ -218,11 +218,11 @@ def _one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def measured(name: bytes, size: int) -> dict[str, Any]:
+def measured(name: bytes, size: int) -> list[Any]:
     """One frame's `Measures`, also where it cannot be read. size: bytes by the directory."""
     path = Path(os.fsdecode(name))
     try:
-        found = measure(path, size, _bytes_of(path) if size else b"", words().take)
+        found = measure(path.name, _bytes_of(path) if size else b"", words().take)
     except _UnreadError as unread:
         found = failed(f"cannot be opened: {unread.error.strerror}", cause="disk-read-error", unread=True)
     except MemoryError:

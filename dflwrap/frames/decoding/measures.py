@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
-from pathlib import Path
+import io
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from dflwrap.frames.decoding.container import Container, container_of
 from dflwrap.frames.decoding.damage import CANNOT_READ, PNG, check, damage_of
-from dflwrap.frames.header import HeaderFacts, read_header
+from dflwrap.frames.header import HeaderFacts, header_in
 from dflwrap.frames.judgement import Entry, Judgement, judge_header
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class Pixels:
     sharpness: float
     """Variance of the Laplacian."""
     across: float
-    """Mean difference of horizontal neighbours over that of vertical ones; 0 = not known."""
+    """Mean difference of horizontal neighbours over that of vertical ones; 0 = not known. Of squares only: their
+    picture may have been squeezed."""
     dhash: int
     grid: bytes
     """GRID x GRID mean brightnesses."""
@@ -78,30 +80,30 @@ class Measures:
         """Whether `extract` will try it."""
         return self.entry is not Entry.REFUSE and self.decoded and not self.damage
 
-    def to_json(self) -> dict[str, Any]:
-        data: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN}
-        data["container"] = [getattr(self.container, name) for name in _CONTAINER]
-        if self.pixels is not None:
-            data["pixels"] = {name: getattr(self.pixels, name) for name in _PIXELS}
-            data["grid"] = base64.b64encode(self.pixels.grid).decode("ascii")
-        return data
+    def to_json(self) -> list[Any]:
+        """Values in the order of the fields: names would be half of the answer."""
+        pixels = None if self.pixels is None else list(_PIXELS(self.pixels))
+        if pixels is not None:
+            pixels[-1] = base64.b64encode(pixels[-1]).decode("ascii")
+        return [*_PLAIN(self), _CONTAINER(self.container), pixels]
 
     @staticmethod
-    def from_json(data: dict[str, Any]) -> Measures:
-        pixels = None
-        if "pixels" in data:
-            pixels = Pixels(**data["pixels"], grid=base64.b64decode(data["grid"]))
-        plain = {name: data[name] for name in _PLAIN}
-        plain["entry"] = Entry(plain["entry"])
-        return Measures(**plain, container=Container(*data["container"]), pixels=pixels)
+    def from_json(data: list[Any]) -> Measures:
+        values = [*data]
+        values[_ENTRY], values[-2] = Entry(values[_ENTRY]), Container(*values[-2])
+        if values[-1] is not None:
+            *figures, grid = values[-1]
+            values[-1] = Pixels(*[*figures, base64.b64decode(grid)])
+        return Measures(*values)
 
 
-_PLAIN = (
-    *("kind", "width", "height", "bits", "channels", "entry", "reason", "cause", "max_side"),
-    *("whole", "unread", "damage", "decoded"),
-)
-_CONTAINER = ("orientation", "pictures", "palette", "alpha")
-_PIXELS = ("mean", "p95", "brightest", "white", "sharpness", "across", "dhash")
+def _values(kind: type) -> Callable[[Any], tuple[Any, ...]]:
+    return attrgetter(*(field.name for field in fields(kind)))
+
+
+_PLAIN = attrgetter(*(field.name for field in fields(Measures)[:-2]))
+_ENTRY = [field.name for field in fields(Measures)].index("entry")
+_CONTAINER, _PIXELS = _values(Container), _values(Pixels)
 
 
 def failed(reason: str, *, cause: str = "imread-failed", unread: bool = False) -> Measures:
@@ -109,13 +111,10 @@ def failed(reason: str, *, cause: str = "imread-failed", unread: bool = False) -
     return Measures("other", entry=Entry.REFUSE, reason=reason, cause=cause, unread=unread)
 
 
-def measure(path: Path, size: int, data: bytes, said: Callable[[], str]) -> Measures:
-    """Runs in the decoder child. size: bytes by the directory. said: takes what the decoders wrote meanwhile.
-
-    Raises OSError where the file cannot be read.
-    """
-    facts = HeaderFacts("empty", problem="the file is empty (0 bytes)") if size == 0 else read_header(path)
-    judgement = judge_header(path.name, facts)
+def measure(name: str, data: bytes, said: Callable[[], str]) -> Measures:
+    """Runs in the decoder child. data: the whole file. said: takes what the decoders wrote meanwhile."""
+    facts = header_in(io.BytesIO(data))
+    judgement = judge_header(name, facts)
     if judgement.entry is Entry.REFUSE and judgement.cause != "image-too-small":
         return _of(facts, judgement)
     image, damage = _decoded(data, facts, said)
@@ -172,7 +171,7 @@ def _decoded(data: bytes, facts: HeaderFacts, said: Callable[[], str]) -> tuple[
     last: list[Any] = [None]
     flags = _flags(facts)
 
-    def decode(raw: bytes) -> tuple[bool, str]:
+    def decode(raw: bytes | bytearray) -> tuple[bool, str]:
         said()
         last[0] = cv2.imdecode(np.frombuffer(raw, np.uint8), flags)
         return last[0] is not None, said()
@@ -240,9 +239,10 @@ def _pixels(image: Any) -> Pixels | None:
     gray = _gray(image)
     if gray is None:
         return None
+    height, width = gray.shape
     scale = LONG_SIDE / max(gray.shape)
     if scale < 1:
-        size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
         gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
     counts = cv2.calcHist([gray], [0], None, [256], [0, 256]).ravel()
     total = float(gray.size)
@@ -257,20 +257,29 @@ def _pixels(image: Any) -> Pixels | None:
         brightest=float(np.searchsorted(share, 0.995)),
         white=float(counts[WHITE:].sum()) / total,
         sharpness=cv2.norm(edges, cv2.NORM_L2SQR) / edges.size - cv2.mean(edges)[0] ** 2,
-        across=_across(gray),
+        across=_across(gray) if height == width else 0.0,
         dhash=dhash_int(small.ravel().tolist(), HASH_SIDE),
         grid=grid.tobytes(),
     )
 
 
 def _quarter(gray: Any) -> Any:
-    """By a whole factor, which OpenCV does many times as fast; up to three rows and columns are cut off."""
+    """Means of 4x4 pixels, rounded; up to three rows and columns are cut off.
+
+    As `resize` with INTER_AREA, in a third of its time: rows are added, then the four columns in one multiplication.
+    """
     import cv2
+    import numpy as np
 
     height, width = gray.shape[0] // 4, gray.shape[1] // 4
     if min(height, width) < GRID:
         return gray
-    return cv2.resize(gray[: 4 * height, : 4 * width], (width, height), interpolation=cv2.INTER_AREA)
+    gray = gray[: 4 * height, : 4 * width]
+    rows = np.add(gray[0::4], gray[1::4], dtype=np.uint16)
+    rows += gray[2::4]
+    rows += gray[3::4]
+    sums = rows.view(np.uint64) * np.uint64(0x0001_0001_0001_0001) >> np.uint64(48)
+    return cv2.convertScaleAbs(sums.astype(np.uint16), alpha=1 / 16)
 
 
 def _across(gray: Any) -> float:
