@@ -21,7 +21,7 @@ from dflwrap.faceset.face_file.metadata import FaceMetadata, read_metadata
 from dflwrap.faceset.facts import face_facts
 from dflwrap.faceset.listing import Listing
 from dflwrap.faceset.many_strangers import look_at_all
-from dflwrap.faceset.strangers import Stranger
+from dflwrap.faceset.strangers import Strangers
 from dflwrap.ledger.records import FaceRow
 
 Identity = tuple[str, tuple[float, ...] | None]
@@ -45,7 +45,7 @@ class Census:
     renamed: list[tuple[FaceRow, str]] = field(default_factory=list)
     """(as recorded, the new name)"""
     missing: list[FaceRow] = field(default_factory=list)
-    strangers: list[Stranger] = field(default_factory=list)
+    strangers: Strangers = field(default_factory=Strangers)
     recorded_otherwise: dict[str, FaceRow] = field(default_factory=dict)
     """As recorded, those in `present` and `changed`, by name."""
     pak: bool = False
@@ -101,7 +101,7 @@ def take_census(
     claimed = _find_renamed(faceset, pending, headers, source_of, census)
     unknown = [name for name in names if name not in claimed]
     del listing, names  # not kept beside what is found of a hundred thousand strangers
-    census.strangers.extend(look_at_all(faceset, unknown, image_size_asked, stopping))
+    census.strangers = Strangers(look_at_all(faceset, unknown, image_size_asked, stopping))
     return census
 
 

@@ -6,9 +6,10 @@ Also a program of its own, for `many_strangers`: a request a line on stdin, an a
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -38,7 +39,7 @@ class StrangerKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Stranger:
     """A file of the faceset folder that no record is about. Of its metadata only what is asked for later: a face's
-    landmarks take 15 KiB, and there may be a hundred thousand.
+    landmarks take 15 KiB.
     """
 
     name: str
@@ -51,6 +52,28 @@ class Stranger:
     facts: FaceFacts | None = None
     """Of a whole face."""
     problem: str = ""
+
+
+class Strangers(Collection[Stranger]):
+    """Strangers in a quarter of the room, unpacked when they are asked for: there may be a hundred thousand."""
+
+    def __init__(self, found: Iterable[Stranger] = ()) -> None:
+        self._packed = [marshal.dumps((one.name, *_as_plain(one))) for one in found]
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def __iter__(self) -> Iterator[Stranger]:
+        return (_unpacked(packed) for packed in self._packed)
+
+    def __getitem__(self, place: int) -> Stranger:
+        return _unpacked(self._packed[place])
+
+    def __contains__(self, one: object) -> bool:
+        return any(one == other for other in self)
+
+    def leave_out(self, names: Collection[str]) -> None:
+        self._packed = [packed for packed in self._packed if _unpacked(packed).name not in names]
 
 
 def look_at(path: Path, side: int) -> Stranger:
@@ -102,8 +125,18 @@ def parsed(line: bytes, names: Sequence[str]) -> list[Stranger]:
         raise ValueError("not an answer") from error
 
 
+def _unpacked(packed: bytes) -> Stranger:
+    return _stranger(*marshal.loads(packed))  # noqa: S302 - of this process, never from a file
+
+
 def _stranger(
-    name: str, kind: str, source: str, face_type: str, size: list[int], facts: list[Any] | None, problem: str
+    name: str,
+    kind: str,
+    source: str,
+    face_type: str,
+    size: Sequence[int],
+    facts: Sequence[Any] | None,
+    problem: str,
 ) -> Stranger:
     known = None
     if facts is not None:
@@ -113,7 +146,7 @@ def _stranger(
     return Stranger(name, StrangerKind(kind), source, sys.intern(face_type), (width, height), known, problem)
 
 
-def _as_json(found: Stranger) -> list[Any]:
+def _as_plain(found: Stranger) -> list[Any]:
     facts = found.facts
     known = None if facts is None else [facts.size, facts.mtime_ns, facts.digest.hex(), facts.rect]
     return [found.kind.value, found.source, found.face_type, found.size, known, found.problem]
@@ -124,7 +157,7 @@ def main() -> None:
     for line in sys.stdin.buffer:
         question = json.loads(line)
         folder = Path(os.fsdecode(bytes.fromhex(question["folder"])))
-        found = [_as_json(look_at(folder / name, question["side"])) for name in question["names"]]
+        found = [_as_plain(look_at(folder / name, question["side"])) for name in question["names"]]
         sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()
 

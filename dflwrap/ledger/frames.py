@@ -79,6 +79,21 @@ class FrameTable(Store):
     def stems(self) -> Iterator[str]:
         return self.each(name, "SELECT stem FROM frames")
 
+    def open_stems(self) -> Iterator[tuple[int, str]]:
+        """(frame, stem) of the frames without an outcome."""
+        return self.each(
+            lambda i, stem: (whole(i), name(stem)), "SELECT id, stem FROM frames WHERE outcome IS NULL"
+        )
+
+    def claimable(self) -> Iterator[tuple[int, str, str, Outcome | None]]:
+        """(frame, `FrameRow.source_name`, stem, outcome) of the frames that faces in the folder may be of."""
+        query = "SELECT id, raw, stem, outcome FROM frames WHERE outcome IS NOT 'not_attempted'"
+        return self.each(_claimable, query)
+
+    def by_id(self, frames: Collection[int]) -> dict[int, FrameRow]:
+        found = self.frames("id IN (SELECT value FROM json_each(?))", (json.dumps(list(frames)),))
+        return {row.id: row for row in found}
+
     def source_of(self, frame: int) -> str | None:
         """`FrameRow.source_name` of the frame; None for one that is not there."""
         names = self.rows(_source, "SELECT raw, stem FROM frames WHERE id = ?", (frame,))
@@ -352,6 +367,10 @@ def _unfinished(
     frame: Any, raw: Any, outcome: Any, cause: Any
 ) -> tuple[int, str, Outcome | None, str | None]:
     return whole(frame), raw_name(raw), maybe(Outcome, outcome), maybe(text, cause)
+
+
+def _claimable(frame: Any, raw: Any, stem: Any, outcome: Any) -> tuple[int, str, str, Outcome | None]:
+    return whole(frame), _source(raw, stem), name(stem), maybe(Outcome, outcome)
 
 
 def _source(raw: Any, stem: Any) -> str:

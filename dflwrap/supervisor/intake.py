@@ -102,32 +102,46 @@ def _no_frames(request: RunRequest, inventory: Inventory) -> str:
 def _enter(request: RunRequest, ledger: Ledger, intake: Intake, stopping: Callable[[], bool]) -> None:
     """New frames into the ledger; refused ones that were away are checked again."""
     known = set(ledger.file_names())
-    away = {row.file_name: row for row in ledger.frames("entry = 'refuse' AND outcome = 'not_attempted'")}
     prefix = ledger.get_name(STEM_PREFIX) or ""
-    unknown = [entry.name for entry in intake.inventory.frames if entry.name not in known]
-    stems = {case_key(stem) for stem in ledger.stems()} if unknown else set()
+    frames = intake.inventory.frames
+    unknown = [number for number, entry in enumerate(frames) if entry.name not in known]
+    away = {row.file_name: row for row in ledger.frames("entry = 'refuse' AND outcome = 'not_attempted'")}
+    anew = [
+        (away[entry.name].id, _new_frame(entry, away[entry.name].stem, judge(request.input_dir, entry)))
+        for entry in (frames if away else ())
+        if entry.name in away and entry.size != UNREAD
+    ]
+    del known, away
     sample = set(spread(unknown, SAMPLE))
-    new: list[NewFrame] = []
-    anew: list[tuple[int, NewFrame]] = []
-    for entry in heeding(stopping, intake.inventory.frames):
-        if entry.name in known:
-            row = away.get(entry.name)
-            if row is not None and entry.size != UNREAD:
-                anew.append((row.id, _new_frame(entry, row.stem, judge(request.input_dir, entry))))
-            continue
-        looks = entry.name in sample or entry.problem is not None or entry.size <= 0
-        judgement = judge(request.input_dir, entry) if looks else _UNSEEN[is_plain(entry.name)]
-        stem = _unique_stem(entry.name, stems, prefix)
-        stems.add(case_key(stem))
-        if stem != prefix + stem_and_suffix(flat(entry.name))[0]:
-            intake.notices.append(
-                f"{display(entry.name)}: another frame has the same stem, or no file can be named after it; "
-                f"its faces are named {display(stem)}_N.jpg"
-            )
-        new.append(_new_frame(entry, stem, judgement))
+    # Before the transaction, for it reads files; of the others the row is made when it is entered.
+    looked = {
+        number: judge(request.input_dir, frames[number])
+        for number in heeding(stopping, unknown)
+        if number in sample or frames[number].problem is not None or frames[number].size <= 0
+    }
+    stems = {case_key(stem) for stem in ledger.stems()} if unknown else set()
+    new = (
+        _entered(frames[number], looked.get(number), stems, prefix, intake.notices)
+        for number in heeding(stopping, unknown)
+    )
     with ledger.transaction():
         ledger.enter_anew(anew)
         ledger.add_frames(new)
+
+
+def _entered(
+    entry: FrameEntry, looked: Judgement | None, stems: set[str], prefix: str, notices: list[str]
+) -> NewFrame:
+    """A new frame with a stem of its own, which is added to `stems`."""
+    judgement = looked or _UNSEEN[is_plain(entry.name)]
+    stem = _unique_stem(entry.name, stems, prefix)
+    stems.add(case_key(stem))
+    if stem != prefix + stem_and_suffix(flat(entry.name))[0]:
+        notices.append(
+            f"{display(entry.name)}: another frame has the same stem, or no file can be named after it; "
+            f"its faces are named {display(stem)}_N.jpg"
+        )
+    return _new_frame(entry, stem, judgement)
 
 
 _UNSEEN = {plain: Judgement(Entry.UNSEEN, plain_name=plain) for plain in (True, False)}

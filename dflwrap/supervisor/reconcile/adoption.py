@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,10 +19,10 @@ from dflwrap.common.text import display
 from dflwrap.faceset.census import Census
 from dflwrap.faceset.identity import Match, Pair
 from dflwrap.faceset.promotion import set_aside
-from dflwrap.faceset.strangers import Stranger, StrangerKind
+from dflwrap.faceset.strangers import Stranger, StrangerKind, Strangers
 from dflwrap.frames.names import case_key
 from dflwrap.ledger.ledger import STEM_PREFIX, Ledger
-from dflwrap.ledger.records import FaceFacts, FrameRow, Outcome
+from dflwrap.ledger.records import Outcome
 from dflwrap.planning.yields import spread
 from dflwrap.supervisor.reconcile.clip import ClipJudge
 from dflwrap.supervisor.reconcile.conflict import ConflictError, Meets
@@ -32,17 +33,51 @@ from dflwrap.supervisor.request import RunRequest
 
 SAMPLE = 32
 """Faces that are held against their frames to know a whole faceset."""
+JUDGED_AT_ONCE = 1000
+"""Faces whose frames are asked for together."""
 _FACE_NAME = re.compile(r"(.+)_(\d+)\.jpe?g", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claims:
+    """Whole faces with the frames that they name, in few bytes each: there may be a hundred thousand."""
+
+    strangers: Strangers
+    frames: array[int] = field(default_factory=lambda: array("q"))
+    """Ids."""
+    places: array[int] = field(default_factory=lambda: array("q"))
+    """Of the faces in `strangers`."""
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def add(self, frame: int, place: int) -> None:
+        self.frames.append(frame)
+        self.places.append(place)
+
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        return zip(self.frames, self.places, strict=True)
+
+    def faces(self) -> Iterator[tuple[int, Stranger]]:
+        """(frame, face) one by one."""
+        return ((frame, self.strangers[place]) for frame, place in self.pairs())
+
+    def those(self, wanted: Callable[[int, Stranger], bool]) -> _Claims:
+        found = _Claims(self.strangers)
+        for frame, place in self.pairs():
+            if wanted(frame, self.strangers[place]):
+                found.add(frame, place)
+        return found
 
 
 @dataclass(slots=True)
 class _Sorted:
     """The strangers by what is to be done with them."""
 
-    ours: list[tuple[FrameRow, Stranger]] = field(default_factory=list)
+    ours: _Claims
     """Whole faces of frames of this run."""
-    foreign: list[Stranger] = field(default_factory=list)
-    """Whole faces of other pictures."""
+    foreign: list[str] = field(default_factory=list)
+    """Names of whole faces of other pictures."""
     torn: list[str] = field(default_factory=list)
     """What a killed extractor left of frames of this run, to be recreated."""
     hostile: list[Stranger] = field(default_factory=list)
@@ -57,16 +92,14 @@ def adopt(
 
     Raises ConflictError where the user must choose; then nothing was changed.
     """
-    if (
-        not census.strangers
-    ):  # as in a new run, and nearly always when one resumes: four readings of all frames less
+    if not census.strangers:  # as in a new run, and nearly always when one resumes
         return record_hostile(ledger, run_folder, (), {})
     output = request.output_dir
-    sorted_ = _sort(request, ledger, census, judge)
-    unlike = [item for item in sorted_.ours if _unlike(item[1], request)]
+    sorted_ = _sort(request, ledger, census.strangers, judge)
+    unlike = sorted_.ours.those(lambda _, stranger: _unlike(stranger, request))
     conflict = _other_faces(request, ledger, sorted_.ours, unlike)
-    left = {stranger.name for _, stranger in unlike} if conflict is not None else set()
-    adopted = [item for item in sorted_.ours if item[1].name not in left]
+    left = {stranger.name for _, stranger in unlike.faces()} if conflict is not None else set()
+    adopted = sorted_.ours.those(lambda _, stranger: stranger.name not in left) if left else sorted_.ours
     taken = _taken(ledger, sorted_, adopted)
     if taken and conflict is None:
         conflict = ConflictError(Meets.TAKEN_NAMES, _taken_text(taken), output)
@@ -74,21 +107,20 @@ def adopt(
         raise conflict
     notices: list[str] = []
     _enter(ledger, output, adopted, notices)
-    stems = _stems(ledger)
     hostile = {stranger.name for stranger in sorted_.hostile}
+    stems = _stems(ledger) if hostile else set()
     aside = list(sorted_.torn) + sorted(name for name in hostile if _stem_in(name, stems))
     foreign = list(sorted_.foreign)
     if conflict is not None and request.on_conflict is OnConflict.ADD:
-        foreign += [stranger for _, stranger in unlike]
+        foreign += sorted(left)
         prefix = free_prefix(output)
         ledger.put(STEM_PREFIX, prefix)
         ledger.prefix_open_stems(prefix)
         notices.append(f"The faces that are there stay; the names of the new ones begin with {prefix}")
     elif conflict is not None:
-        aside += [*taken, *(stranger.name for _, stranger in unlike if conflict.meets is Meets.OTHER_FACES)]
+        aside += [*taken, *(sorted(left) if conflict.meets is Meets.OTHER_FACES else ())]
     elif unlike:
-        kinds = ", ".join(sorted({_kind(stranger) for _, stranger in unlike}))
-        notices.append(f"{faces_in_words(len(unlike))} in the faceset are {kinds}: kept as they are")
+        notices.append(f"{faces_in_words(len(unlike))} in the faceset are {_kinds(unlike)}: kept as they are")
     if sorted_.torn:
         notices.append(
             f"{faces_in_words(len(sorted_.torn))} incomplete: moved to the run folder, to be extracted again"
@@ -100,71 +132,88 @@ def adopt(
             notices.append(f"{display(name)}: moved to {display(str(kept))}")
     notices += record_hostile(ledger, run_folder, sorted_.hostile, kept_as)
     gone = set(aside)
-    _remember(ledger, output, [stranger for stranger in foreign if stranger.name not in gone])
-    staying = sum(stranger.name not in gone for stranger in foreign)
+    staying = [name for name in foreign if name not in gone]
+    _remember(ledger, output, staying)
     if staying:
-        notices.append(f"{faces_in_words(staying)} of other pictures stay as they are")
+        notices.append(f"{faces_in_words(len(staying))} of other pictures stay as they are")
     return notices
 
 
-def _sort(request: RunRequest, ledger: Ledger, census: Census, judge: ClipJudge) -> _Sorted:
-    result = _Sorted()
+def _sort(request: RunRequest, ledger: Ledger, strangers: Strangers, judge: ClipJudge) -> _Sorted:
+    result = _Sorted(_Claims(strangers))
     known = ledger.strangers()
-    frames = ledger.frames()
-    by_name = {row.source_name: row for row in frames if row.outcome is not Outcome.NOT_ATTEMPTED}
-    stems = {case_key(row.stem) for row in frames}
+    frame_of = {source: frame for frame, source, *_ in ledger.claimable()}
+    stems: set[str] | None = None
     half: set[str] = set()
-    claimed: list[tuple[FrameRow, Stranger]] = []
-    for stranger in census.strangers:
-        row = by_name.get(stranger.source)
-        if stranger.kind is StrangerKind.TORN and _stem_in(stranger.name, stems):
-            result.torn.append(stranger.name)
-            half.add(case_key(stem_of_face(stranger.name) or ""))
+    claimed = _Claims(strangers)
+    for place, stranger in enumerate(strangers):
+        if stranger.kind is StrangerKind.WHOLE:
+            frame = frame_of.get(stranger.source)
+            if frame is None or _is_known(stranger.name, request.output_dir, known):
+                result.foreign.append(stranger.name)
+            else:
+                claimed.add(frame, place)
         elif stranger.kind is StrangerKind.HOSTILE:
             result.hostile.append(stranger)
-            half.add(
-                case_key(stem_of_face(stranger.name) or "")
-            )  # what it stands in the place of is not known
-        elif stranger.kind is not StrangerKind.WHOLE:
+            # What it stands in the place of is not known.
+            half.add(case_key(stem_of_face(stranger.name) or ""))
+        elif stranger.kind is StrangerKind.TORN and _stem_in(
+            stranger.name, stems := _stems(ledger) if stems is None else stems
+        ):
+            result.torn.append(stranger.name)
+            half.add(case_key(stem_of_face(stranger.name) or ""))
+        else:
             result.other.append(stranger.name)
-        elif row is None or known.get(stranger.name) == _stat(request.output_dir / stranger.name):
-            result.foreign.append(stranger)
-        else:
-            claimed.append((row, stranger))
-    ours = _really_of_their_frames(request, claimed, judge, result)
-    for row, stranger in ours:
-        if case_key(row.stem) in half and row.outcome is not Outcome.EXTRACTED:
-            result.torn.append(stranger.name)  # stock DeepFaceLab was writing this frame when it died
-        else:
-            result.ours.append((row, stranger))
+    del frame_of
+    claimed = _really_of_their_frames(request, ledger, claimed, judge, result)
+    if not half:
+        result.ours = claimed
+        return result
+    # Stock DeepFaceLab was writing these frames when it died.
+    begun = {
+        frame
+        for frame, _, stem, outcome in ledger.claimable()
+        if case_key(stem) in half and outcome is not Outcome.EXTRACTED
+    }
+    result.torn += [stranger.name for frame, stranger in claimed.faces() if frame in begun]
+    result.ours = claimed.those(lambda frame, _: frame not in begun)
     return result
 
 
 def _really_of_their_frames(
-    request: RunRequest, claimed: list[tuple[FrameRow, Stranger]], judge: ClipJudge, result: _Sorted
-) -> list[tuple[FrameRow, Stranger]]:
+    request: RunRequest, ledger: Ledger, claimed: _Claims, judge: ClipJudge, result: _Sorted
+) -> _Claims:
     """Those that show the frame they name. A sample that agrees speaks for all; else each is looked at."""
-    sample = spread(claimed, SAMPLE)
-    votes = _judged(request, sample, judge)
+    votes = _judged(request, ledger, claimed, spread(range(len(claimed)), SAMPLE), judge)
     decided = [vote for vote in votes if vote is not Match.UNDECIDED]
     if all(vote is Match.SAME for vote in decided):
         return claimed
     if not any(vote is Match.SAME for vote in decided):
-        result.foreign += [stranger for _, stranger in claimed]
-        return []
-    ours = []
-    for (row, stranger), vote in zip(claimed, _judged(request, claimed, judge), strict=True):
-        if vote in (Match.OTHER, Match.RESIZED):
-            result.foreign.append(stranger)
-        else:
-            ours.append((row, stranger))
+        result.foreign += [stranger.name for _, stranger in claimed.faces()]
+        return _Claims(claimed.strangers)
+    ours = _Claims(claimed.strangers)
+    for start in range(0, len(claimed), JUDGED_AT_ONCE):
+        numbers = range(start, min(start + JUDGED_AT_ONCE, len(claimed)))
+        for number, vote in zip(numbers, _judged(request, ledger, claimed, numbers, judge), strict=True):
+            frame, place = claimed.frames[number], claimed.places[number]
+            if vote in (Match.OTHER, Match.RESIZED):
+                result.foreign.append(claimed.strangers[place].name)
+            else:
+                ours.add(frame, place)
     return ours
 
 
-def _judged(request: RunRequest, items: Sequence[tuple[FrameRow, Stranger]], judge: ClipJudge) -> list[Match]:
+def _judged(
+    request: RunRequest, ledger: Ledger, claimed: _Claims, numbers: Sequence[int], judge: ClipJudge
+) -> list[Match]:
+    """numbers: of the claims."""
+    rows = ledger.by_id({claimed.frames[number] for number in numbers})
     pairs = [
-        Pair(request.input_dir / row.file_name, (request.output_dir / stranger.name,))
-        for row, stranger in items
+        Pair(
+            request.input_dir / rows[claimed.frames[number]].file_name,
+            (request.output_dir / claimed.strangers[claimed.places[number]].name,),
+        )
+        for number in numbers
     ]
     return judge(pairs) if pairs else []
 
@@ -177,50 +226,42 @@ def _unlike(stranger: Stranger, request: RunRequest) -> bool:
     return options.face_type != "mark_only" and stranger.size != (options.image_size, options.image_size)
 
 
-def _kind(stranger: Stranger) -> str:
-    return f"{stranger.face_type} of {stranger.size[0]} pixels"
+def _kinds(claims: _Claims) -> str:
+    found = {(stranger.face_type, stranger.size[0]) for _, stranger in claims.faces()}
+    return ", ".join(sorted(f"{face_type} of {side} pixels" for face_type, side in found))
 
 
-def _other_faces(
-    request: RunRequest,
-    ledger: Ledger,
-    ours: list[tuple[FrameRow, Stranger]],
-    unlike: list[tuple[FrameRow, Stranger]],
-) -> ConflictError | None:
+def _other_faces(request: RunRequest, ledger: Ledger, ours: _Claims, unlike: _Claims) -> ConflictError | None:
     """A mixture begins only where most frames were done otherwise and some are still to be done."""
-    done = {row.id for row, _ in ours}
-    total = ledger.counts().total
-    open_after = sum(row.id not in done for row in ledger.open_frames())
-    if 2 * len({row.id for row, _ in unlike}) <= total or not open_after:
+    if 2 * len(set(unlike.frames)) <= ledger.counts().total:
         return None
-    kinds = ", ".join(sorted({_kind(stranger) for _, stranger in unlike}))
+    done = set(ours.frames)
+    if all(frame in done for frame, _ in ledger.open_stems()):
+        return None
     asked = f"{request.options.face_type} of {request.options.image_size} pixels"
     return ConflictError(
         Meets.OTHER_FACES,
-        f"The faceset holds faces of these frames that are {kinds}; asked for now: {asked}",
+        f"The faceset holds faces of these frames that are {_kinds(unlike)}; asked for now: {asked}",
         request.output_dir,
     )
 
 
-def _enter(
-    ledger: Ledger, output: Path, adopted: list[tuple[FrameRow, Stranger]], notices: list[str]
-) -> None:
-    there = ((row, stranger) for row, stranger in adopted if os.path.lexists(output / stranger.name))
-    faces: list[tuple[int, str, FaceFacts | None]] = [
-        (row.id, stranger.name, stranger.facts) for row, stranger in there
-    ]
-    if not faces:
+def _enter(ledger: Ledger, output: Path, adopted: _Claims, notices: list[str]) -> None:
+    there = adopted.those(lambda _, stranger: os.path.lexists(output / stranger.name))
+    if not there:
         return
-    ledger.adopt(faces)
-    count = len({frame for frame, *_ in faces})
-    notices.append(f"{faces_in_words(len(faces))} of {count:,} frames were in the faceset already: kept")
+    ledger.adopt((frame, stranger.name, stranger.facts) for frame, stranger in there.faces())
+    count = len(set(there.frames))
+    notices.append(f"{faces_in_words(len(there))} of {count:,} frames were in the faceset already: kept")
 
 
-def _taken(ledger: Ledger, sorted_: _Sorted, adopted: list[tuple[FrameRow, Stranger]]) -> list[str]:
+def _taken(ledger: Ledger, sorted_: _Sorted, adopted: _Claims) -> list[str]:
     """Files that have a name which a face of an open frame may need."""
-    done = {row.id for row, _ in adopted}
-    needed = {case_key(row.stem) for row in ledger.open_frames() if row.id not in done}
-    names = [*(stranger.name for stranger in sorted_.foreign), *sorted_.other]
+    names = [*sorted_.foreign, *sorted_.other]
+    if not names:
+        return []
+    done = set(adopted.frames)
+    needed = {case_key(stem) for frame, stem in ledger.open_stems() if frame not in done}
     return sorted(name for name in names if _stem_in(name, needed))
 
 
@@ -253,10 +294,14 @@ def _stat(path: Path) -> tuple[int, int] | None:
     return info.st_size, info.st_mtime_ns
 
 
-def _remember(ledger: Ledger, output: Path, foreign: Iterable[Stranger]) -> None:
+def _is_known(name: str, output: Path, known: dict[str, tuple[int, int]]) -> bool:
+    return name in known and known[name] == _stat(output / name)
+
+
+def _remember(ledger: Ledger, output: Path, foreign: Iterable[str]) -> None:
     """So that they are not held against the frames again at each start."""
     known = ledger.strangers()
-    found = ((stranger.name, _stat(output / stranger.name)) for stranger in foreign)
+    found = ((name, _stat(output / name)) for name in foreign)
     new = [(name, *stat) for name, stat in found if stat is not None and known.get(name) != stat]
     if new:
         ledger.add_strangers(new)

@@ -51,7 +51,7 @@ def open_replaced(output: Path, ledger: Ledger, run_folder: Path, census: Census
     for rows in (census.present, census.missing):
         rows[:] = [row for row in rows if row.frame not in frames]
     census.renamed[:] = [(row, name) for row, name in census.renamed if row.frame not in frames]
-    census.strangers[:] = [s for s in census.strangers if s.name not in places]
+    census.strangers.leave_out(places)
     return record_hostile(ledger, run_folder, [hostile[name] for name in places], kept_as)
 
 
