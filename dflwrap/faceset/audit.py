@@ -7,16 +7,18 @@ unpickled, and pictures are decoded in child processes.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
 from dflwrap.common.waits import heeding, never
-from dflwrap.faceset.census import Identity, identity_of, take_census
+from dflwrap.faceset.census import Identity, SourceOf, identity_of, take_census
 from dflwrap.faceset.face_file.errors import FaceFileError, HostileMetadataError
 from dflwrap.faceset.face_file.jpeg import check_image_data, header_segments
 from dflwrap.faceset.face_file.metadata import FaceMetadata, metadata_in, read_metadata
@@ -28,7 +30,7 @@ from dflwrap.faceset.sights import Sight, sight_of
 from dflwrap.frames.inventory import take_inventory
 from dflwrap.frames.names import case_key
 from dflwrap.ledger.ledger import Ledger
-from dflwrap.ledger.records import FaceRow, FrameRow
+from dflwrap.ledger.records import FaceRow
 
 
 class Kind(StrEnum):
@@ -52,6 +54,8 @@ class Kind(StrEnum):
 FAULTS = frozenset({Kind.TORN, Kind.HOSTILE, Kind.NOT_ITS_FRAME})
 """What a sound faceset does not hold; the others are notes."""
 _NO_FACE_OF_THE_CLIP = FAULTS | {Kind.FOREIGN}
+PAIRS_AT_ONCE = 256
+"""Frames whose faces are asked about together."""
 _AT_ONCE = 16
 """Faces of one frame that are compared in one go: many clips collected in one folder share their frames' names."""
 
@@ -80,19 +84,23 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a run remembers."""
+    """What a run remembers, read row by row whenever it is asked for: there may be a hundred thousand."""
 
-    frames: tuple[FrameRow, ...]
-    faces: tuple[FaceRow, ...]
+    frames: Callable[[], Iterable[tuple[str, str]]]
+    """(name as faces have it, file name in the folder or below it)."""
+    faces: Callable[[], Iterable[FaceRow]]
+    source_of: SourceOf
     image_size: int
     """Side of a face in pixels, as asked for; 0 = not known."""
 
 
 def record_of(ledger: Ledger) -> Record:
-    """What the ledger of a run knows of its frames and faces."""
+    """What the ledger of a run knows of its frames and faces; it must stay open."""
     options = ledger.get("options")
     size = options.get("image_size") if isinstance(options, dict) else 0
-    return Record(tuple(ledger.frames()), tuple(ledger.faces()), size if isinstance(size, int) else 0)
+    return Record(
+        ledger.source_names, ledger.each_face, ledger.source_of, size if isinstance(size, int) else 0
+    )
 
 
 @dataclass(slots=True)
@@ -194,16 +202,27 @@ class _Known:
     """The frames of the clip, by name."""
 
     def __init__(self, folder: Path | None, record: Record | None) -> None:
-        rows = record.frames if record is not None else ()
-        recorded = {row.source_name for row in rows}
-        self._places = {row.source_name: row.file_name for row in rows}
-        there = {entry.name for entry in take_inventory(folder).frames} if folder is not None else set()
+        self._places: dict[str, str] = {}
+        """Of the frames in sub-folders."""
+        known: set[str] = set()
+        for name, file_name in record.frames() if record is not None else ():
+            known.add(name)
+            if name != file_name:
+                self._places[name] = file_name
+        if folder is not None:
+            known.update(entry.name for entry in take_inventory(folder).frames)
         self.folder = folder
-        self.names = sorted(recorded | there)
+        self.names = sorted(known)
         self.any = folder is not None or record is not None
-        self._exact = recorded | there
-        self._folded = {case_key(name): name for name in self.names}
-        self._stems = {case_key(Path(name).stem) for name in self.names}
+        self._exact = known
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        return {case_key(name): name for name in self.names}
+
+    @cached_property
+    def _stems(self) -> set[str]:
+        return {case_key(Path(name).stem) for name in self.names}
 
     def name(self, source: str) -> str | None:
         """As the clip has it: other systems fold case and compose accents."""
@@ -293,20 +312,25 @@ class _Work:
         """Hold the chosen faces against their frames."""
         if self._known.folder is None:
             return
-        pairs, names = [], []
+        done = 0
+        wanted = sum(file in chosen for files in self._of.values() for file in files)
+        pairs = self._pairs(self._known.folder, chosen)
+        while some := list(islice(pairs, PAIRS_AT_ONCE)):
+            found = matcher.matches([pair for _, pair in some])
+            for (source, pair), matches in zip(some, found, strict=True):
+                for path, match in zip(pair.faces, matches, strict=True):
+                    self._judge(path.name, source, match)
+                done += len(matches)
+                if progress is not None:
+                    progress(done, wanted)
+
+    def _pairs(self, folder: Path, chosen: set[str]) -> Iterator[tuple[str, Pair]]:
+        """Each frame with the chosen faces that name it."""
         for source, files in self._of.items():
-            wanted = [self._faceset / file for file in files if file in chosen]
+            wanted = [file for file in files if file in chosen]
             for start in range(0, len(wanted), _AT_ONCE):
-                faces = tuple(wanted[start : start + _AT_ONCE])
-                pairs.append(Pair(self._known.path(self._known.folder, source), faces))
-                names.append(source)
-        done, total = 0, sum(len(pair.faces) for pair in pairs)
-        for source, pair, found in zip(names, pairs, matcher.matches(pairs), strict=True):
-            for path, match in zip(pair.faces, found, strict=True):
-                self._judge(path.name, source, match)
-            done += len(found)
-            if progress is not None:
-                progress(done, total)
+                faces = tuple(self._faceset / file for file in wanted[start : start + _AT_ONCE])
+                yield source, Pair(self._known.path(folder, source), faces)
 
     def _judge(self, name: str, source: str, match: FaceMatch) -> None:
         self._result.compared += match.correlation is not None
@@ -345,21 +369,20 @@ def _hold_against_record(
     faceset: Path, record: Record, result: Audit, stopping: Callable[[], bool]
 ) -> set[str]:
     """Enter what is gone; the files that the run knows, by their names or as renamed."""
-    sources = {row.id: row.source_name for row in record.frames}
     try:
-        census = take_census(faceset, record.faces, sources.get, record.image_size, stopping)
+        census = take_census(faceset, record.faces(), record.source_of, record.image_size, stopping)
     except OSError as error:
         raise DflwrapError(
             f"The faceset cannot be read: {display(str(faceset))} ({error.strerror or error})."
         ) from None
     trash = _identities(faceset.with_name(faceset.name + "_trash")) if census.missing else set()
     for row in census.missing:
-        source = sources.get(row.frame, "")
+        source = record.source_of(row.frame) or ""
         rect = row.facts.rect if row.facts is not None else None
         rounded = tuple(round(value, 2) for value in rect) if rect is not None else None
         culled = row.missing or (source, rounded) in trash
         (result.culled if culled else result.missing).append(Gone(row.name, source))
-    return {row.name for row in record.faces} | {name for _, name in census.renamed}
+    return {row.name for row in record.faces()} | {name for _, name in census.renamed}
 
 
 def _identities(folder: Path) -> set[Identity]:

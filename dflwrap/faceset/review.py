@@ -62,6 +62,8 @@ FILM = 0.6
 """Share of faces with a neighbour in the next frame from which the frames are taken for a film."""
 CROWD = 64
 """Faces of one frame above which it is no frame, but a name that many clips share: left out."""
+COLUMNS = 17
+"""Coordinates of all shapes that are compared in one go."""
 _FEWEST = 8
 """Faces from which there is something to compare with."""
 
@@ -136,10 +138,7 @@ def _misshapen(sights: Sequence[Sight]) -> list[Odd]:
             found.append(Odd(sight.file, sight.source, Oddity.LIKELY_FALSE, reason))
     if len(sights) < _FEWEST:
         return found
-    shapes = np.empty((len(sights), len(sights[0].shape)), np.float32)
-    for row, sight in zip(shapes, sights, strict=True):
-        row[:] = sight.shape
-    off = _deviations(shapes)
+    off = _deviations(sights)
     middle = float(np.median(off))
     limit = max(MISSHAPEN, middle + 8 * float(np.median(np.abs(off - middle))))
     for sight, deviation in zip(sights, off, strict=True):
@@ -149,12 +148,17 @@ def _misshapen(sights: Sequence[Sight]) -> list[Odd]:
     return found
 
 
-def _deviations(shapes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Changes `shapes`: a copy of all of them would be the most that a large faceset takes."""
-    for column in shapes.T:
-        column -= np.median(column)
-    np.square(shapes, out=shapes)
-    return np.asarray(np.sqrt(2 * shapes.mean(axis=1)), np.float32)
+def _deviations(sights: Sequence[Sight]) -> NDArray[np.float32]:
+    """Of each shape from the median shape. A few columns at a time: a copy of all shapes would be the most that a large
+    faceset takes.
+    """
+    columns = len(sights[0].shape)
+    squares = np.zeros(len(sights), np.float32)
+    for start in range(0, columns, COLUMNS):
+        some = np.array([sight.shape[start : start + COLUMNS] for sight in sights], np.float32)
+        some -= np.median(some, axis=0)
+        squares += np.square(some, out=some).sum(axis=1)
+    return np.sqrt(2 * squares / columns)
 
 
 def _jumping(by_frame: dict[int, list[Sight]]) -> list[Odd]:

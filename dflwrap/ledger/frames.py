@@ -94,6 +94,12 @@ class FrameTable(Store):
         found = self.frames("id IN (SELECT value FROM json_each(?))", (json.dumps(list(frames)),))
         return {row.id: row for row in found}
 
+    def source_names(self) -> Iterator[tuple[str, str]]:
+        """(`FrameRow.source_name`, file name) of each frame."""
+        return self.each(
+            lambda raw, stem: (_source(raw, stem), raw_name(raw)), "SELECT raw, stem FROM frames"
+        )
+
     def source_of(self, frame: int) -> str | None:
         """`FrameRow.source_name` of the frame; None for one that is not there."""
         names = self.rows(_source, "SELECT raw, stem FROM frames WHERE id = ?", (frame,))

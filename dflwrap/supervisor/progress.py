@@ -25,7 +25,8 @@ _NOISE = re.compile(
     r"|.{0,300}\b(?:Future|Deprecation|PendingDeprecation|User|Runtime)Warning:|_?np_\w+ = np\.dtype\("
 )
 """What TensorFlow and its packages say in every run, healthy or not: informational and warning lines."""
-_BAR = re.compile(r"\s*\d{1,3}%\|")
+_BAR = re.compile(r"\s*(?:\d{1,3}%\||\d+it \[)")
+"""tqdm's; it has no percentage beyond the total that it was begun with, as where frames come as a stream."""
 
 
 class Pace:

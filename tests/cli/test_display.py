@@ -206,6 +206,19 @@ def test_what_tensorflow_says_in_every_run_is_not_shown_and_what_it_complains_ab
     assert list(shown.lines) == [SAID[7], SAID[9], SAID[10], SAID[11]]
 
 
+def test_a_bar_that_has_passed_its_total_is_one_line_as_well() -> None:
+    """tqdm's, where frames come as a stream: the extractor knows the first 300 of them."""
+    shown = state()
+    for line in (
+        "Running on CPU",
+        "100%|##########| 300/300 [00:15<00:00, 20.00it/s]",
+        "301it [00:15, 20.02it/s]",
+    ):
+        shown.add_line(line)
+    shown.add_line("302it [00:15, 20.03it/s]")
+    assert list(shown.lines) == ["Running on CPU", "302it [00:15, 20.03it/s]"]
+
+
 def test_the_start_of_an_extractor_is_a_stage_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     reporter = PlainReporter(stream)

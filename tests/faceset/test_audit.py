@@ -66,7 +66,9 @@ def record(clip: Path) -> Record:
         metadata = read_metadata(face)
         assert metadata is not None
         faces.append(FaceRow(face.name, number, face_facts(face, metadata), False))
-    return Record(tuple(frames), tuple(faces), 256)
+    sources = {frame.id: frame.source_name for frame in frames}
+    names = [(frame.source_name, frame.file_name) for frame in frames]
+    return Record(lambda: names, lambda: faces, sources.get, 256)
 
 
 def test_a_sound_faceset_has_no_findings(clip: Path) -> None:
@@ -175,18 +177,20 @@ def test_a_renamed_faceset_is_the_same_and_what_is_gone_is_missing_or_culled(cli
 def test_a_recorded_face_without_metadata_is_torn_whatever_its_name(clip: Path) -> None:
     old, new = clip / "aligned/00001_0.jpg", clip / "aligned/sorted.jpg"
     remembered = record(clip)
-    rows = (replace(remembered.faces[0], name=new.name), *remembered.faces[1:])
+    first, *others = remembered.faces()
+    rows = (replace(first, name=new.name), *others)
     new.write_bytes(bare(old.read_bytes()))
     old.unlink()
-    found = look(clip, record=replace(remembered, faces=rows))
+    found = look(clip, record=replace(remembered, faces=lambda: rows))
     assert kinds(found) == {new.name: Kind.TORN} and not found.missing
 
 
 def test_a_face_removed_before_the_last_look_is_culled(clip: Path) -> None:
     remembered = record(clip)
     (clip / "aligned/00001_0.jpg").unlink()
-    rows = (replace(remembered.faces[0], missing=True), *remembered.faces[1:])
-    found = look(clip, record=replace(remembered, faces=rows))
+    first, *others = remembered.faces()
+    rows = (replace(first, missing=True), *others)
+    found = look(clip, record=replace(remembered, faces=lambda: rows))
     assert [gone.file for gone in found.culled] == ["00001_0.jpg"] and not found.missing
 
 

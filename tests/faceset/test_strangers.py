@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,8 @@ from dflwrap.faceset import many_strangers
 from dflwrap.faceset.face_file.metadata import read_metadata
 from dflwrap.faceset.facts import face_facts
 from dflwrap.faceset.many_strangers import look_at_all
-from dflwrap.faceset.strangers import Stranger, StrangerKind, look_at, main, parsed, request
+from dflwrap.faceset.strangers import Stranger, StrangerKind, Strangers, look_at, main, parsed, request
+from dflwrap.ledger.records import FaceFacts
 
 SIDE = 64
 ODD = "främe 日本\udcff.png" if os.name != "nt" else "främe 日本.png"
@@ -152,3 +155,32 @@ def test_the_program_answers_a_line_with_a_line(
     ]
     with pytest.raises(ValueError, match=r"argument 2 is shorter"):
         parsed(first.encode(), ["a_1.jpg", "a_2.jpg"])
+
+
+def test_strangers_are_kept_in_little_room_and_come_out_as_they_were(folder: Path) -> None:
+    found = looked(folder)
+    kept = Strangers(found)
+    assert list(kept) == found and len(kept) == len(found) and kept[3] == found[3]
+    assert ODD in {stranger.source for stranger in kept}
+    kept.leave_out({found[0].name, found[-1].name})
+    assert list(kept) == found[1:-1]
+    assert not Strangers()
+
+
+def test_a_hundred_thousand_strangers_take_no_more_than_their_names_and_facts() -> None:
+    count = 2000
+
+    def found() -> Iterator[Stranger]:
+        for number in range(count):
+            facts = FaceFacts(30_000 + number, 10**18 + number, os.urandom(16), (1.5, 2.5, 3.5, number + 0.5))
+            name, source = f"{number:06d}_0.jpg", f"{number:06d}.png"
+            yield Stranger(name, StrangerKind.WHOLE, source, "whole_face", (256, 256), facts)
+
+    tracemalloc.start()
+    try:
+        kept = Strangers(found())
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(kept) == count
+    assert held / count < 300, "as objects they take 650 bytes each"

@@ -37,9 +37,17 @@ class Console:
             self.bar = None
 
     def _draw(self):
-        """As tqdm draws it in ASCII: `\\r 42%|####2     | 5/12 [00:11<00:16,  2.37s/it]`."""
+        """As tqdm draws it in ASCII: `\\r 42%|####2     | 5/12 [00:11<00:16,  2.37s/it]`.
+
+        Beyond its total, as with frames that come as a stream, it has none: `\\r13it [00:12,  1.08it/s]`.
+        """
         done, total, started = self.bar
         spent = time.time() - started
+        if done > total:
+            clock = "{:02d}:{:02d}".format(*divmod(int(spent), 60))
+            sys.stderr.write(f"\r{done}it [{clock}, {done / spent if spent else 0:5.2f}it/s]")
+            sys.stderr.flush()
+            return
         part = done / float(total) if total else 0
         tenths = int(part * 100)
         blocks = "#" * (tenths // 10) + (str(tenths % 10) if tenths % 10 else "")
