@@ -17,9 +17,10 @@ from moving_faces import make_clip
 from support import contents
 
 from dflwrap.common.errors import DflwrapError, StoppedError
-from dflwrap.faceset.audit import FAULTS, Audit, Kind, Record, audit
+from dflwrap.faceset.audit import FAULTS, Audit, Kind, audit
 from dflwrap.faceset.face_file.metadata import read_metadata, rewrite, write_metadata
 from dflwrap.faceset.facts import face_facts
+from dflwrap.faceset.record import Record
 from dflwrap.frames.judgement import Entry
 from dflwrap.ledger.records import FaceRow, FrameRow, Outcome
 

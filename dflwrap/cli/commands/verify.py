@@ -20,7 +20,8 @@ from dflwrap.common.trees import hidden_by, is_file, is_folder, is_there
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dflwrap.faceset.audit import Audit, Record
+    from dflwrap.faceset.audit import Audit
+    from dflwrap.faceset.record import Record
 
 FAULTY = 1
 """Exit code when a face is torn, hostile, or not its frame's."""
@@ -162,7 +163,7 @@ def _record_of(place: _Place) -> Iterator[Record | None]:
     if place.run_folder is None:
         yield None
         return
-    from dflwrap.faceset.audit import record_of
+    from dflwrap.faceset.record import record_of
     from dflwrap.ledger.read_only import copy_of
 
     with copy_of(place.run_folder / "run.db") as ledger:
