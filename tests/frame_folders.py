@@ -75,6 +75,12 @@ def images_in_subfolders(folder: Path) -> None:
     (folder / "00010.jpg").rename(folder / "more/00001.jpg")
 
 
+def passed_over_folders(folder: Path) -> None:
+    for name in ("aligned_bob", "bob_debug"):
+        (folder / name).mkdir()
+        shutil.copyfile(folder / "00001.jpg", folder / name / "00001.jpg")
+
+
 def mixed_layout(folder: Path) -> None:
     """The tree that the user's document warns of."""
     (folder / "personA").mkdir()
@@ -293,8 +299,8 @@ def frozen(folder: Path) -> None:
 MAKERS: dict[str, Callable[[Path], None]] = {
     maker.__name__.replace("_", "-"): maker
     for maker in (
-        *(empty, per_person_folders, images_in_subfolders, mixed_layout, stray_files, videos_not_frames),
-        *(faceset_as_input, wrong_step, faceset_pak),
+        *(empty, per_person_folders, images_in_subfolders, passed_over_folders, mixed_layout),
+        *(stray_files, videos_not_frames, faceset_as_input, wrong_step, faceset_pak),
         *(not_numbered, mixed_schemes, number_gaps, width_changes, several_underscores, duplicate_stems),
         *(non_ascii, control_characters, too_long, reserved_on_windows, case_collisions),
         *(unreadable, truncated, damaged_data, wrong_suffix, zero_bytes, unusual_pixels, animated),

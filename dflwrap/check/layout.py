@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,11 +10,13 @@ from dflwrap.check.findings import Findings, Severity
 from dflwrap.common.text import display
 from dflwrap.common.trees import is_folder
 from dflwrap.faceset.input_faces import holds_faces
-from dflwrap.frames.inventory import Ignored, Inventory
+from dflwrap.frames.inventory import IMAGE_SUFFIXES, Ignored, Inventory
 from dflwrap.frames.layout import Arrangement, Layout, SubFolder
+from dflwrap.frames.names import stem_and_suffix
 
 _STEPS = ("data_src", "data_dst")
 """Folders of a workspace that hold frames."""
+_DEBUG = "_debug"
 _CLOSED = "a folder that cannot be listed; what is in it is not known"
 _WRITTEN = ("aligned_debug", "merged", "merged_mask", "result", "result_mask", "model")
 
@@ -31,6 +34,7 @@ def find_in_layout(layout: Layout, inventory: Inventory, findings: Findings) -> 
     if holds_faces(folder, [entry.name for entry in inventory.frames if entry.problem is None]):
         findings.add("faceset-as-input", display(folder.name), count=len(inventory.frames))
     findings.add_all("faceset-pak", map(display, layout.paks))
+    find_passed_over(layout, findings)
     _others(layout, inventory.ignored, findings)
 
 
@@ -60,6 +64,23 @@ def _arrangement(layout: Layout, findings: Findings) -> None:
 def _add_folders(name: str, layout: Layout, findings: Findings) -> None:
     for sub in layout.sub_folders:
         findings.add(name, _folder_words(layout.folder, sub))
+
+
+def find_passed_over(layout: Layout, findings: Findings) -> None:
+    """Folders that no layout takes because of their names, and that hold something else than their names say."""
+    for sub in layout.passed_over:
+        beside = sub.path.name[: -len(_DEBUG)] if sub.path.name.casefold().endswith(_DEBUG) else ""
+        if not _is_faceset(sub.path) and not (beside and _is_faceset(sub.path.with_name(beside))):
+            findings.add("passed-over-folders", _folder_words(layout.folder, sub))
+
+
+def _is_faceset(folder: Path) -> bool:
+    """Also an empty one: its faces were moved on, and its debug pictures are left."""
+    try:
+        names = [name for name in os.listdir(folder) if stem_and_suffix(name)[1] in IMAGE_SUFFIXES]  # noqa: PTH208
+    except OSError:
+        return False
+    return not names or holds_faces(folder, names)
 
 
 def _folder_words(folder: Path, sub: SubFolder) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -59,6 +59,9 @@ class Layout:
     """Packed facesets, relative to the folder."""
     unreadable: tuple[Path, ...] = ()
     """Sub-folders that could not be listed: what is in them is not known."""
+    passed_over: tuple[SubFolder, ...] = ()
+    """Those that hold pictures and are named as if DeepFaceLab or dflwrap had made them (`aligned_bob`, `bob_debug`);
+    without what bears the usual names."""
 
     @property
     def below(self) -> int:
@@ -80,28 +83,59 @@ def is_side_folder(folder: Path) -> bool:
     return is_there(folder / "dflwrap.json")
 
 
+_USUAL = frozenset({"aligned", "aligned_debug", "aligned_dflwrap", *SIDE_FOLDERS})
+
+
 def look_at_layout(folder: Path, stopping: Callable[[], bool] = never) -> Layout:
     """Names alone are looked at; links to folders below the first level are not followed.
 
     Raises OSError where `folder` cannot be listed (`inventory.check_folder` says it in words), StoppedError.
     """
-    images, below, videos, paks = 0, [], [], []
+    images, videos, paks = 0, [], []
+    found = _Found()
     for entry in heeding(stopping, _each(folder)):
         suffix = stem_and_suffix(entry.name)[1]
         if _is_folder(entry, follow=True):
-            if suffix not in IMAGE_SUFFIXES and _may_hold_frames(entry) and not _leads_up(entry, folder):
-                below.append(Path(entry.path))
+            if suffix not in IMAGE_SUFFIXES and not _leads_up(entry, folder):
+                found.take(entry)
         elif suffix in IMAGE_SUFFIXES:
             images += not why_companion(entry)
         elif suffix in VIDEO_SUFFIXES:
             videos.append(entry.name)
         elif entry.name.casefold() == "faceset.pak":
             paks.append(entry.name)
-    unreadable: list[Path] = []
-    below.sort()
-    subs = [sub for path in below for sub in _below(path, 1, unreadable, stopping)]
+    below = sorted(found.below)
+    subs = [sub for path in below for sub in _below(path, 1, found, stopping)]
     paks += [f"{path.name}/faceset.pak" for path in below if is_file(path / "faceset.pak")]
-    return Layout(folder, images, tuple(subs), tuple(sorted(videos)), tuple(paks), tuple(unreadable))
+    passed_over = [SubFolder(path, _pictures_in(path, stopping)) for path in sorted(found.passed_over)]
+    return Layout(
+        folder,
+        images,
+        tuple(subs),
+        tuple(sorted(videos)),
+        tuple(paks),
+        tuple(found.unreadable),
+        tuple(sub for sub in passed_over if sub.images),
+    )
+
+
+@dataclass(slots=True)
+class _Found:
+    """Folders that were come across."""
+
+    below: list[Path] = field(default_factory=list)
+    """They may hold frames, and have not been looked into yet."""
+    passed_over: list[Path] = field(default_factory=list)
+    unreadable: list[Path] = field(default_factory=list)
+
+    def take(self, entry: os.DirEntry[str]) -> None:
+        path = Path(entry.path)
+        if why_companion(entry):
+            return
+        if not is_side_folder(path):
+            self.below.append(path)
+        elif path.name.casefold() not in _USUAL and not is_there(path / "dflwrap.json"):
+            self.passed_over.append(path)
 
 
 def _each(folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -110,28 +144,34 @@ def _each(folder: Path) -> Iterator[os.DirEntry[str]]:
         yield from listing
 
 
-def _below(
-    folder: Path, depth: int, unreadable: list[Path], stopping: Callable[[], bool]
-) -> Iterator[SubFolder]:
-    images, deeper = 0, []
+def _below(folder: Path, depth: int, found: _Found, stopping: Callable[[], bool]) -> Iterator[SubFolder]:
+    images, found.below = 0, []
     try:
         for entry in heeding(stopping, _each(folder)):
             if _is_folder(entry, follow=False):
-                if depth < MOST_DEPTH and _may_hold_frames(entry):
-                    deeper.append(Path(entry.path))
+                if depth < MOST_DEPTH:
+                    found.take(entry)
             elif stem_and_suffix(entry.name)[1] in IMAGE_SUFFIXES:
                 images += not why_companion(entry)
     except OSError:
-        unreadable.append(folder)
+        found.unreadable.append(folder)
         return
+    deeper = sorted(found.below)
     if images:
         yield SubFolder(folder, images)
-    for path in sorted(deeper):
-        yield from _below(path, depth + 1, unreadable, stopping)
+    for path in deeper:
+        yield from _below(path, depth + 1, found, stopping)
 
 
-def _may_hold_frames(entry: os.DirEntry[str]) -> bool:
-    return not why_companion(entry) and not is_side_folder(Path(entry.path))
+def _pictures_in(folder: Path, stopping: Callable[[], bool]) -> int:
+    """0 where it cannot be listed."""
+    try:
+        return sum(
+            stem_and_suffix(entry.name)[1] in IMAGE_SUFFIXES and not why_companion(entry)
+            for entry in heeding(stopping, _each(folder))
+        )
+    except OSError:
+        return 0
 
 
 def _leads_up(entry: os.DirEntry[str], folder: Path) -> bool:

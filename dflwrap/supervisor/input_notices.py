@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dflwrap.check.findings import Findings, Severity
-from dflwrap.check.layout import find_in_layout
+from dflwrap.check.layout import find_in_layout, find_passed_over
 from dflwrap.check.names import find_in_names
 from dflwrap.common.text import display
 from dflwrap.common.trees import is_same_folder
 from dflwrap.faceset.input_faces import holds_faces
 from dflwrap.frames.inventory import Ignored, Inventory
-from dflwrap.frames.layout import look_at_layout
+from dflwrap.frames.layout import Layout, is_side_folder, look_at_layout
 
 _BESIDE = ("", "_debug", "_dflwrap")
 """What stands under the faceset's name, with these endings."""
@@ -30,12 +30,15 @@ def faceset_as_input(folder: Path, inventory: Inventory) -> str | None:
 
 
 def worth_telling(ignored: Iterable[Ignored], source: Path, output: Path) -> list[Ignored]:
-    """Without what belongs there: files of systems; and DeepFaceLab's layout has `aligned` among the frames."""
+    """Without what belongs there: files of systems; and DeepFaceLab's layout has `aligned` among the frames.
+
+    Folders that are only named so are a finding of `quick_findings`.
+    """
     own = [output.with_name(output.name + ending) for ending in _BESIDE]
     return [
         item
         for item in ignored
-        if not (item.usual or item.name.startswith("aligned"))
+        if not (item.usual or is_side_folder(source / item.name))
         and not any(is_same_folder(source / item.name, folder) for folder in own)
     ]
 
@@ -52,17 +55,31 @@ def quick_findings(folder: Path, inventory: Inventory, *, joined: bool) -> list[
     joined: the frames of sub-folders are among them, each folder with an order of its own.
     """
     findings = Findings()
-    if not joined:
-        try:
-            find_in_layout(look_at_layout(folder), inventory, findings)
-        except OSError:
-            return []
+    try:
+        layout = look_at_layout(folder)
+    except OSError:
+        return []
+    if joined:
+        find_passed_over(layout, findings)
+    else:
+        find_in_layout(layout, inventory, findings)
     by_folder: dict[str, list[str]] = {}
     for entry in inventory.frames:
         below, _, name = entry.name.rpartition("/")
         by_folder.setdefault(below, []).append(name)
     for below, names in by_folder.items():
         find_in_names(folder / below, names, findings)
+    return _told(findings)
+
+
+def passed_over(layout: Layout) -> tuple[str, ...]:
+    """Of a folder whose sub-folders are runs of their own."""
+    findings = Findings()
+    find_passed_over(layout, findings)
+    return tuple(_told(findings))
+
+
+def _told(findings: Findings) -> list[str]:
     return [
         f"{found.kind.title} ({found.count}): {', '.join(found.examples[:3])} [{found.kind.id}]; "
         "dflwrap check tells more"

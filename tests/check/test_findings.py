@@ -58,6 +58,26 @@ def test_deepfacelabs_own_folders_among_the_frames_are_no_finding(frames: Path) 
     assert ids(check(frames)) == set()
 
 
+def test_a_folder_named_like_a_faceset_is_told_by_what_it_holds(frames: Path) -> None:
+    """Older facesets and their debug pictures belong among frames; frames under such a name get lost."""
+    MAKERS["faceset-as-input"](frames)
+    (frames / "old").mkdir()
+    for path in frames.glob("*.jpg"):
+        path.rename(frames / "old" / path.name)
+    clean(frames)
+    shutil.copytree(frames / "old", frames / "aligned_old")
+    shutil.rmtree(frames / "old")
+    for name in ("aligned_old_debug", "tom/aligned_x", "_debug", "scans_debug"):
+        (frames / name).mkdir(parents=True)
+        shutil.copyfile(frames / "00001.jpg", frames / name / "00001.jpg")
+    (frames / "scans").mkdir()
+    shutil.copyfile(frames / "00002.jpg", frames / "scans" / "00001.jpg")
+    findings = {finding.kind.id: finding for finding in check(frames).findings.sorted()}
+    assert {e.split(" (")[0] for e in findings["passed-over-folders"].examples} == {
+        *("_debug", "scans_debug", "tom/aligned_x")
+    }
+
+
 @pytest.mark.parametrize("name", [name for name in MAKERS if name != "online-only"])
 def test_a_folder_that_shows_it_shows_nothing_else(name: str, frames: Path) -> None:
     if sys.platform == "win32" and name in ("reserved-on-windows", "case-collisions", "too-long"):

@@ -13,11 +13,11 @@ from test_intake import face, picture
 SLIP = "looks like a faceset"
 
 
-def run(tmp_path: Path, source: Path, output: Path) -> Finished:
+def run(tmp_path: Path, source: Path, output: Path, *more: str) -> Finished:
     """A folder of which nothing needs an extractor: the frames are too small, or done."""
     return dflwrap(
         *("extract", "--input-dir", source, "--output-dir", output, "--extractor", "builtin", "--json"),
-        *("--image-size", "128"),
+        *("--image-size", "128", *more),
     )
 
 
@@ -59,6 +59,17 @@ def test_the_faceset_among_the_frames_is_never_called_a_sub_folder(tmp_path: Pat
         assert done.stderr.count("not a frame") == 1, done.stderr
         assert [item["name"] for item in done.report["ignored"]] == ["scans"]
         (source / "faces" / "00009_0.jpg").write_bytes(face("00009.png"))
+
+
+@pytest.mark.parametrize("layout", ["flat", "join"])
+def test_frames_in_a_folder_named_like_a_faceset_are_told_once(tmp_path: Path, layout: str) -> None:
+    source = tmp_path / "data_src"
+    for folder in (source, source / "aligned_bob", source / "bob_debug"):
+        tiny(folder, "00001.png")
+    done = run(tmp_path, source, tmp_path / "faces", "--layout", layout)
+    [line] = [line for line in done.stderr.splitlines() if "aligned_bob" in line or "bob_debug" in line]
+    assert "aligned_bob (1 picture), bob_debug (1 picture)" in line and "[passed-over-folders]" in line
+    assert done.report["ignored"] == []
 
 
 def test_a_frame_that_cannot_be_a_frame_is_said_when_it_is_found_and_not_again(tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ def extract_all(
     wishes: Wishes = USUAL,
 ) -> int:
     """The exit code. template: what every run is asked for, but for its folders. The others: as `run_and_tell`."""
+    notices: list[str] = []
     if not asked.several:
         job = job_of(_of(template, asked.targets[0]), layout)
         if not job.several:
@@ -93,8 +94,11 @@ def extract_all(
                 wishes=wishes,
             )
         queue: list[RunRequest | RunOutcome] = list(job.runs)
+        notices += job.notices
     else:
-        queue = [run for target in asked.targets for run in _runs_of(template, target, layout, dfl_root)]
+        queue = [
+            run for target in asked.targets for run in _runs_of(template, target, layout, dfl_root, notices)
+        ]
     check_apart([item for item in queue if isinstance(item, RunRequest)])
     chosen = choose(kind, dfl_root, dfl_python, template.output_dir)
     screen = Screen(sys.stderr if as_json else sys.stdout, as_json=as_json, may_ask=may_ask)
@@ -103,6 +107,8 @@ def extract_all(
         with nightly(wishes, control) as night:
             answered, screen = asked_questions(template, questions, screen, control)
             doctor = _Doctor(chosen, dfl_root, dfl_python, control)
+            for notice in notices:
+                _say(f"{notice}\n", screen.stream)
             outcomes = _run_all(_with(queue, answered.options), chosen, night, screen, doctor)
         code = int(exit_code(outcomes))
         facts = facts_of(*(outcome.request for outcome in outcomes))
@@ -136,12 +142,14 @@ def _of(template: RunRequest, target: Target) -> RunRequest:
 
 
 def _runs_of(
-    template: RunRequest, target: Target, layout: LayoutChoice, dfl_root: Path | None
+    template: RunRequest, target: Target, layout: LayoutChoice, dfl_root: Path | None, notices: list[str]
 ) -> Sequence[RunRequest | RunOutcome]:
-    """One that cannot be run does not stop the others."""
+    """One that cannot be run does not stop the others. notices: what is to be told is added."""
     request = _of(template, target)
     try:
-        return job_of(_of(template, resolve(target, dfl_root)), layout).runs
+        job = job_of(_of(template, resolve(target, dfl_root)), layout)
+        notices += job.notices
+        return job.runs
     except DflwrapError as error:
         return [refused(request, error)]
     except typer.Exit as ended:

@@ -16,6 +16,7 @@ from dflwrap.frames.joined import layout_without
 from dflwrap.frames.layout import Arrangement, Layout
 from dflwrap.ledger.read_only import recorded
 from dflwrap.prepare.sources import Group, per_person_groups
+from dflwrap.supervisor.input_notices import passed_over
 from dflwrap.supervisor.reconcile.start import JOINED
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run_folder import RunFolder
@@ -28,6 +29,8 @@ class Job:
     runs: tuple[RunRequest, ...]
     several: bool
     """It was asked for several: told as a job, also where there is but one."""
+    notices: tuple[str, ...] = ()
+    """What is to be told of the folder that they lie in."""
 
 
 def job_of(request: RunRequest, choice: LayoutChoice, stopping: Callable[[], bool] = never) -> Job:
@@ -51,7 +54,7 @@ def job_of(request: RunRequest, choice: LayoutChoice, stopping: Callable[[], boo
         choice = _automatic(layout)
     if choice is LayoutChoice.FLAT:
         return Job((request,), several=False)
-    return Job(tuple(_per_person(request, layout)), several=True)
+    return Job(tuple(_per_person(request, layout)), several=True, notices=passed_over(layout))
 
 
 def _was_joined(request: RunRequest) -> bool:

@@ -95,6 +95,17 @@ def test_a_second_start_takes_no_run_folder_for_a_person(good: Path, tmp_path: P
         assert done.stderr.count("This run has finished already") == 2
 
 
+@pytest.mark.parametrize("listed", [False, True], ids=["a folder", "--job"])
+def test_a_person_who_is_passed_over_by_name_is_told_of(tmp_path: Path, listed: bool) -> None:
+    data = tmp_path / "data"
+    frames(data, ["ann/1.png", "tom/1.png", "aligned_bob/1.png"])
+    words = ("--job", f"{data}:{tmp_path / 'out'}") if listed else (data, tmp_path / "out")
+    done = extract(*words, "--layout", "per-person", "--json")
+    assert sorted(runs(done)) == ["ann", "tom"]
+    [line] = [line for line in done.stderr.splitlines() if "aligned_bob" in line]
+    assert "[passed-over-folders]" in line
+
+
 def test_a_person_with_folders_of_clips_has_them_joined(tmp_path: Path) -> None:
     frames(tmp_path / "data", ["tom/clip1/1.png", "tom/clip2/1.png", "ann/1.png", "ann/2.png"])
     done = extract(tmp_path / "data", tmp_path / "out", "--json")
