@@ -272,6 +272,7 @@ def quick_doctor(
             dfl_python=dfl_python,
             input_dir=request.input_dir,
             output_dir=request.output_dir,
+            asked=request.options,
             builtin=chosen[0].info().name == "builtin",
             on_cpu=request.cpu_only,
             stopping=lambda: control.stopping,

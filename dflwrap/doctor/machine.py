@@ -14,6 +14,7 @@ from pathlib import Path
 import platformdirs
 
 from dflwrap.common.errors import DflwrapError
+from dflwrap.common.plan import ExtractOptions
 from dflwrap.common.trees import is_folder
 from dflwrap.doctor.asking import Asked, ask
 from dflwrap.doctor.windows import Windows, here
@@ -64,15 +65,20 @@ class Machine:
         dfl_python: Path | None = None,
         input_dir: Path | None = None,
         output_dir: Path | None = None,
+        asked: ExtractOptions | None = None,
         open_reader: Callable[[], GpuReader] = open_gpu,
         windows: Windows | None = None,
         system: str = "",
         root: Path = Path("/"),
     ) -> None:
-        """system: "linux", "windows", "wsl" or "macos"; by default this one's. root: of /proc, /sys and /dev."""
+        """asked: of the run that the checks are for, where there is one.
+
+        system: "linux", "windows", "wsl" or "macos"; by default this one's. root: of /proc, /sys and /dev.
+        """
         self.environ, self.cwd, self.root = environ, cwd, root
         self._dfl_root, self._dfl_python = dfl_root, dfl_python
         self._input, self._output = input_dir, output_dir
+        self.asked = asked
         self._open_reader = open_reader
         self.windows = windows if windows is not None else here()
         self.system = system or _system(root)

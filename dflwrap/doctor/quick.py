@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from dflwrap.common.plan import ExtractOptions
 from dflwrap.common.trees import is_folder
 from dflwrap.doctor.check import WORSE_THAN_NOTE
 from dflwrap.doctor.machine import Machine
@@ -31,6 +32,7 @@ def notices(
     dfl_python: Path | None,
     input_dir: Path,
     output_dir: Path,
+    asked: ExtractOptions,
     builtin: bool,
     on_cpu: bool,
     stopping: Callable[[], bool],
@@ -45,6 +47,7 @@ def notices(
         dfl_python=dfl_python,
         input_dir=input_dir,
         output_dir=output_dir,
+        asked=asked,
     )
     beside = (*(_OF_DEEPFACELAB if builtin else ()), *(_OF_CARDS if builtin or on_cpu else ()))
     checks = [

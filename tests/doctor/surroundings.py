@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from support import find_python
 
+from dflwrap.common.plan import ExtractOptions
 from dflwrap.doctor.check import Answer, Result
 from dflwrap.doctor.checks import models
 from dflwrap.doctor.checks.models import Model
@@ -116,7 +117,7 @@ def ship_models(monkeypatch: pytest.MonkeyPatch, dfl: Dfl) -> None:
     made = []
     for model in models.MODELS:
         data = (dfl.root / "facelib" / model.name).read_bytes()
-        made.append(Model(model.name, len(data), hashlib.sha256(data).hexdigest(), model.use, model.needed))
+        made.append(Model(model.name, len(data), hashlib.sha256(data).hexdigest(), model.use))
     monkeypatch.setattr(models, "MODELS", tuple(made))
 
 
@@ -190,6 +191,7 @@ class Place:
     root: Path = Path("/")
     system: str = ""
     environ: dict[str, str] = field(default_factory=lambda: {**os.environ, "DISPLAY": ":0"})
+    asked: ExtractOptions | None = None
 
     def machine(self) -> Machine:
         return Machine(
@@ -198,6 +200,7 @@ class Place:
             dfl_root=self.dfl.root if self.dfl else None,
             dfl_python=self.dfl.python if self.dfl else None,
             output_dir=self.output or self.folder / "aligned",
+            asked=self.asked,
             open_reader=lambda: self.cards or no_card(),
             windows=self.windows,
             system=self.system,

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from disks import remount, small_disk
 from support import environment, find_python
 from surroundings import POINTER, Place
 
+from dflwrap.common.plan import ExtractOptions
 from dflwrap.doctor import machine as machine_module
 from dflwrap.doctor.check import Result
 
@@ -56,6 +58,44 @@ def test_a_model_that_a_fork_alone_has_is_a_warning(place: Place) -> None:
     assert "is a Git LFS pointer" in place.look("model-files")["model-files"].explanation
     (facelib / "RetinaFaceR50.npy").write_bytes(b"\x80\x04 weights.")
     assert place.findings() == {}
+
+
+RETINA, PIPNET = "RetinaFaceR50.npy", "PIPNet68.npy"
+REVAMPED = {"detector": "retinaface-r50", "more": ("--landmarker=pipnet-68", "--min-face-size=25")}
+
+
+@pytest.mark.parametrize(
+    ("missing", "asked", "result", "said"),
+    [
+        ("S3FD.npy", {}, FAILURE, "S3FD.npy (finds faces) is missing"),
+        ("S3FD.npy", REVAMPED, NOTE, "Not needed by this run"),
+        ("2DFAN.npy", REVAMPED, NOTE, "Not needed by this run"),
+        ("2DFAN.npy", {"detector": "retinaface-r50"}, FAILURE, "2DFAN.npy (finds landmarks) is missing"),
+        (RETINA, REVAMPED, FAILURE, f"{RETINA} (of this fork, --detector retinaface-r50) is missing"),
+        (PIPNET, REVAMPED, FAILURE, f"{PIPNET} (of this fork, --landmarker pipnet-68) is missing"),
+        (RETINA, {}, NOTE, "Not needed by this run"),
+        (RETINA, {"detector": "s3fd-full"}, NOTE, "Not needed by this run"),
+        ("S3FD.npy", {"detector": "s3fd-full"}, FAILURE, "S3FD.npy (finds faces) is missing"),
+        ("3DFAN.npy", {}, NOTE, "Not needed by this run"),
+        ("3DFAN.npy", {"face_type": "head"}, FAILURE, "--face-type head) is missing"),
+        ("3DFAN.npy", {"more": ("--landmarker=fan-3d",)}, FAILURE, "--landmarker fan-3d) is missing"),
+        ("2DFAN.npy", {"more": ("--landmarker=fan-3d",)}, NOTE, "Not needed by this run"),
+    ],
+    ids=str,
+)
+def test_the_models_of_a_run_are_those_that_it_asks_for(
+    place: Place, missing: str, asked: dict[str, Any], result: Result, said: str
+) -> None:
+    facelib = place.dfl.root / "facelib"
+    for name in (RETINA, PIPNET):
+        (facelib / f"{name.removesuffix('.npy')}Extractor.py").write_text(f'path = folder / "{name}"\n')
+        (facelib / name).write_bytes(b"\x80\x04 weights.")
+    place.asked = ExtractOptions(**asked)
+    assert place.look("model-files")["model-files"].result is OK
+    (facelib / missing).unlink()
+    answer = place.look("model-files")["model-files"]
+    assert (answer.result, said in answer.explanation) == (result, True), answer.explanation
+    assert missing in answer.explanation
 
 
 @pytest.mark.parametrize("name", ["S3FD.npy", "2DFAN.npy", "3DFAN.npy"])
