@@ -72,7 +72,7 @@ def frames_in(path: Path, dfl_root: Path | None) -> Path:
         )
     if not is_there(path):
         raise DflwrapError(f"There is no folder {path}.")
-    from dflwrap.frames.layout import VIDEO_SUFFIXES
+    from dflwrap.frames.inventory import VIDEO_SUFFIXES
 
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return _frames_of(path.absolute(), dfl_root)

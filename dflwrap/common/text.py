@@ -17,6 +17,11 @@ def display(name: str) -> str:
     return "".join(_escaped(char) if _unsafe(char) else char for char in name)
 
 
+def counted(number: int, thing: str) -> str:
+    """ "1 frame", "2,000 frames"."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def display_start(text: str, length: int) -> str:
     """The first `length` characters of `display(text)`: of a long text, no more than those are looked at."""
     return display(text[:length])[:length]

@@ -42,7 +42,9 @@ CONVERTIBLE_SUFFIXES = frozenset(
 """Images that DFL ignores: frames for us, converted on their way in where OpenCV or Pillow can read them."""
 
 IMAGE_SUFFIXES = DFL_SUFFIXES | CONVERTIBLE_SUFFIXES
-
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts", ".m2ts"}
+)
 
 UNREAD = -1
 
@@ -87,6 +89,10 @@ def check_folder(folder: Path) -> None:
 def _cannot_list(folder: Path, error: OSError) -> DflwrapError:
     shown = display(str(folder))
     advice = "Give the folder that holds the frames."
+    if isinstance(error, NotADirectoryError) and folder.suffix.lower() in VIDEO_SUFFIXES:
+        return DflwrapError(
+            f"The input is a video, not a folder: {shown}. Cut it into frames first: dflwrap prepare VIDEO OUTPUT."
+        )
     if isinstance(error, NotADirectoryError) and is_there(folder):
         return DflwrapError(f"The input is a file, not a folder: {shown}. {advice}")
     if isinstance(error, FileNotFoundError | NotADirectoryError):
@@ -153,7 +159,7 @@ def _why_ignored(entry: os.DirEntry[str], suffix: str) -> str | None:
             images = "1 image" if count == 1 else f"{count} images"
             return f"sub-folder with {images}: only the folder itself is extracted ({_OTHERWISE})"
         return None
-    if suffix in {".mp4", ".mkv", ".avi", ".mov", ".webm"}:
+    if suffix in VIDEO_SUFFIXES:
         return "a video: extract its frames first"
     return "not an image" if suffix not in {".db", ".ini", ".txt", ".json", ""} else None
 

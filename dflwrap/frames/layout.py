@@ -11,12 +11,9 @@ from pathlib import Path
 from dflwrap.common.trees import is_file, is_inside, is_link, is_there
 from dflwrap.common.waits import heeding, never
 from dflwrap.frames.companions import why_companion
-from dflwrap.frames.inventory import IMAGE_SUFFIXES
+from dflwrap.frames.inventory import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from dflwrap.frames.names import stem_and_suffix
 
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts", ".m2ts"}
-)
 SIDE_FOLDERS = ("merged", "merged_mask", "result", "result_mask")
 """What DeepFaceLab makes among the frames beside `aligned`."""
 MOST_DEPTH = 6

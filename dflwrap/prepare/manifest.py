@@ -6,6 +6,7 @@ Lines are appended as frames are done: a start after a power cut reads them and 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,17 @@ from typing import IO, Any
 from dflwrap.common.durable import sync
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
-from dflwrap.common.trees import is_there
+from dflwrap.common.trees import is_folder, is_there
+from dflwrap.prepare.deciding import Became
 
 NAME = "dflwrap-prepare.jsonl"
 SCHEMA_VERSION = 1
 SYNC_EVERY = 200
 """Lines; a power cut costs so many frames at most, which are done again."""
+
+
+WORK = ".dflwrap-prepare"
+"""Folder in the output for what is not whole yet; ours, and gone at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,28 @@ class Row:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-_FIELDS = frozenset(Row.__slots__)
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("original", "became", "why", "reason"), str),
+    **dict.fromkeys(("size", "mtime_ns"), int),
+    **dict.fromkeys(("target", "dhash"), (str, type(None))),
+    "lost": bool,
+}
+_TARGET = re.compile(r"(?:(?!\.{1,2}/)[^/\\\0]+/)?\d{5,12}\.(?:png|jpg)")
+_DHASH = re.compile(r"[0-9a-f]{1,32}")
+
+
+def _row_of(data: dict[str, Any]) -> Row | None:
+    """None for what no dflwrap writes: a damaged line, whose frame is done again."""
+    if set(data) != set(_TYPES) or not all(isinstance(data[name], kind) for name, kind in _TYPES.items()):
+        return None
+    row = Row(**data)
+    sound = (
+        row.became in set(Became)
+        and (row.target is None) == (row.became == Became.LEFT_OUT)
+        and (row.target is None or _TARGET.fullmatch(row.target))
+        and (row.dhash is None or _DHASH.fullmatch(row.dhash))
+    )
+    return row if sound else None
 
 
 class Manifest:
@@ -60,7 +87,7 @@ class Manifest:
         header = {"dflwrap_prepare": SCHEMA_VERSION, **header}
         if is_there(self.path):
             self._read(header)
-        elif is_there(output) and any(output.iterdir()):
+        elif is_folder(output) and any(path.name != WORK for path in output.iterdir()):
             raise DflwrapError(
                 f"The output is not empty, and dflwrap has not prepared it: {display(str(output))}. Give a new folder."
             )
@@ -79,10 +106,11 @@ class Manifest:
                 f"{display(str(self.path.parent))} was prepared from another input or with other options. "
                 "Give a new folder, or the same input and options to resume."
             )
-        for row in rows[1:]:
-            self.finished = "finished" in row
-            if set(row) == _FIELDS:
-                self._known[row["original"]] = Row(**row)
+        for data in rows[1:]:
+            self.finished = "finished" in data
+            row = _row_of(data)
+            if row is not None:
+                self._known[row.original] = row
 
     def __enter__(self) -> Manifest:
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,15 +4,70 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from dflwrap.common.errors import DflwrapError, NeedsUserError
 from dflwrap.common.storage import disk_full
 from dflwrap.common.text import display
+from dflwrap.common.trees import is_folder, is_link, remove_if_empty, remove_tree
 from dflwrap.frames.batch import link_frame
+from dflwrap.prepare.manifest import WORK
 
-WORK = ".dflwrap-prepare"
-"""Folder in the output for what is not whole yet; ours, and gone at the end."""
+_LOCK = ".in-use.lock"
+_NO_LOCKS = frozenset(
+    getattr(errno, name) for name in ("ENOSYS", "ENOLCK", "EOPNOTSUPP", "ENOTSUP") if hasattr(errno, name)
+)
+
+
+@contextmanager
+def held(output: Path) -> Iterator[None]:
+    """While `output` is written into: a second dflwrap would move files in that this one has half written.
+
+    May be entered again by who holds it. Raises DflwrapError where another one does, OSError.
+    """
+    work = output / WORK
+    work.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(work / _LOCK, timeout=0, is_singleton=True)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise DflwrapError(
+            f"Another dflwrap prepares this folder just now: {display(str(output))}. Wait until it has finished."
+        ) from None
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+            raise
+    try:
+        yield
+    finally:
+        last = lock.lock_counter <= 1
+        if last and os.name != "nt":  # there a file that is open cannot be removed
+            _tidy(work)
+        lock.release()
+        if last and os.name == "nt":
+            _tidy(work)
+
+
+def _tidy(work: Path) -> None:
+    """Nothing but the lock is left of it."""
+    with suppress(OSError):
+        if os.listdir(work) == [_LOCK]:  # noqa: PTH208 - a name alone
+            (work / _LOCK).unlink(missing_ok=True)
+    remove_if_empty((work,))
+
+
+def remove_work(output: Path) -> None:
+    """What was not whole yet, or is done with. Raises OSError."""
+    work = output / WORK
+    if not is_folder(work) or is_link(work):
+        return
+    for path in work.iterdir():
+        if path.name != _LOCK:
+            remove_tree(path) if is_folder(path) else path.unlink()
 
 
 def link(source: Path, target: Path) -> None:

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
-from dflwrap.common.trees import check_output, is_folder, is_inside, is_link, remove_tree
+from dflwrap.common.trees import check_output, is_inside
 from dflwrap.common.waits import never
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
 from dflwrap.frames.decoding.measures import Measures
 from dflwrap.frames.inventory import FrameEntry
 from dflwrap.frames.many import DecoderPool, Job
 from dflwrap.prepare.deciding import Became, Decider, Step
-from dflwrap.prepare.manifest import Manifest, Row
+from dflwrap.prepare.manifest import WORK, Manifest, Row
 from dflwrap.prepare.options import PrepareOptions
-from dflwrap.prepare.placing import WORK, in_words, link, move_in
+from dflwrap.prepare.placing import held, in_words, link, move_in, remove_work
 from dflwrap.prepare.sources import Group, groups_of
 
 LEAST_DIGITS = 5
@@ -38,6 +38,8 @@ class Prepared:
     """Left out because they cannot be used."""
     new: int = 0
     """Frames that this start has dealt with."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences on what may be wrong with the input as a whole."""
 
     @property
     def found(self) -> int:
@@ -103,19 +105,29 @@ def prepare_folder(
                     done(row)
             return result
         try:
-            with manifest:
+            with held(output), manifest:
                 for folder in work:
                     for row, is_new in writing.map(folder.jobs()):
                         if is_new:
                             manifest.add(row)
                             result.new += 1
                         done(row)
-                _remove_work(output)
+                remove_work(output)
                 if result.new or not manifest.finished:
                     manifest.finish(dict(result.counts))
         except OSError as error:
             raise in_words(error, output) from error
     return result
+
+
+def is_kept(output: Path, row: Row) -> bool:
+    """What an earlier start has made of the frame is still there, if anything."""
+    if row.target is None:
+        return True
+    try:
+        return (output / row.target).stat().st_size > 0
+    except OSError:
+        return False
 
 
 def check_places(source: Path, output: Path) -> None:
@@ -125,12 +137,6 @@ def check_places(source: Path, output: Path) -> None:
             f"The output {display(str(output))} and the input lie in one another. Give a folder beside the input."
         )
     check_output(output, "")
-
-
-def _remove_work(output: Path) -> None:
-    work = output / WORK
-    if is_folder(work) and not is_link(work):
-        remove_tree(work)
 
 
 class _Folder:
@@ -194,12 +200,7 @@ class _Folder:
     def _kept(self, frame: _Frame) -> Row | None:
         """What an earlier start has made of it and is still there."""
         row = self._manifest.known(frame.original)
-        if row is None or row.target is None:
-            return row
-        try:
-            return row if (self._output / row.target).stat().st_size else None
-        except OSError:
-            return None
+        return row if row is not None and is_kept(self._output, row) else None
 
     def _again(self, row: Row) -> None:
         self._decider.again(None if row.dhash is None else int(row.dhash, 16))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -24,6 +25,10 @@ HOW_TO_GET_IT = (
     "install it, or python -m pip install 'dflwrap[video]', or name the program with --ffmpeg; the Windows builds of "
     "DeepFaceLab have one (_internal/ffmpeg)"
 )
+
+
+class NotAVideoError(DflwrapError):
+    """ffmpeg makes no frame of it."""
 
 
 def find_ffmpeg(named: Path | None, environ: Mapping[str, str], cwd: Path | None) -> Path:
@@ -70,10 +75,11 @@ def cut(
     folder: Path,
     progress: Callable[[int], None] = lambda done: None,
     stopping: Callable[[], bool] = never,
-) -> int:
+) -> tuple[int, str]:
     """The frames of `video` into `folder`, which is recreated: what a start before left there is ours, and half.
 
-    Returns their number. Raises DflwrapError, StoppedError, OSError.
+    Returns their number, and what ffmpeg complained of though it came to the end: a video that is cut short or damaged
+    ends with code 0. Raises DflwrapError, StoppedError, OSError.
     """
     if is_link(folder):
         raise DflwrapError(f"A link is in the way: {display(str(folder))}. Remove it.")
@@ -101,10 +107,11 @@ def cut(
         words = said.read(64 * 1024).decode("utf-8", "replace").strip().splitlines()
     if process.returncode or not done:
         why = display(words[-1])[:200] if words else f"exit code {process.returncode}, {done} frames"
-        raise DflwrapError(
+        kind = DflwrapError if done else NotAVideoError
+        raise kind(
             f"ffmpeg could not cut {display(str(video))} into frames: {why}. Is it a video, and whole?"
         )
-    return done
+    return done, display(re.sub(r" @ 0x[0-9a-f]+", "", words[0]))[:200] if words else ""
 
 
 def _watch(

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import pytest
 from frame_folders import clean
-from support import dflwrap, environment, until
+from support import contents, dflwrap, environment, until
 
 from dflwrap.prepare.manifest import NAME
 
@@ -110,3 +110,44 @@ def test_without_ffmpeg_it_says_where_to_get_one(video: Path, tmp_path: Path) ->
     if shutil.which("ffmpeg", path=str(Path(sys.executable).parent)):
         pytest.skip("there is an ffmpeg beside this Python")
     assert done.code == 2 and "dflwrap[video]" in done.stderr
+
+
+def test_a_frame_of_a_video_that_was_deleted_is_made_again(video: Path) -> None:
+    output = video.parent / "data_src"
+    assert dflwrap("prepare", video, output).code == 0
+    before = contents(output)
+    (output / "00007.png").unlink()
+    done = dflwrap("prepare", video, output)
+    assert done.code == 0 and "done already" not in done.stdout
+    after = contents(output)
+    assert {**before, NAME: None} == {**after, NAME: None}
+
+
+def test_what_ffmpeg_complains_of_is_told_though_it_ends_well(video: Path) -> None:
+    """Half a download: ffmpeg makes what frames there are, and ends with 0."""
+    whole = video.with_suffix(".mkv")
+    ffmpeg = str(imageio_ffmpeg.get_ffmpeg_exe())
+    copy = [ffmpeg, "-nostdin", "-loglevel", "error", "-i", str(video), "-c", "copy", str(whole)]
+    subprocess.run(copy, check=True, timeout=120)
+    half = video.with_name("half.mkv")
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size * 9 // 10])
+    assert dflwrap("prepare", whole, video.parent / "of the whole", "--json").report["notes"] == []
+    done = dflwrap("prepare", half, video.parent / "of a half", "--json")
+    assert done.report["frames"]["found"] < 12
+    [note] = done.report["notes"]
+    assert "ffmpeg" in note and "copy or export it again" in note
+
+
+def test_a_file_that_is_no_video_leaves_the_folder_free_for_one(video: Path) -> None:
+    output = video.parent / "data_src"
+    wrong = video.with_name("notes.txt")
+    wrong.write_text("a text")
+    done = dflwrap("prepare", wrong, output)
+    assert done.code == 2 and "Is it a video" in done.stderr
+    assert not output.exists()
+    assert dflwrap("prepare", video, output).code == 0
+
+
+def test_check_says_what_to_do_with_a_video(video: Path) -> None:
+    done = dflwrap("check", video)
+    assert done.code == 2 and "dflwrap prepare VIDEO OUTPUT" in done.stderr

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dflwrap.check.thresholds import Thresholds
-from dflwrap.common.text import display, safe_json
+from dflwrap.common.text import counted, display, safe_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,8 +201,7 @@ def _layout_words(result: CheckResult) -> str:
     subs = f"{layout.below:,} in {len(layout.sub_folders)} sub-folder{'s' * (len(layout.sub_folders) != 1)}"
     if not layout.below:
         subs = "none in sub-folders"
-    loose = "1 picture" if layout.images == 1 else f"{layout.images:,} pictures"
-    return f"{layout.arrangement.value} ({loose} in the folder itself, {subs})"
+    return f"{layout.arrangement.value} ({counted(layout.images, 'picture')} in the folder itself, {subs})"
 
 
 def _finding(finding: Finding) -> Iterator[str]:

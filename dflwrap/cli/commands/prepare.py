@@ -14,7 +14,7 @@ import typer
 from dflwrap.cli import arguments
 from dflwrap.common.choices import LayoutChoice
 from dflwrap.common.errors import DflwrapError
-from dflwrap.common.text import display, safe_json
+from dflwrap.common.text import counted, display, safe_json
 from dflwrap.common.trees import is_file
 from dflwrap.prepare.options import Flaw, PrepareOptions
 
@@ -179,6 +179,7 @@ def _as_data(source: Path, result: Prepared, *, dry_run: bool) -> dict[str, Any]
             "unusable": result.lost,
         },
         "reasons": dict(result.reasons),
+        "notes": result.notes,
         "manifest": None if dry_run else display(str(result.output / NAME)),
     }
 
@@ -189,11 +190,13 @@ def _page(result: Prepared, *, dry_run: bool) -> Iterator[str]:
     counts = result.counts
     would = "Would become: " if dry_run else ""
     yield (
-        f"{would}{result.found:,} frames: {counts['linked']:,} linked as they are, {counts['converted']:,} converted, "
-        f"{counts['left out']:,} left out"
+        f"{would}{counted(result.found, 'frame')}: {counts['linked']:,} linked as they are, "
+        f"{counts['converted']:,} converted, {counts['left out']:,} left out"
     )
     for reason, count in result.reasons.most_common():
         yield f"  {count:,} {reason}"
+    for note in result.notes:
+        yield f"Note:     {note}"
     if dry_run:
         return
     if not result.new:
