@@ -22,6 +22,7 @@ DEVICE_WINERRORS = frozenset(
 is gone (53 to 67), semaphore timeout (121); a cloud provider does not answer (362 to 426); no such device, hardware
 error, I/O device error, device not connected, network unreachable. From winerror.h."""
 MISSING_ERRNOS = frozenset({errno.ENOENT, errno.ENOTDIR})
+FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
 LONGEST_PATH = 259
 """Characters of a path that Windows takes by default; a longer one is "not found" there (cpython#99954)."""
 
@@ -129,7 +130,7 @@ def cannot_write(target: Path, error: OSError) -> NeedsUserError:
     """The exception that tells the user why `target` could not be written."""
     shown = display(str(target))
     steps: tuple[str, ...]
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in FULL_ERRNOS:
         return disk_full(target.parent, f": {shown}")
     if is_too_long(error, target):
         return path_too_long(target.parent)

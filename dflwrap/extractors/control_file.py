@@ -6,7 +6,8 @@ Python 3.6 syntax; the built-in extractor) polls it a few times a second. Messag
     workers      device ("GPU0", "CPU"), workers (its number from now on; 0: none, its place is kept), reason; optional:
                  room (true: the memory that a worker needs was seen to be free, so that what now fails alone for lack
                  of it fails by itself), threads (of workers on the CPU that start from now on)
-    frames       names ([[id, name], ...]): more frames of the batch folder, ready now
+    frames       names ([[id, name], ...]): more frames, ready now; optional: folder (that they lie in, and are only
+                 read; without it, the batch folder)
     frames_end   no more frames come
     no_copy      frame (its name): it gets no copy, and the disk took no file that would say so
 
@@ -14,8 +15,9 @@ A host says in its `extractor_started` event which of them it follows (`supporte
 whole yet, and waits. What is no message is passed over: one note tells of the first such line.
 """
 
-# ruff: noqa: UP006, UP035, UP045, PTH123
+# ruff: noqa: UP006, UP035, UP045, PTH117, PTH118, PTH123
 import json
+import os
 from typing import Any, Callable, Dict, List, Optional
 
 CONTROL_ENV = "DFLWRAP_CONTROL"
@@ -24,6 +26,9 @@ STREAM_ENV = "DFLWRAP_STREAM"
 """Environment variable: "1" where the batch folder is filled while the extractor works, until `frames_end`."""
 WORKERS, FRAMES, FRAMES_END, NO_COPY = "workers", "frames", "frames_end", "no_copy"
 """The types of message."""
+NO_FRAME = "dflwrap-none.png"
+"""An empty file in a batch folder that has no frame when the extractor starts: DeepFaceLab ends at once where it finds
+nothing. To be passed over."""
 
 MOST_WORKERS = 256
 """Of one device; more is no message."""
@@ -60,7 +65,9 @@ def _is_count(number: Any) -> bool:
 
 
 def _is_frames(message: Message) -> bool:
-    names = message.get("names")
+    names, folder = message.get("names"), message.get("folder")
+    if folder is not None and not (isinstance(folder, str) and os.path.isabs(folder) and "\0" not in folder):
+        return False
     return isinstance(names, list) and all(
         isinstance(one, list) and len(one) == 2 and isinstance(one[0], int) and _is_name(one[1])
         for one in names
@@ -70,6 +77,16 @@ def _is_frames(message: Message) -> bool:
 def _is_name(name: Any) -> bool:
     """Of a file right in the batch folder, and nowhere else."""
     return isinstance(name, str) and name not in ("", ".", "..") and not any(c in name for c in "/\\\0")
+
+
+def path_of(folder: str, name: str) -> str:
+    """The path of a frame of a message with a folder, as this Python takes it.
+
+    What is not ASCII is UTF-8 on the disk, whatever the locale of an older Python says.
+    """
+    if os.name != "nt":
+        folder = os.fsdecode(folder.encode("utf-8", "surrogateescape"))
+    return os.path.join(folder, name)
 
 
 _CHECKS: Dict[Any, Callable[[Message], bool]] = {

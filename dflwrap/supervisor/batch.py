@@ -19,7 +19,7 @@ from dflwrap.common.storage import (
     read_error,
 )
 from dflwrap.common.waits import heeding, never
-from dflwrap.frames.batch import UNFINISHED, batch_name, link_frame
+from dflwrap.frames.batch import UNFINISHED, BatchFolder, Way, batch_name
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
 from dflwrap.frames.decoding.decoder_errors import TOO_LARGE
 from dflwrap.frames.filters import Filters, why_left_out
@@ -49,10 +49,17 @@ class Batch:
     """Frames that the operating system did not hand out: missing, or on a device that fails. Not to blame."""
     left_out: list[tuple[FrameRow, str]] = field(default_factory=list)
     """Frames that the user's filters leave out, each with its reason."""
+    in_place: set[str] = field(default_factory=set)
+    """Names of those of them that the extractor reads where they lie: the folder has nothing of them."""
     copies: set[str] = field(default_factory=set)
-    """Names of those that take room of their own: converted, or not to be linked here."""
+    """Names of those that take room of their own: converted, or neither to be linked here nor read in place."""
     cut: bool = False
     """There was no room for copies of all: the next attempt takes the others, when these are done with."""
+
+    @property
+    def copied(self) -> bool:
+        """There are copies of frames that needed no conversion."""
+        return not self.copies.isdisjoint(self.linked)
 
     def take(self, made: Made) -> None:
         """Count what became of a frame, where it did not get into the folder."""
@@ -110,7 +117,7 @@ def refusal(error: ConversionError) -> Judgement:
 
 @dataclass(slots=True)
 class FrameMaker:
-    """Puts frames into the batch folder: looked at, filtered, linked or converted. Several threads may use it."""
+    """Makes frames ready for the extractor: looked at, filtered, linked or converted. Several threads may use it."""
 
     source: Path
     folder: Path
@@ -122,6 +129,12 @@ class FrameMaker:
     """Frames that the filters let through; grows, and may be kept from attempt to attempt."""
     most_with_copies: int = 0
     """Frames in the batch once one of them has to be converted; 0 = any number."""
+    in_place: bool = False
+    """The extractor can be told of frames that lie elsewhere."""
+    _brought: BatchFolder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._brought = BatchFolder(self.folder, in_place=self.in_place)
 
     def make(self, row: FrameRow, converter: Converter) -> Made:
         """A frame is entered in the batch before it shows in the folder, and whole as soon as it does.
@@ -148,14 +161,14 @@ class FrameMaker:
                 return Made(row, looked, later=True)
             made = self._converted(row, path, converter)
         else:
-            made = self._linked(row, path)
+            made = self._as_it_is(row, path)
         return replace(made, looked=looked)
 
-    def _linked(self, row: FrameRow, path: Path) -> Made:
+    def _as_it_is(self, row: FrameRow, path: Path) -> Made:
         name = batch_name(row.id, row.file_name, plain=row.plain, converted=False)
         try:
-            path.stat()  # a symbolic link can be made to what is not there
-            name = self._link(row, path, name)
+            disk = path.stat().st_dev  # a symbolic link can be made to what is not there
+            name = self._bring(row, path, name, disk)
         except OSError as error:
             unreadable = read_error(path, whole=is_device_error(error))
             if unreadable is None:
@@ -163,33 +176,36 @@ class FrameMaker:
             return _not_read(row, path, unreadable)
         return Made(row, name=name)
 
-    def _link(self, row: FrameRow, path: Path, name: str) -> str:
-        """Link the frame into the batch; its name there, a short one where its own makes the path too long."""
+    def _bring(self, row: FrameRow, path: Path, name: str, disk: int) -> str:
+        """Take the frame into the batch; its name there, a short one where its own makes the path too long."""
         short = batch_name(row.id, row.file_name, plain=False, converted=False)
         try:
-            return self._link_as(row, path, name)
+            return self._bring_as(row, path, name, disk)
         except OSError as error:
             if not is_too_long(error, self.folder / name):
                 raise
             if len(short) >= len(name):
                 raise path_too_long(self.folder) from error
         try:
-            return self._link_as(row, path, short)
+            return self._bring_as(row, path, short, disk)
         except OSError as error:
             if is_too_long(error, self.folder / short):
                 raise path_too_long(self.folder) from error
             raise
 
-    def _link_as(self, row: FrameRow, path: Path, name: str) -> str:
+    def _bring_as(self, row: FrameRow, path: Path, name: str, disk: int) -> str:
         self.batch.frames[name] = row
         self.batch.linked.add(name)
         try:
-            if link_frame(path, self.folder / name):
-                self.batch.copies.add(name)
+            way = self._brought.bring(path, name, disk)
         except OSError:
             del self.batch.frames[name]
             self.batch.linked.discard(name)
             raise
+        if way is Way.IN_PLACE:
+            self.batch.in_place.add(name)
+        elif way is Way.COPY:
+            self.batch.copies.add(name)
         return name
 
     def _converted(self, row: FrameRow, path: Path, converter: Converter) -> Made:

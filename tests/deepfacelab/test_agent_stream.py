@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dflwrap.extractors.control_file import CONTROL_ENV, STREAM_ENV, ControlWriter
+from dflwrap.extractors.control_file import CONTROL_ENV, NO_FRAME, STREAM_ENV, ControlWriter
 
 from .conftest import Double, png
 
@@ -76,3 +76,37 @@ def test_a_stop_is_heard_while_the_end_of_the_stream_is_waited_for(double: Doubl
     finally:
         process.kill()
     assert process.returncode == 0
+
+
+def test_frames_that_lie_elsewhere_are_read_there_and_nothing_stands_in_the_batch_folder(
+    double: Double, each_python: str
+) -> None:
+    """DeepFaceLab lists an empty stand-in: it is no frame. The locale of an old Python does not matter."""
+    double.python = each_python
+    for path in double.frames.iterdir():
+        path.unlink()
+    (double.frames / NO_FRAME).touch()
+    clip = double.folder / "Größe 写真"
+    clip.mkdir()
+    for number in range(1, 6):
+        (clip / f"{number:05d}.png").write_bytes(png())
+    writer = streamed(double)
+    double.env |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    names = [[number, f"{number:05d}.png"] for number in range(1, 6)]
+    writer.send({"type": "frames", "names": names[:3], "folder": str(clip)})  # before it starts, too
+
+    def more() -> None:
+        double.wait_for("frame_done", 3)
+        (double.frames / "00006.png").write_bytes(png())
+        writer.send({"type": "frames", "names": names[3:], "folder": str(clip)})
+        writer.send({"type": "frames", "names": [[6, "00006.png"]]})
+        writer.send({"type": "frames_end"})
+
+    ran = finished(double, {"00002.png": {"fault": "segfault", "times": 1}}, more)
+    assert ran.code == 0, ran.text
+    assert sorted(ran.frames("frame_done")) == [f"{number:05d}.png" for number in range(1, 7)]
+    assert not ran.of("frame_failed")
+    assert ran.faces == [f"{number:05d}_0.jpg" for number in range(1, 7)]
+    (end,) = ran.of("finished")
+    assert (end["done"], end["total"]) == (6, 6)
+    assert sorted(path.name for path in clip.iterdir()) == [name for _, name in names]

@@ -210,6 +210,10 @@ def _outside(fault):
     path.write_text("written outside of the output folder\n", encoding="utf-8")
 
 
+def _remove(fault):
+    Path(fault["path"]).unlink()
+
+
 def _fill_disk(fault):
     """Write until `bytes` or until the disk is full; then the error that DeepFaceLab shows."""
     left, block = fault.get("bytes", 1 << 30), b"\0" * (1 << 20)
@@ -291,6 +295,7 @@ _ACTIONS = {
     "stop": _stop,
     "ask": _ask,
     "outside": _outside,
+    "remove": _remove,
     "fill_disk": _fill_disk,
     "eat_memory": _eat_memory,
     "flood": _flood,

@@ -1,6 +1,6 @@
 """The control file, with no pytest: it runs as a program under DeepFaceLab's Python as well (3.6 syntax)."""
 
-# ruff: noqa: PTH110, PTH118, PTH123, UP032
+# ruff: noqa: PTH100, PTH102, PTH110, PTH113, PTH118, PTH123, UP032
 import importlib.util
 import json
 import os
@@ -79,6 +79,9 @@ def test_hostile_lines_are_passed_over_with_one_note():
         b'{"type": "frames", "names": [[1, ".."]]}',
         b'{"type": "frames", "names": [["1", "a.png"]]}',
         b'{"type": "frames", "names": "abc"}',
+        b'{"type": "frames", "names": [[1, "a.png"]], "folder": "not/from/the/root"}',
+        b'{"type": "frames", "names": [[1, "a.png"]], "folder": ["/clip"]}',
+        b'{"type": "frames", "names": [[1, "../a.png"]], "folder": "/clip"}',
         b'{"type": "no_copy", "frame": "../a.png"}',
         b'{"type": "no_copy", "frame": 1}',
     ]
@@ -86,6 +89,18 @@ def test_hostile_lines_are_passed_over_with_one_note():
         it.append(b"\n".join(bad) + b"\n\n" + b'{"type": "frames_end"}\n')
         assert it.reader.poll() == [{"type": "frames_end"}]
         assert len(it.notes) == 1 and "no message" in it.notes[0]
+
+
+def test_a_folder_of_frames_leads_to_its_files_whatever_its_letters():
+    with Folder() as it:
+        folder = os.path.join(os.path.abspath(it.folder), "Gr\u00f6\u00dfe \u5199\u771f")
+        raw = folder.encode("utf-8") if os.name == "posix" else folder
+        os.mkdir(raw)
+        open(os.path.join(raw, b"1.png" if os.name == "posix" else "1.png"), "wb").close()
+        message = {"type": "frames", "names": [[1, "1.png"]], "folder": folder}
+        control_file.ControlWriter(it.path).send(message)
+        assert it.reader.poll() == [message] and it.notes == []
+        assert os.path.isfile(control_file.path_of(folder, "1.png"))
 
 
 def test_a_line_without_an_end_takes_no_memory():

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
+from dflwrap.extractors.control_file import NO_FRAME
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
 """DeepFaceLab's five, and two that it ignores."""
@@ -22,6 +23,7 @@ def listed_frames(folder: Path) -> tuple[list[str], list[str]]:
     """
     try:
         names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+        names = [name for name in names if name != NO_FRAME]
     except FileNotFoundError:
         raise DflwrapError(f"Input directory not found: {folder}") from None
     except OSError as error:

@@ -259,7 +259,7 @@ class Host:
         self._events.write(EventKind.FRAME_STARTED, worker.slot.label, frame)
         # A worker that died just now breaks the pipe; `_attend` finds it by its handle.
         with suppress(OSError):
-            worker.connection.send(frame)
+            worker.connection.send(self._width.path_of(frame))
 
     # --- results in
 
@@ -340,7 +340,7 @@ class Host:
 
     def _say_failed(self, result: FrameFailed) -> None:
         if result.kind == "unreadable":
-            path = Path(self._settings.input_dir, result.frame)
+            path = Path(self._settings.input_dir, self._width.path_of(result.frame))
             self._console.error(f"Failed to open {path}, reason: {result.error}")
         else:
             self._console.error(f"Error while processing data: {result.traceback or result.error}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from dflwrap.common.events import EventKind
 from dflwrap.extractors.builtin.reporting import EventWriter
-from dflwrap.extractors.control_file import FRAMES, FRAMES_END, WORKERS, ControlReader
+from dflwrap.extractors.control_file import FRAMES, FRAMES_END, WORKERS, ControlReader, path_of
 from dflwrap.extractors.device_slots import OUT_OF_MEMORY, Device, Slot
 from dflwrap.extractors.frame_queue import FrameQueue
 
@@ -25,6 +25,8 @@ class PoolWidth:
         self.slots = [Slot(f"CPU{index}", self.device) for index in range(workers)]
         self.threads: int | None = None
         """Of the next workers; None: as the host was started with."""
+        self._folders: dict[str, str] = {}
+        """Of the frames that do not lie in the batch folder."""
 
     def follow(self) -> int:
         """Do what the supervisor asks; the number of frames that have come."""
@@ -33,10 +35,17 @@ class PoolWidth:
             if message["type"] == WORKERS and message["device"] == self.device.key:
                 self._set(min(message["workers"], self._most), message)
             elif message["type"] == FRAMES:
-                came += len(self._queue.untried.come(name for _, name in message["names"]))
+                names = [name for _, name in message["names"]]
+                came += len(self._queue.untried.come(names))
+                if (folder := message.get("folder")) is not None:
+                    self._folders.update(dict.fromkeys(names, folder))
             elif message["type"] == FRAMES_END:
                 self._queue.untried.more_to_come = False
         return came
+
+    def path_of(self, frame: str) -> str:
+        """Where to read it; without a folder: in the batch folder."""
+        return path_of(self._folders.get(frame, ""), frame)
 
     def _set(self, workers: int, message: dict[str, Any]) -> None:
         before = self._queue.widths.set(self.device, workers, message.get("room") is True)

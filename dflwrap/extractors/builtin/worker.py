@@ -1,4 +1,4 @@
-"""One worker process: it gets a frame's name, writes its faces, and says so, until its pipe closes."""
+"""One worker process: it gets a frame's path, writes its faces, and says so, until its pipe closes."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def run_worker(connection: Connection, settings: WorkerSettings) -> None:
         return
     while True:
         try:
-            name = connection.recv()
+            path = connection.recv()
         except (EOFError, OSError):
             return
-        if not _send(connection, handler.handle(name)):
+        if not _send(connection, handler.handle(path)):
             return
 
 
@@ -100,14 +100,19 @@ class FrameHandler:
         )
         self._output = Path(settings.output_dir)
 
-    def handle(self, name: str) -> FrameDone | FrameFailed:
-        """The frame's result; whatever goes wrong in it is the frame's failure, not the worker's end."""
+    def handle(self, frame: str) -> FrameDone | FrameFailed:
+        """The frame's result; whatever goes wrong in it is the frame's failure, not the worker's end.
+
+        frame: its name in the input folder, or the path of one that lies elsewhere, and is only read.
+        """
         from dflwrap.extractors.builtin.images import UnreadableFrameError
 
         began = time.perf_counter()
+        source = Path(self._settings.input_dir, frame)
+        name = source.name
         written: list[Path] = []
         try:
-            rects, looked = self._extract(name, written)
+            rects, looked = self._extract(source, written)
         except UnreadableFrameError as error:
             return FrameFailed(name, str(error), "", "unreadable")
         except Exception as error:
@@ -120,25 +125,26 @@ class FrameHandler:
         faces = tuple(path.name for path in written)
         return FrameDone(name, faces, rects, time.perf_counter() - began, looked)
 
-    def _extract(self, name: str, written: list[Path]) -> tuple[tuple[tuple[int, int, int, int], ...], bool]:
+    def _extract(
+        self, source: Path, written: list[Path]
+    ) -> tuple[tuple[tuple[int, int, int, int], ...], bool]:
         from dflwrap.extractors.builtin.facefile import debug_picture, face_file, write_whole
         from dflwrap.extractors.builtin.finding.finder import is_looked_at
         from dflwrap.extractors.builtin.images import read_frame
 
-        frame = read_frame(Path(self._settings.input_dir, name))
+        frame = read_frame(source)
         looked = is_looked_at(frame)
         faces = self._finder.faces(frame, self._settings.max_faces)
-        stem = Path(name).stem
         shown = []
         for face in faces:
-            content = face_file(frame, face, name, self._format)
+            content = face_file(frame, face, source.name, self._format)
             if content is None:
                 continue
-            path = self._output / f"{stem}_{len(written)}.jpg"
+            path = self._output / f"{source.stem}_{len(written)}.jpg"
             write_whole(path, content)
             written.append(path)
             shown.append(face)
         if self._settings.debug_dir is not None:
             content = debug_picture(frame, shown, self._format)
-            write_whole(Path(self._settings.debug_dir, f"{stem}.jpg"), content)
+            write_whole(Path(self._settings.debug_dir, f"{source.stem}.jpg"), content)
         return tuple(face.rect for face in faces), looked

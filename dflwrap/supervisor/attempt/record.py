@@ -35,6 +35,8 @@ class RunningAttempt:
     """Begun without per-frame events."""
     alone: bool
     """A repair or a step of a search."""
+    control: Path | None
+    """The control file; None = the attempt is what its plan says to its end."""
 
     @property
     def extractor_name(self) -> str:
@@ -48,11 +50,6 @@ class RunningAttempt:
         """
         return (self.extractor_name, self.plan.devices, self.black_box, self.plan.startup_timeout)
 
-    @property
-    def control_path(self) -> str:
-        """Of the control file; "" = the attempt is what its plan says to its end."""
-        return "" if self.black_box or self.alone else str(control_of(self.folder))
-
     def spec(self, template: AttemptSpec) -> AttemptSpec:
         """The run's options, with what differs per attempt filled in."""
         folder = self.folder
@@ -64,11 +61,11 @@ class RunningAttempt:
             input_dir=str(folder / "in"),
             output_dir=str(output_of(folder)),
             events_path=str(folder / "events.jsonl"),
-            frames=self.feed.handed(self.control_path),
+            frames=self.feed.handed(self.control),
             stream=self.feed.open,
             # A frame that is alone was re-encoded already.
             repaired_dir="" if self.alone else str(repaired_of(folder)),
-            control_path=self.control_path,
+            control_path=str(self.control or ""),
         )
 
     def let_go(self, name: str) -> None:

@@ -47,6 +47,10 @@ REDRAW = 0.2
 """Seconds between two looks at the totals for the display."""
 MOST_UTF8 = 4
 """Bytes of one character."""
+NO_LINKS_FOR_BLACK_BOX = (
+    "frames are copied into the run folder, as its disk takes no links to them and a black box reads one folder; "
+    "the copies go after each attempt"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class AttemptRunner:
     starts: LearnedStartTimes = field(default_factory=LearnedStartTimes)
     passed: set[int] = field(default_factory=set)
     """Frames that the user's filters let through."""
+    _copies_told: bool = False
 
     def run(
         self,
@@ -130,7 +135,9 @@ class AttemptRunner:
         except OSError as error:
             raise cannot_write(folder / "in", error) from error
         source, filters = services.input_dir, services.request.filters
-        maker = FrameMaker(source, folder / "in", Batch(), plan.max_side, filters, self.passed, most)
+        maker = FrameMaker(
+            source, folder / "in", Batch(), plan.max_side, filters, self.passed, most, in_place=not whole
+        )
         busy = 0 if whole else plan.workers * max(1, len(plan.devices), plan.threads)
         threads = min(len(rows), threads_for(usable_cores(), busy))
         stream = FrameStream(maker, rows, threads, ahead=0 if whole else AHEAD)
@@ -160,7 +167,8 @@ class AttemptRunner:
         collector.repaired_scales = reencoder.scales
         collector.checker = checker = FrameChecker(services.input_dir, batch, thorough=black_box)
         return RunningAttempt(
-            number, folder, plan, extractor, batch, feed, collector, reencoder, checker, black_box, alone
+            *(number, folder, plan, extractor, batch, feed, collector, reencoder, checker),
+            *(black_box, alone, control),
         )
 
     def _begin(self, running: RunningAttempt, reason: str, frames: int) -> None:
@@ -173,6 +181,7 @@ class AttemptRunner:
         services.state.attempt, services.state.plan, services.state.extractor = number, plan, name
         services.state.stage, services.state.attempt_began = STARTING, time.monotonic()
         services.refresh()
+        self._tell_copied(running)
         self.crosscheck.begin(running.extractor, plan, number, black_box=running.black_box)
 
     # -- while it runs -------------------------------------------------------------------------
@@ -181,10 +190,10 @@ class AttemptRunner:
         """Run it to its end, with every outcome entered; one that breaks off is ended in the ledger too."""
         services, collector, checker = self.services, running.collector, running.checker
         services.observer.begin(running.number)
-        attempt = self._attempt(running, self.width.begin(running))
         result: AttemptResult | None = None
         ended_well = False
         try:
+            attempt = self._attempt(running, self.width.begin(running))
             with running.reencoder, checker:
                 try:
                     result = attempt.run()
@@ -327,6 +336,12 @@ class AttemptRunner:
 
     def _note(self, running: RunningAttempt, sentence: str) -> None:
         self.services.note(f"attempt {running.number}: {sentence}", running.number)
+
+    def _tell_copied(self, running: RunningAttempt) -> None:
+        """Once a run. With events a frame costs no room, or its copy goes with it."""
+        if running.black_box and not self._copies_told and running.batch.copied:
+            self._copies_told = True
+            self._note(running, NO_LINKS_FOR_BLACK_BOX)
 
     def _tell_black_box(self, running: RunningAttempt, result: AttemptResult) -> None:
         if result.agent_failed is not None:

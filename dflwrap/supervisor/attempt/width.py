@@ -74,14 +74,13 @@ class ElasticWidth:
         A black box, a repair and a step of a search have the fixed width of their plan.
         """
         self._controller = self._writer = None
-        path = running.control_path
-        if not path:
+        if running.control is None:
             return {}
         plan = running.plan
         self._number, self._frames = running.number, 0
         self._warm, self._unsent, self._narrowed, self._again = {}, [], {}, Counter()
         self._free.clear()
-        self._writer = ControlWriter(path)
+        self._writer = ControlWriter(str(running.control))
         self._controller = self._controller_for(running)
         self._carry_out(self._controller.begin(self._now()))
         self.services.state.workers = self._controller.workers

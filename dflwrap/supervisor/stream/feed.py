@@ -13,7 +13,7 @@ from pathlib import Path
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.storage import cannot_write
 from dflwrap.common.waits import SLICE
-from dflwrap.extractors.control_file import FRAMES, FRAMES_END, ControlWriter
+from dflwrap.extractors.control_file import FRAMES, FRAMES_END, NO_FRAME, ControlWriter
 from dflwrap.frames.filters import FILTERED
 from dflwrap.frames.judgement import Entry, Judgement
 from dflwrap.ledger.records import Outcome
@@ -46,7 +46,7 @@ class Feed:
         """Names that the extractor knows of."""
         self._taken: set[str] = set()
         self._there: set[str] = set()
-        """Names that stand in the folder. The batch has some more, whose copies are being made."""
+        """Names that the extractor can read. The batch has some more, whose copies are being made."""
         self._news: list[tuple[int, str]] = []
         self._control: ControlWriter | None = None
         self._refused_since: float | None = None
@@ -82,14 +82,29 @@ class Feed:
     def _long_enough(self, began: float, ready: int) -> bool:
         return ready > 0 and time.monotonic() - began > ENOUGH_AFTER
 
-    def handed(self, control_path: str) -> tuple[str, ...]:
-        """The names that are there as the extractor starts; of the others the file at `control_path` will tell."""
-        names = tuple(name for name in self.batch.frames if name in self._there)
+    def handed(self, control: Path | None) -> tuple[str, ...]:
+        """The names in the folder as the extractor starts; of the others the file at `control` tells.
+
+        Raises NeedsUserError where the folder cannot be written.
+        """
+        listed = (name for name in list(self.batch.frames) if name in self._there)  # threads add to it
+        names = tuple(name for name in listed if name not in self.batch.in_place)
         self._told.update(names)
-        self._news = [(frame, name) for frame, name in self._news if name not in self._told]
-        self.open = not (self._stream.finished and self._stream.results.empty())
-        self._control = ControlWriter(control_path) if self.open else None
+        self._forget_told()
+        self.open = bool(self._news) or not (self._stream.finished and self._stream.results.empty())
+        if self.open:
+            assert control is not None, "what is not told while it works is in the folder, whole"
+            self._control = ControlWriter(str(control))
+            if not names:
+                self._stand_in()
+            self._tell_news()
         return names
+
+    def _stand_in(self) -> None:
+        try:
+            (self._folder / NO_FRAME).touch()
+        except OSError as error:
+            raise cannot_write(self._folder / NO_FRAME, error) from error
 
     @property
     def limited(self) -> str:
@@ -118,12 +133,21 @@ class Feed:
         self._collect()
         waiting = len(self._told) - len(self._taken)
         if self._news and (finished or len(self._news) >= TOLD_AT_ONCE or waiting < FEW_LEFT):
-            names = [[frame, name] for frame, name in self._news]
-            if self._tell({"type": FRAMES, "names": names}):
-                self._told.update(name for _, name in self._news)
-                self._news.clear()
+            self._tell_news()
         if finished and not self._news and self._tell({"type": FRAMES_END}):
             self.open = False
+
+    def _tell_news(self) -> None:
+        """Where the disk does not take it just now, it is left for the next time."""
+        lies_in: dict[str, object] = {"folder": str(self._services.input_dir)}
+        for in_place, where in ((False, {}), (True, lies_in)):
+            news = [one for one in self._news if (one[1] in self.batch.in_place) is in_place]
+            if news and self._tell({"type": FRAMES, "names": [list(one) for one in news], **where}):
+                self._told.update(name for _, name in news)
+        self._forget_told()
+
+    def _forget_told(self) -> None:
+        self._news = [(frame, name) for frame, name in self._news if name not in self._told]
 
     def starved(self, back: set[str]) -> bool:
         """All that was told of is back, and more will come: the extractor has nothing to do, which is no hang."""

@@ -5,7 +5,6 @@ Nothing here writes into the ledger, which belongs to the main thread: results w
 
 from __future__ import annotations
 
-import errno
 import queue
 import threading
 import time
@@ -14,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dflwrap.common.errors import StoppedError
+from dflwrap.common.storage import FULL_ERRNOS
 from dflwrap.common.waits import SLICE, join
 from dflwrap.frames.conversion import Converter
 from dflwrap.ledger.records import FrameRow
@@ -29,7 +29,6 @@ ROOM_BOUND = 30.0
 """Seconds to wait on a full disk for copies to be done with. Then one more is made: they may be waiting for others."""
 FREED_BOUND = 120.0
 """Seconds to wait for room for a copy that the disk did not take; a slow frame takes half a minute."""
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 CLOSE_BOUND = 10.0
 """Seconds for the frames under way at the end; their decoders are killed."""
 
@@ -137,7 +136,7 @@ class FrameStream:
             try:
                 return self._maker.make(row, converter)
             except OSError as error:
-                if error.errno not in FULL or not frames:
+                if error.errno not in FULL_ERRNOS or not frames:
                     raise
                 if not self._most_ahead:
                     self.cut = True

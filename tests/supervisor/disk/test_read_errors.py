@@ -14,11 +14,11 @@ from test_folder_gone import FRAMES, resumed, running
 
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.storage import DEVICE_WINERRORS, LONGEST_PATH, is_device_error, read_error
+from dflwrap.frames import batch as batches
 from dflwrap.frames.conversion import Converter, SourceUnreadError
 from dflwrap.frames.inventory import UNREAD, FrameEntry
 from dflwrap.frames.judgement import Entry, judge
 from dflwrap.ledger.records import FrameRow
-from dflwrap.supervisor import batch as batching
 from dflwrap.supervisor.batch import make_batch
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/mem is Linux's")
@@ -178,14 +178,14 @@ def test_windows_not_found_for_a_long_path_is_no_missing_frame(
     """Its `CreateFile` says "path not found" of a path over 260 characters (not shown on Windows itself)."""
     folder = deep(tmp_path, 225)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    link = batching.link_frame
+    link = batches.make_link
 
     def as_windows(source: Path, target: Path) -> bool:
         if len(str(target)) > LONGEST_PATH:
             raise FileNotFoundError(errno.ENOENT, "The system cannot find the path specified", str(target))
         return link(source, target)
 
-    monkeypatch.setattr(batching, "link_frame", as_windows)
+    monkeypatch.setattr(batches, "make_link", as_windows)
     long = picture(tmp_path / f"{'a' * 80}.png").name
     batch = make_batch(tmp_path, folder, [row(long, 3)])
     assert list(batch.frames) == ["dflwrap-0000003.png"]

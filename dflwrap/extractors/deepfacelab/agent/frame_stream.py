@@ -2,8 +2,16 @@
 # mypy: ignore-errors
 
 import copy
+import pathlib
 
 from .shared import control_file
+
+
+def take_pattern(entries):
+    """A copy of the first entry of DeepFaceLab's list, None where there is none; an entry that is no frame goes."""
+    pattern = copy.deepcopy(entries[0]) if entries else None
+    entries[:] = [entry for entry in entries if entry.filepath.name != control_file.NO_FRAME]
+    return pattern
 
 
 class FrameStream:
@@ -12,25 +20,29 @@ class FrameStream:
     Each is a copy of the first (untouched) entry with another path: the class of the entries may differ between forks.
     """
 
-    def __init__(self, frames, entries, is_open, console):
-        """frames: the FrameQueue. entries: what DeepFaceLab has listed. is_open: more will be told of."""
-        self._frames, self._console = frames, console
-        frames.untried.more_to_come = is_open and bool(entries)
-        self._pattern = copy.deepcopy(entries[0]) if frames.untried.more_to_come else None
+    def __init__(self, frames, pattern, is_open, console):
+        """frames: the FrameQueue. pattern: an entry of DeepFaceLab's. is_open: more will be told of."""
+        self._frames, self._pattern, self._console = frames, pattern, console
+        frames.untried.more_to_come = is_open and pattern is not None
 
     def take(self, message):
         """Do what a message says; the number of frames that were added."""
         added = 0
         if message["type"] == control_file.FRAMES and self._pattern is not None:
-            added = len(self._frames.untried.come([self._entry(name) for _, name in message["names"]]))
+            folder = message.get("folder")
+            entries = [self._entry(name, folder) for _, name in message["names"]]
+            added = len(self._frames.untried.come(entries))
             self._lengthen_bar(added)
         elif message["type"] == control_file.FRAMES_END:
             self._frames.untried.more_to_come = False
         return added
 
-    def _entry(self, name):
+    def _entry(self, name, folder):
         entry = copy.deepcopy(self._pattern)
-        entry.filepath = entry.filepath.with_name(name)
+        if folder is None:
+            entry.filepath = entry.filepath.with_name(name)
+        else:
+            entry.filepath = pathlib.Path(control_file.path_of(folder, name))
         return entry
 
     def _lengthen_bar(self, added):

@@ -19,7 +19,7 @@ import time
 
 from . import event_writer, os_process
 from .event_writer import say
-from .frame_stream import FrameStream
+from .frame_stream import FrameStream, take_pattern
 from .retry_copies import RetryCopies
 from .shared import control_file, device_slots, frame_queue, memory_errors
 from .worker_hooks import REPORT
@@ -37,6 +37,7 @@ class Pool:
     def __init__(self, extract, settings, reporter, console):
         self.extract, self.settings, self.reporter, self.console = extract, settings, reporter, console
         self.copies = RetryCopies(settings, reporter, getattr(extract, "final_output_path", None))
+        pattern = take_pattern(extract.input_data)
         self.frames = frame_queue.FrameQueue(
             extract.input_data,
             name_of=lambda data: data.filepath.name,
@@ -45,7 +46,7 @@ class Pool:
         )
         self.worker_processes = WorkerProcesses(extract, settings, reporter, console, self.frames)
         self.control = control_file.ControlReader(settings.control, self._note)
-        self.stream = FrameStream(self.frames, extract.input_data, settings.stream, console)
+        self.stream = FrameStream(self.frames, pattern, settings.stream, console)
         self._next_poll = 0.0
         self.total = len(extract.input_data)
         self.done = self.failed = 0
