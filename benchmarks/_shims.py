@@ -90,14 +90,15 @@ def _worker(module):
         _hit("worker_start")
         begin(self, settings)
 
-    def _extract(self, name, written):
+    def _extract(self, source, written):
+        name = source.name
         _hit("steady" if seen else "first_frame", frame=name)
         seen.append(name)
         if "unreadable" in _hit(name, frame=name):
             from dflwrap.extractors.builtin.images import UnreadableFrameError
 
             raise UnreadableFrameError("commanded to be unreadable")
-        return extract(self, name, written)
+        return extract(self, source, written)
 
     handler.__init__, handler._extract = __init__, _extract
 
