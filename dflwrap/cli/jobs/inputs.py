@@ -22,6 +22,11 @@ _DRIVE = re.compile(r"(?:^|:|[\\/]{2}[?.][\\/])[A-Za-z]$")
 """What stands before the colon of a drive letter: `C`, the `D` of `C:\\a:D:\\b`, and `\\\\?\\C`."""
 
 
+_QUOTED = re.compile(r'\s*(?:"([^"]+)"\s*[:\t]\s*(?:"([^"]+)"|([^"]+))|([^"\t]+?)[:\t]\s*"([^"]+)")\s*')
+"""As Explorer's "Copy as path" gives them; such a path may hold colons."""
+_COMMENT = re.compile(r"(?:^|\s)#(?:\s.*)?$")
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """An input and the faceset it becomes, as they were named."""
@@ -108,7 +113,11 @@ def _pair(text: str, base: Path, what: str) -> tuple[Path, Path]:
     """Input and output. A tab separates where there is one; of several colons the one after an input that exists."""
     if "\0" in text:
         raise DflwrapError(f"{what} is no text that names folders.")
-    if "\t" in text:
+    quoted = _QUOTED.fullmatch(text)
+    if quoted is not None:
+        one, other = filter(None, quoted.groups())
+        ways = [(one.strip(), other.strip())]
+    elif "\t" in text:
         one, _, other = text.partition("\t")
         ways = [(one.strip(), other.strip())] if one.strip() and other.strip() else []
     else:
@@ -136,7 +145,10 @@ def _text(raw: bytes) -> str:
 
 
 def _listed(path: Path) -> list[tuple[Path, Path]]:
-    """One job a line; `#` begins a comment. Relative paths start at the list's own folder. Raises DflwrapError."""
+    """One job a line; `#` begins a comment, and with blanks around it one behind a job.
+
+    Relative paths start at the list's own folder. Raises DflwrapError.
+    """
     shown = display(str(path))
     try:
         with path.open("rb") as file:
@@ -148,8 +160,8 @@ def _listed(path: Path) -> list[tuple[Path, Path]]:
     base = arguments.folder("--job-list", path).parent
     pairs = []
     for number, line in enumerate(_text(raw).splitlines(), 1):
-        text = line.strip()
-        if text and not text.startswith("#"):
+        text = "" if line.lstrip().startswith("#") else _COMMENT.sub("", line).strip()
+        if text:
             pairs.append(_pair(text, base, f"--job-list: line {number} of {shown}"))
     if not pairs:
         raise DflwrapError(f"--job-list: {shown} names no job. Write INPUT:OUTPUT on a line for each.")

@@ -27,6 +27,7 @@ def check_apart(runs: Sequence[RunRequest]) -> None:
     read_by: dict[str, RunRequest] = {}
     for run in runs:
         read_by.setdefault(_key(run.input_dir), run)
+    _check_nested(runs)
     for run in runs:
         written = [run.output_dir, *_beside(run)]
         for folder in written:
@@ -39,9 +40,30 @@ def check_apart(runs: Sequence[RunRequest]) -> None:
                 )
 
 
+def _check_nested(runs: Sequence[RunRequest]) -> None:
+    """Also where one faceset would lie in another's folders, or among the frames that another one joins."""
+    owners: dict[str, RunRequest] = {}
+    for run in runs:
+        for folder in (run.output_dir, *_beside(run), *([run.input_dir] if run.joined else [])):
+            owners.setdefault(_key(folder), run)
+    for run in runs:
+        for above in _resolved(run.output_dir).parents:
+            owner = owners.get(case_key(str(above)))
+            if owner is not None and owner is not run:
+                raise DflwrapError(
+                    f"One run would write into what is another's: {display(str(run.output_dir))} lies in "
+                    f"{display(str(above))}, which belongs to the run of {display(str(owner.input_dir))}. Give it "
+                    "another output."
+                )
+
+
 def _key(folder: Path) -> str:
     """Equal for paths that lead to one folder, whichever links and letters they are written with."""
-    return case_key(os.path.normcase(folder.resolve()))
+    return case_key(str(_resolved(folder)))
+
+
+def _resolved(folder: Path) -> Path:
+    return Path(os.path.normcase(folder.resolve()))
 
 
 def _beside(run: RunRequest) -> tuple[Path, Path]:

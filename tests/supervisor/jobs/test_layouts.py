@@ -287,6 +287,22 @@ def test_two_inputs_into_one_output_are_refused_before_anything_starts(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("inside", ["b/c", "b_dflwrap/c", "b_debug/c/d"])
+def test_no_faceset_lies_in_the_folders_of_another(inside: str, good: Path, tmp_path: Path) -> None:
+    done = extract(
+        *("--job", f"{good / 'personA'}:{tmp_path / inside}", "--job", f"{good / 'personB'}:{tmp_path / 'b'}")
+    )
+    assert done.code == 2 and "lies in" in done.stderr and "belongs to the run of" in done.stderr
+    assert not (tmp_path / "b").exists()
+
+
+def test_no_faceset_lies_among_frames_that_another_run_joins(good: Path, tmp_path: Path) -> None:
+    jobs = ("--job", f"{good}:{tmp_path / 'all'}", "--job", f"{good / 'personB'}:{good / 'faces'}")
+    done = extract(*jobs, "--layout", "join")
+    assert done.code == 2 and "lies in" in done.stderr
+    assert not (tmp_path / "all").exists()
+
+
 def test_a_run_does_not_write_into_the_frames_of_another(good: Path, tmp_path: Path) -> None:
     for output in (good / "personB", tmp_path / "b_dflwrap"):
         done = extract(

@@ -97,3 +97,24 @@ def test_a_person_that_cannot_be_listed_is_a_run_that_says_so(half_readable: Pat
 def test_a_clip_that_cannot_be_listed_is_not_left_out_silently(half_readable: Path) -> None:
     with pytest.raises(DflwrapError, match=r"ben \(Permission denied"):
         take_joined(half_readable / "data", half_readable / "out")
+
+
+@pytest.mark.parametrize(
+    ("line", "ways"),
+    [
+        ('"{data}":"{tmp}/out b"', "out b"),
+        ('"{data}"\t{tmp}/out', "out"),
+        ('{data}:"{tmp}/o:u"', "o:u"),
+        ("{data}:{tmp}/out # the one of 1999", "out"),
+        ("{data}:{tmp}/out #2", "out #2"),
+        ("{data}:{tmp}/take#3  #", "take#3"),
+    ],
+)
+def test_a_line_as_people_write_it(line: str, ways: str, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    jobs = tmp_path / "jobs.txt"
+    jobs.write_text(
+        line.format(data=tmp_path / "data", tmp=tmp_path) + "\n", encoding="utf-8-sig", newline="\r\n"
+    )
+    done = asked(None, None, (), None, (), jobs, None, None)
+    assert [(t.source, t.output.name) for t in done.targets] == [(tmp_path / "data", ways)]
