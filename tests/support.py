@@ -177,12 +177,17 @@ def readme_block(title: str, number: int) -> list[str]:
     return section.split("```")[2 * number + 1].strip().splitlines()
 
 
+@functools.cache
 def find_python(version: str) -> str | None:
-    """A Python that starts: DFLWRAP_TEST_PYTHON36 (that one), python3.X on PATH, or one of pyenv's."""
+    """A Python that starts: DFLWRAP_TEST_PYTHON36 (that one), one of pyenv's, or python3.X on PATH."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     installed = (str(path) for path in sorted(pyenv.glob(f"{version}.*/bin/python")))
     named = os.environ.get(f"DFLWRAP_TEST_PYTHON{version.replace('.', '')}")
-    for name in (named, f"python{version}", *installed):
+    for name in (
+        named,
+        *installed,
+        f"python{version}",
+    ):  # what pyenv has on PATH is a script that looks for it
         path = shutil.which(name) if name else None
         if path is None:
             continue

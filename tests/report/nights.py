@@ -84,8 +84,10 @@ def make_night(
             extracted.append(row)
     ledger.settle_many(settled)
     facts = FaceFacts(1000, 1, b"0123456789abcdef", (10.0, 10.0, 200.0, 200.0))
-    for begin in range(0, len(extracted), 5000):
-        part = extracted[begin : begin + 5000]
+    for begin in range(
+        0, len(extracted), 500
+    ):  # each frame's faces are sought among all that were journalled
+        part = extracted[begin : begin + 500]
         ledger.journal([Move(f"attempts/0001/out/{r.id}", f"{r.stem}_0.jpg", r.id, 1, facts) for r in part])
         ledger.settle_promoted([row.id for row in part], 1)
     ledger.end_attempt(

@@ -65,9 +65,11 @@ def beside_outcome(row: ast.Tuple, known: dict[str, str]) -> Iterator[str]:
 def ids_in(file: Path) -> Iterator[str]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     known = constants(tree)
-    for row in (node for node in ast.walk(tree) if isinstance(node, ast.Tuple)):
-        yield from beside_outcome(row, known)
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Tuple):
+            yield from beside_outcome(call, known)
+        if not isinstance(call, ast.Call):
+            continue
         name = getattr(call.func, "id", getattr(call.func, "attr", ""))
         if name in ARGUMENT and len(call.args) > ARGUMENT[name]:
             yield from named(call.args[ARGUMENT[name]], known)

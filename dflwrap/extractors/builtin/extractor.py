@@ -60,6 +60,7 @@ class BuiltinExtractor(Extractor):
             *(("--threads", str(plan.threads)) if plan.threads else ()),
         )
         env = {
+            "OPENBLAS_NUM_THREADS": "1",  # matrices of a face are small; threads for them only cost the start
             **os.environ,
             "PYTHONUNBUFFERED": "1",
             "PYTHONIOENCODING": "utf-8:backslashreplace",

@@ -270,6 +270,8 @@ def main() -> None:
     """The decoder process: one question a line on stdin, one JSON answer a line."""
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**30))
     os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")
+    # No image is worth a thread of linear algebra on each core: starting them takes as long as reading NumPy.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _bound_memory()
     # Decoders write their warnings to stdout's descriptor; the answers keep a descriptor of their own.
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
