@@ -29,7 +29,7 @@ FINDINGS = 1
 WIDTH = 96
 GIB = 1024**3
 BAR_EVERY = 0.1
-"""Seconds between two updates of the progress bar."""
+"""Seconds between two updates of the progress bar: each costs as much as the look at a frame's findings."""
 _DEFAULTS = Thresholds()
 _LIMITS = "Thresholds (docs/findings.md)"
 _EXIT_CODES = """Exit codes:
@@ -132,9 +132,7 @@ def progress_bar(words: str) -> Iterator[Callable[[int, int], None] | None]:
 
         def update(done: int, total: int) -> None:
             nonlocal shown
-            if (
-                done == total or time.monotonic() - shown > BAR_EVERY
-            ):  # each costs as much as the parent's own look
+            if done == total or time.monotonic() - shown > BAR_EVERY:
                 shown = time.monotonic()
                 bar.update(task, completed=done, total=total)
 
