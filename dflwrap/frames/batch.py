@@ -33,9 +33,9 @@ class BatchFolder:
     Whether links work is found out with the first frame of each disk.
     """
 
-    def __init__(self, path: Path, *, in_place: bool) -> None:
+    def __init__(self, path: Path, *, in_place: bool, windows: bool = os.name == "nt") -> None:
         """in_place: the extractor may be told of a frame that lies elsewhere."""
-        self.path, self._in_place = path, in_place
+        self.path, self._in_place, self._windows = path, in_place, windows
         self._links: dict[int, bool] = {}
         """Device number of the frames' disk -> whether links to it can be made here."""
 
@@ -47,11 +47,11 @@ class BatchFolder:
         """
         target = self.path / name
         if self._links.get(disk, True):
-            if make_link(source, target):
+            if make_link(source, target, windows=self._windows):
                 self._links[disk] = True
                 return Way.LINK
             self._links.setdefault(disk, False)
-        if self._in_place and can_be_read_in_place(source, name):
+        if self._in_place and can_be_read_in_place(source, name, windows=self._windows):
             return Way.IN_PLACE
         copy_frame(source, target)
         return Way.COPY
@@ -80,7 +80,7 @@ def can_be_read_in_place(source: Path, name: str, *, windows: bool = os.name == 
     return True
 
 
-def make_link(source: Path, target: Path) -> bool:
+def make_link(source: Path, target: Path, *, windows: bool = os.name == "nt") -> bool:
     """Make `target` show `source` without copying. False where the file system has no links from there to here.
 
     Tries a symbolic link (POSIX), on Windows, where that needs a right that users lack, a hard link first. Raises
@@ -88,7 +88,7 @@ def make_link(source: Path, target: Path) -> bool:
     """
     _check_free(target)
     source = source.resolve()
-    for way in (os.link, os.symlink) if os.name == "nt" else (os.symlink,):
+    for way in (os.link, os.symlink) if windows else (os.symlink,):
         try:
             way(source, target)
         except (OSError, NotImplementedError) as error:

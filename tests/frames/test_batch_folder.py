@@ -58,6 +58,27 @@ def test_a_link_is_made_where_one_can_be(tmp_path: Path, frames: list[Path], in_
     assert all((tmp_path / "in" / frame.name).samefile(frame) for frame in frames)
 
 
+@pytest.mark.posix
+def test_on_windows_a_link_is_a_hard_one_and_to_another_drive_a_symbolic_one_where_the_user_may(
+    tmp_path: Path, frames: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = BatchFolder(tmp_path / "in", in_place=True, windows=True)
+    assert brought(batch, frames[0]) is Way.LINK
+    assert frames[0].stat().st_nlink == 2 and not (tmp_path / "in" / frames[0].name).is_symlink()
+
+    def another_drive(source: Path, target: Path) -> None:
+        raise OSError(errno.EXDEV, "The system cannot move the file to a different disk drive", str(source))
+
+    def no_right(source: Path, target: Path) -> None:
+        raise OSError(errno.EINVAL, "A required privilege is not held by the client", str(source))
+
+    monkeypatch.setattr(os, "link", another_drive)
+    assert brought(batch, frames[1], disk=2) is Way.LINK
+    assert (tmp_path / "in" / frames[1].name).is_symlink()
+    monkeypatch.setattr(os, "symlink", no_right)
+    assert [brought(batch, frame, disk=3) for frame in frames[2:]] == [Way.IN_PLACE] * 3
+
+
 def test_without_links_a_frame_is_read_in_place_and_only_the_first_is_tried(
     tmp_path: Path, frames: list[Path], refuse: Callable[..., list[Path]]
 ) -> None:

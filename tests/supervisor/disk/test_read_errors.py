@@ -180,10 +180,10 @@ def test_windows_not_found_for_a_long_path_is_no_missing_frame(
     folder.parent.mkdir(parents=True, exist_ok=True)
     link = batches.make_link
 
-    def as_windows(source: Path, target: Path) -> bool:
+    def as_windows(source: Path, target: Path, *, windows: bool) -> bool:
         if len(str(target)) > LONGEST_PATH:
             raise FileNotFoundError(errno.ENOENT, "The system cannot find the path specified", str(target))
-        return link(source, target)
+        return link(source, target, windows=windows)
 
     monkeypatch.setattr(batches, "make_link", as_windows)
     long = picture(tmp_path / f"{'a' * 80}.png").name

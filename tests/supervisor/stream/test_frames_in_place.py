@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ import numpy as np
 import pytest
 from disks import small_disk
 from no_links import NO_COPIES, NO_LINKS
-from support import DOUBLE, Finished, assert_conserved, contents, dflwrap, small_frames
+from support import DOUBLE, Finished, assert_conserved, contents, dflwrap, environment, small_frames, until
 
+from dflwrap.extractors.control_file import NO_FRAME
 from dflwrap.faceset.face_file.verify import verify_face
 
 DFL = ("--extractor", "dfl", "--dfl-root", DOUBLE, "--dfl-python", sys.executable)
@@ -142,6 +144,36 @@ def test_a_frame_that_changes_while_the_run_works_fares_as_behind_a_link(
         assert row["frame"] == "00006.png"
         fates.append((row["cause"], sorted(contents(output))))
     assert fates[0] == fates[1]
+
+
+@pytest.mark.posix
+def test_a_run_that_was_killed_amid_them_goes_on_and_has_touched_none(tmp_path: Path) -> None:
+    """What a new start clears away of the attempt are no frames."""
+    frames, output = small_frames(tmp_path / "frames", 60), tmp_path / "aligned"
+    before = state(frames)
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps({"options": {"frame_seconds": 0.05}}))
+    words = ("--input-dir", frames, "--output-dir", output, "--cpu-only", "--image-size", "256", *DFL, *OFF)
+    code = NO_LINKS + NO_COPIES + "from dflwrap.cli.start import run\nrun()"
+    killed = subprocess.Popen(
+        [sys.executable, "-c", code, "extract", *map(str, words)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment({"DFLWRAP_DOUBLE_SCRIPT": str(script)}),
+    )
+    try:
+        assert until(lambda: output.is_dir() and len(list(output.glob("*.jpg"))) > 5, 240)
+    finally:
+        killed.kill()
+        killed.wait()
+    assert [path.name for path in (tmp_path / "aligned_dflwrap/attempts/0001/in").iterdir()] == [NO_FRAME]
+    done = extract(tmp_path, frames, *DFL, *OFF)
+    assert done.code == 0, done.stderr
+    assert_conserved(done.report)
+    assert done.report["frames"]["extracted"] == 60
+    assert not (tmp_path / "aligned_dflwrap/attempts/0001/in").exists()
+    assert state(frames) == before
 
 
 def test_a_black_box_gets_copies_and_says_so_once(tmp_path: Path) -> None:
