@@ -81,6 +81,14 @@ def passed_over_folders(folder: Path) -> None:
         shutil.copyfile(folder / "00001.jpg", folder / name / "00001.jpg")
 
 
+def folder_without_pictures(folder: Path) -> None:
+    per_person_folders(folder)
+    (folder / "personC/clip").mkdir(parents=True)
+    (folder / "personD").mkdir()
+    (folder / "personD/clip.MP4").write_bytes(b"")
+    (folder / ".hidden").mkdir()
+
+
 def mixed_layout(folder: Path) -> None:
     """The tree that the user's document warns of."""
     (folder / "personA").mkdir()
@@ -299,7 +307,8 @@ def frozen(folder: Path) -> None:
 MAKERS: dict[str, Callable[[Path], None]] = {
     maker.__name__.replace("_", "-"): maker
     for maker in (
-        *(empty, per_person_folders, images_in_subfolders, passed_over_folders, mixed_layout),
+        *(empty, per_person_folders, images_in_subfolders, passed_over_folders, folder_without_pictures),
+        mixed_layout,
         *(stray_files, videos_not_frames, faceset_as_input, wrong_step, faceset_pak),
         *(not_numbered, mixed_schemes, number_gaps, width_changes, several_underscores, duplicate_stems),
         *(non_ascii, control_characters, too_long, reserved_on_windows, case_collisions),
@@ -309,6 +318,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     )
 }
 COMPANIONS: dict[str, set[str]] = {
+    "folder-without-pictures": {"per-person-folders"},
     "mixed-schemes": {"several-underscores"},
     "several-underscores": set(),
     "damaged-data": set(),

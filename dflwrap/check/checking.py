@@ -74,7 +74,9 @@ def _begun(folder: Path, stopping: Callable[[], bool]) -> tuple[CheckResult, Inv
     inventory = take_inventory(folder, stopping)
     find_in_layout(result.layout, inventory, result.findings)
     for place, frames in _folders(result.layout, inventory, stopping):
-        find_in_names(place, [entry.name for entry in frames], result.findings)
+        find_in_names(
+            place, [entry.name for entry in frames], result.findings, display(_prefix_of(place, folder))
+        )
         result.found += len(frames)
     return result, inventory
 
@@ -113,12 +115,17 @@ def _folders(
             yield sub.path, take_inventory(sub.path, stopping).frames
 
 
+def _prefix_of(place: Path, top: Path) -> str:
+    """Of the names of frames in `place`."""
+    return "" if place == top else f"{place.relative_to(top).as_posix()}/"
+
+
 class _FolderLook:
     """The frames of one folder, in order."""
 
     def __init__(self, top: Path, place: Path, result: CheckResult, limits: Thresholds) -> None:
         self._place, self._result = place, result
-        self._prefix = "" if place == top else f"{place.relative_to(top).as_posix()}/"
+        self._prefix = _prefix_of(place, top)
         self._sizes = Sizes()
         self.done = 0
         """Frames that were opened."""
@@ -159,5 +166,5 @@ class _FolderLook:
         result.frames.add(path)
 
     def end(self) -> None:
-        self._sizes.find(self._result.findings)
+        self._sizes.find(self._result.findings, display(f"{self._prefix[:-1]}: " if self._prefix else ""))
         self._quality.end(display(self._place.name))

@@ -22,6 +22,7 @@ _SUFFIXES = {
     "gif": frozenset({".gif"}),
 }
 """Endings of the formats that are known by their first bytes."""
+_KNOWN = frozenset[str]().union(*_SUFFIXES.values())
 _OFFLINE, _RECALL_ON_OPEN, _RECALL_ON_DATA_ACCESS = 0x1000, 0x40000, 0x400000
 """FILE_ATTRIBUTE_* of winnt.h: what cloud providers set on a file whose content is elsewhere."""
 _DATALESS = 0x40000000
@@ -76,6 +77,8 @@ def find_in_file(name: str, shown: str, found: Measures, findings: Findings) -> 
     endings = _SUFFIXES.get(found.kind)
     if endings is not None and stem_and_suffix(name)[1] not in endings:
         findings.add("wrong-suffix", f"{shown}: {_a(found.kind)}")
+    elif found.kind == "other" and stem_and_suffix(name)[1] in _KNOWN:
+        findings.add("wrong-suffix", f"{shown}: another format, which can be read")
     unusual = _unusual(found)
     if unusual:
         findings.add("unusual-pixels", f"{shown}: {', '.join(unusual)}")
@@ -142,11 +145,11 @@ class Sizes:
         if all(size) and (size in self._counts or len(self._counts) < self.MOST):
             self._counts[size] += 1
 
-    def find(self, findings: Findings) -> None:
-        """After the last frame."""
+    def find(self, findings: Findings, where: str = "") -> None:
+        """After the last frame. where: what the examples begin with."""
         if len(self._counts) < 2:
             return
         usual = self._counts.most_common(1)[0][0]
         for (width, height), count in self._counts.most_common():
             if (width, height) != usual:
-                findings.add("mixed-sizes", f"{width}x{height}: {count:,}", count=count)
+                findings.add("mixed-sizes", f"{where}{width}x{height}: {count:,}", count=count)

@@ -80,6 +80,8 @@ class Finding:
     """Files, folders or gaps."""
     examples: list[str] = field(default_factory=list)
     """Names, some with what was seen; at most MOST_EXAMPLES."""
+    more: bool = False
+    """There were more examples."""
 
 
 class Findings:
@@ -97,6 +99,8 @@ class Findings:
             found.severity = severity
         if len(found.examples) < MOST_EXAMPLES:
             found.examples.append(example)
+        else:
+            found.more = True
 
     def add_all(self, name: str, examples: Iterable[str]) -> None:
         for example in examples:

@@ -10,7 +10,7 @@ from dflwrap.check.findings import Findings, Severity
 from dflwrap.common.text import display
 from dflwrap.common.trees import is_folder
 from dflwrap.faceset.input_faces import holds_faces
-from dflwrap.frames.inventory import IMAGE_SUFFIXES, Ignored, Inventory
+from dflwrap.frames.inventory import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Ignored, Inventory
 from dflwrap.frames.layout import Arrangement, Layout, SubFolder
 from dflwrap.frames.names import stem_and_suffix
 
@@ -35,6 +35,7 @@ def find_in_layout(layout: Layout, inventory: Inventory, findings: Findings) -> 
         findings.add("faceset-as-input", display(folder.name), count=len(inventory.frames))
     findings.add_all("faceset-pak", map(display, layout.paks))
     find_passed_over(layout, findings)
+    find_bare(layout, findings)
     _others(layout, inventory.ignored, findings)
 
 
@@ -72,6 +73,21 @@ def find_passed_over(layout: Layout, findings: Findings) -> None:
         beside = sub.path.name[: -len(_DEBUG)] if sub.path.name.casefold().endswith(_DEBUG) else ""
         if not _is_faceset(sub.path) and not (beside and _is_faceset(sub.path.with_name(beside))):
             findings.add("passed-over-folders", _folder_words(layout.folder, sub))
+
+
+def find_bare(layout: Layout, findings: Findings) -> None:
+    """Where each folder is a person: those that would get no faceset."""
+    if layout.arrangement is Arrangement.PER_PERSON:
+        for folder in layout.bare:
+            findings.add("folder-without-pictures", f"{display(folder.name)}{_video_in(folder)}")
+
+
+def _video_in(folder: Path) -> str:
+    try:
+        names = sorted(name for name in os.listdir(folder) if stem_and_suffix(name)[1] in VIDEO_SUFFIXES)  # noqa: PTH208
+    except OSError:
+        return ""
+    return f" (a video: {display(names[0])})" if names else ""
 
 
 def _is_faceset(folder: Path) -> bool:

@@ -56,15 +56,33 @@ def has_controls(name: str) -> bool:
     return display(name) != name
 
 
-def find_in_names(folder: Path, names: Sequence[str], findings: Findings) -> None:
-    """Findings of the group "names" for the frames `names`, sorted, of one folder."""
-    _single(folder, names, findings)
-    _twins(names, findings)
+class _Found:
+    """Adds findings whose examples begin with their folder."""
+
+    def __init__(self, findings: Findings, where: str) -> None:
+        self._findings, self._where = findings, where
+
+    def add(self, name: str, example: str, *, count: int = 1) -> None:
+        self._findings.add(name, self._where + example, count=count)
+
+    def add_all(self, name: str, examples: Iterable[str]) -> None:
+        for example in examples:
+            self.add(name, example)
+
+
+def find_in_names(folder: Path, names: Sequence[str], findings: Findings, where: str = "") -> None:
+    """Findings of the group "names" for the frames `names`, sorted, of one folder.
+
+    where: what examples begin with, `personA/`.
+    """
+    found = _Found(findings, where)
+    _single(folder, names, found)
+    _twins(names, found)
     if len(names) >= _FEW:
-        _numbering(names, findings)
+        _numbering(names, found)
 
 
-def _single(folder: Path, names: Sequence[str], findings: Findings) -> None:
+def _single(folder: Path, names: Sequence[str], findings: _Found) -> None:
     before = len(str(folder)) + 1
     for name in names:
         if _HARMLESS.fullmatch(name) and before + len(name) <= LONGEST_PATH:
@@ -84,7 +102,7 @@ def _single(folder: Path, names: Sequence[str], findings: Findings) -> None:
             findings.add("several-underscores", shown)
 
 
-def _twins(names: Sequence[str], findings: Findings) -> None:
+def _twins(names: Sequence[str], findings: _Found) -> None:
     # Hashes first: the keys themselves would be as large as all names again.
     hashes = array("q", (hash(case_key(stem_and_suffix(name)[0])) for name in names))
     suspects = {one for one, next_one in pairwise(sorted(hashes)) if one == next_one}
@@ -104,7 +122,7 @@ def _twins(names: Sequence[str], findings: Findings) -> None:
             findings.add("duplicate-stems", shown, count=len(whole) - 1)
 
 
-def _numbering(names: Sequence[str], findings: Findings) -> None:
+def _numbering(names: Sequence[str], findings: _Found) -> None:
     schemes = Counter(scheme_of(stem_and_suffix(name)[0]) for name in names)
     usual, usual_count = schemes.most_common(1)[0]
     bare = sum(not _NUMBER.search(stem_and_suffix(name)[0]) for name in names)
@@ -124,7 +142,7 @@ def _numbering(names: Sequence[str], findings: Findings) -> None:
         _series((stem for stem in stems if scheme_of(stem) == usual), findings)
 
 
-def _series(stems: Iterable[str], findings: Findings) -> None:
+def _series(stems: Iterable[str], findings: _Found) -> None:
     """Frames named alike but for their numbers; they are a series where all numbers but the last agree."""
     groups: dict[str, _Numbers] = defaultdict(_Numbers)
     for stem in stems:
@@ -163,7 +181,7 @@ class _Numbers:
             self.first.append(number)
 
 
-def _gaps(pattern: str, numbers: Sequence[int], findings: Findings) -> None:
+def _gaps(pattern: str, numbers: Sequence[int], findings: _Found) -> None:
     """A folder of every tenth frame has no gaps: the usual step is."""
     steps = [after - before for before, after in pairwise(numbers)]
     step, often = Counter(steps).most_common(1)[0]
@@ -172,4 +190,5 @@ def _gaps(pattern: str, numbers: Sequence[int], findings: Findings) -> None:
     for before, after in pairwise(numbers):
         if after - before > step:
             missing = (after - before) // step - 1
-            findings.add("number-gaps", display(f"{pattern}: {before} to {after}"), count=max(1, missing))
+            series = "" if pattern == "#" else f"{pattern}: "
+            findings.add("number-gaps", display(f"{series}{before} to {after}"), count=max(1, missing))

@@ -60,6 +60,9 @@ class Layout:
     """Those that hold pictures and are named as if DeepFaceLab or dflwrap had made them (`aligned_bob`, `bob_debug`);
     without what bears the usual names."""
 
+    bare: tuple[Path, ...] = ()
+    """Folders in the folder itself without any picture, at any depth; but for hidden ones."""
+
     @property
     def below(self) -> int:
         """Pictures in sub-folders."""
@@ -113,7 +116,14 @@ def look_at_layout(folder: Path, stopping: Callable[[], bool] = never) -> Layout
         tuple(paks),
         tuple(found.unreadable),
         tuple(sub for sub in passed_over if sub.images),
+        _bare(below, [sub.path for sub in (*subs, *passed_over)] + found.unreadable),
     )
+
+
+def _bare(folders: list[Path], filled: list[Path]) -> tuple[Path, ...]:
+    """Those of `folders` that none of `filled` lies in."""
+    taken = {above for path in filled for above in (path, *path.parents)}
+    return tuple(path for path in folders if path not in taken and not path.name.startswith("."))
 
 
 @dataclass(slots=True)

@@ -85,10 +85,10 @@ def prepare_folder(
     tell: each row, as it is decided. groups, named: for frames that were cut from a video of that name.
     Raises DflwrapError, StoppedError: the same call continues.
     """
-    groups = groups or groups_of(source, options.layout, stopping)
+    result = Prepared(output)
+    groups = groups or groups_of(source, options.layout, stopping, result.notes.append)
     header = {"input": named or str(source), "options": options.to_json()}
     manifest = Manifest(output, header)
-    result = Prepared(output)
     total = sum(len(list(group.frames(stopping))) for group in groups) if progress is not None else 0
 
     def done(row: Row) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dflwrap.check.findings import Findings
+from dflwrap.check.layout import find_bare, find_passed_over
 from dflwrap.check.names import has_controls, is_reserved, natural_key
 from dflwrap.common.choices import LayoutChoice
 from dflwrap.common.errors import DflwrapError
@@ -33,8 +35,16 @@ class Group:
                 yield folder, entry
 
 
-def groups_of(folder: Path, choice: LayoutChoice, stopping: Callable[[], bool] = never) -> tuple[Group, ...]:
-    """Raises DflwrapError where there is nothing to take, or the user must choose; StoppedError."""
+def groups_of(
+    folder: Path,
+    choice: LayoutChoice,
+    stopping: Callable[[], bool] = never,
+    note: Callable[[str], None] = lambda sentence: None,
+) -> tuple[Group, ...]:
+    """Raises DflwrapError where there is nothing to take, or the user must choose; StoppedError.
+
+    note: told of folders that are left out.
+    """
     check_folder(folder)
     layout = look_at_layout(folder, stopping)
     if choice is not LayoutChoice.FLAT:
@@ -52,6 +62,8 @@ def groups_of(folder: Path, choice: LayoutChoice, stopping: Callable[[], bool] =
         )
     if choice is LayoutChoice.AUTO:
         choice = _automatic(layout)
+    if choice is not LayoutChoice.FLAT:
+        _tell_left_out(layout, note)
     if choice is LayoutChoice.FLAT:
         if not layout.images:
             raise DflwrapError(
@@ -62,6 +74,14 @@ def groups_of(folder: Path, choice: LayoutChoice, stopping: Callable[[], bool] =
     if choice is LayoutChoice.JOIN:
         return (Group("", (*_own(layout), *_below(layout))),)
     return per_person_groups(layout)
+
+
+def _tell_left_out(layout: Layout, note: Callable[[str], None]) -> None:
+    findings = Findings()
+    find_passed_over(layout, findings)
+    find_bare(layout, findings)
+    for found in findings.sorted():
+        note(f"{found.kind.title} ({found.count}), left out: {', '.join(found.examples[:3])}.")
 
 
 def _automatic(layout: Layout) -> LayoutChoice:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dflwrap.check.findings import Findings, Severity
-from dflwrap.check.layout import find_in_layout, find_passed_over
+from dflwrap.check.layout import find_bare, find_in_layout, find_passed_over
 from dflwrap.check.names import find_in_names
 from dflwrap.common.text import display
 from dflwrap.common.trees import is_same_folder
@@ -68,7 +68,7 @@ def quick_findings(folder: Path, inventory: Inventory, *, joined: bool) -> list[
         below, _, name = entry.name.rpartition("/")
         by_folder.setdefault(below, []).append(name)
     for below, names in by_folder.items():
-        find_in_names(folder / below, names, findings)
+        find_in_names(folder / below, names, findings, display(f"{below}/") if below else "")
     return _told(findings)
 
 
@@ -76,6 +76,7 @@ def passed_over(layout: Layout) -> tuple[str, ...]:
     """Of a folder whose sub-folders are runs of their own."""
     findings = Findings()
     find_passed_over(layout, findings)
+    find_bare(layout, findings)
     return tuple(_told(findings))
 
 

@@ -226,3 +226,22 @@ def test_a_sample_is_bounded_and_spread() -> None:
     assert len(items) == 60 and items[0] == 0 and items[-1] > 90_000
     gaps = [after - before for before, after in pairwise(items)]
     assert max(gaps) <= 2 * min(gaps)
+
+
+def test_examples_of_sub_folders_are_named_with_their_folder(frames: Path) -> None:
+    people = frames.parent / "people"
+    for number, name in enumerate(("mixed-schemes", "number-gaps", "width-changes", "wrong-suffix", "huge")):
+        MAKERS[name](Path(shutil.copytree(frames, people / f"person {number}")))
+    for finding in check(people).findings.sorted():
+        assert all(example.startswith("person ") for example in finding.examples), finding
+
+
+def test_any_other_format_under_a_known_ending_is_told(frames: Path) -> None:
+    from PIL import Image
+
+    with Image.open(frames / "00002.jpg") as picture:
+        picture.save(frames / "00003.jpg", "JPEG2000")
+        picture.save(frames / "00004.jp2", "JPEG2000")
+    (frames / "00004.jpg").unlink()
+    result = check(frames)
+    assert result.findings.count("wrong-suffix") == 1 and result.usable == 10

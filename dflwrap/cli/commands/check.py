@@ -207,7 +207,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield f"  {finding.kind.title}{count}   [{finding.kind.id}]"
     for example in finding.examples:
         yield f"      {example}"
-    if finding.count > len(finding.examples) > 0:
+    if finding.more:
         yield "      ..."
     for head, text in (
         ("Why", finding.kind.explanation),

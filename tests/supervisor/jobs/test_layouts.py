@@ -106,6 +106,17 @@ def test_a_person_who_is_passed_over_by_name_is_told_of(tmp_path: Path, listed: 
     assert "[passed-over-folders]" in line
 
 
+def test_a_person_without_pictures_is_told_of(good: Path, tmp_path: Path) -> None:
+    (good / "personC/clip").mkdir(parents=True)
+    done = extract(good, tmp_path / "out", "--json")
+    assert sorted(runs(done)) == ["personA", "personB"]
+    [line] = [line for line in done.stderr.splitlines() if "personC" in line]
+    assert "[folder-without-pictures]" in line
+    prepared = dflwrap("prepare", good, tmp_path / "clean", "--json")
+    [note] = prepared.report["notes"]
+    assert "personC" in note and prepared.code == 0
+
+
 def test_a_person_with_folders_of_clips_has_them_joined(tmp_path: Path) -> None:
     frames(tmp_path / "data", ["tom/clip1/1.png", "tom/clip2/1.png", "ann/1.png", "ann/2.png"])
     done = extract(tmp_path / "data", tmp_path / "out", "--json")
