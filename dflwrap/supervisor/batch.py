@@ -50,7 +50,7 @@ class Batch:
     left_out: list[tuple[FrameRow, str]] = field(default_factory=list)
     """Frames that the user's filters leave out, each with its reason."""
     in_place: set[str] = field(default_factory=set)
-    """Names of those of them that the extractor reads where they lie: the folder has nothing of them."""
+    """Names of those of `linked` that the extractor reads where they lie: the folder has nothing of them."""
     copies: set[str] = field(default_factory=set)
     """Names of those that take room of their own: converted, or neither to be linked here nor read in place."""
     cut: bool = False
