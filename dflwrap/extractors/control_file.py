@@ -147,11 +147,15 @@ class ControlReader:
 
 
 class ControlWriter:
-    """The supervisor's side: each message is one write of a whole line."""
+    """The supervisor's side: each message is one write of a whole line.
+
+    A file that somebody has deleted or cut meanwhile is filled up to where it ended: the reader goes on from there.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._torn = False
+        self._end = 0  # of the file, as this writer left it
 
     def send(self, message: Message) -> None:
         """Append a message. Half a line, from a full disk, is ended by the next message.
@@ -161,10 +165,14 @@ class ControlWriter:
         line = json.dumps(message, ensure_ascii=True).encode("ascii")
         if parse(line) is None or len(line) >= MOST_BYTES:
             raise ValueError("no message of a control file: " + repr(message)[:SHOWN])
-        data = (b"\n" if self._torn else b"") + line + b"\n"
         with open(self._path, "ab", buffering=0) as stream:
+            if stream.seek(0, os.SEEK_END) < self._end:
+                stream.truncate(self._end)
+                self._torn = True
+            data = (b"\n" if self._torn else b"") + line + b"\n"
             self._torn = True
             self._torn = stream.write(data) != len(data)
+            self._end = stream.tell()
         if self._torn:
             raise OSError("the control file took only a part of a line: " + self._path)
 

@@ -19,6 +19,7 @@ from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import AttemptRow, Counts
 from dflwrap.ledger.snapshot import snapshot_of
 from dflwrap.ledger.values import table
+from dflwrap.ledger.widths import widths_of
 from dflwrap.supervisor.outside.presence import ENDED, KEY, RUNNING
 from dflwrap.supervisor.outside.stop_file import is_asked
 from dflwrap.supervisor.run_folder import RunFolder
@@ -64,6 +65,8 @@ class Status:
     extractor: str = ""
     attempt: int = 0
     plan: dict[str, Any] = field(default_factory=dict)
+    workers: dict[str, int] = field(default_factory=dict)
+    """At work now, by device ("GPU0", "CPU"), as far as the extractor tells."""
     rate: float | None = None
     """Frames per second."""
     left: tuple[float, float] | None = None
@@ -123,6 +126,7 @@ def _read(ledger: Ledger, folder: RunFolder, faceset: Path, now: float) -> Statu
         extractor=last.extractor if last else "",
         attempt=last.number if last else 0,
         plan=_plan(last),
+        workers=widths_of(ledger, [last])[last.number].last if running and last else {},
         rate=_number(presence.get("rate")) if running else None,
         left=_range(left) if running else None,
         stop_cause=_text(stop.get("cause")),

@@ -22,6 +22,8 @@ from dflwrap.supervisor.stop_request import Control
 
 SHOWN = 200
 """Characters of a frame's evidence, or of an extractor's line, that are shown."""
+KNOWN_BY = 80
+"""Characters by which a sentence is seen to hold an evidence, which it may have shortened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class RunServices:
         evidence = [(row, row.evidence or why) for row in rows]
         self.ledger.settle_many((row.id, Outcome.QUARANTINED, attempt, cause, own) for row, own in evidence)
         shown = [(row.name, display_start(own, SHOWN)) for row, own in evidence]
-        if len(shown) == 1 and shown[0][1] not in sentence:
+        if len(shown) == 1 and shown[0][1][:KNOWN_BY] not in sentence:
             sentence += f": {shown[0][1]}"
         self.reporter.notice(sentence)
         for name, own in shown if len(shown) > 1 else ():

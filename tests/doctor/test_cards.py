@@ -109,6 +109,16 @@ def test_other_programs_are_named(place: Place) -> None:
     assert place.look("gpu-programs")["gpu-programs"].result is Result.SKIPPED
 
 
+def test_cards_of_the_same_name_are_told_apart(place: Place) -> None:
+    mine = ProcessMemory(os.getpid(), 9 * GIB)
+    place.cards = MadeCards(*["NVIDIA GeForce RTX 3090"] * 2, free=1 * GIB, processes=(mine,))
+    for check in ("gpu-memory", "gpu-programs"):
+        told = place.look(check)[check].explanation
+        assert "GPU 0 (NVIDIA GeForce RTX 3090): " in told and "GPU 1 (NVIDIA GeForce RTX 3090): " in told
+    place.cards = MadeCards("NVIDIA GeForce RTX 3090", free=1 * GIB)
+    assert place.look("gpu-memory")["gpu-memory"].explanation.startswith("NVIDIA GeForce RTX 3090: ")
+
+
 def test_a_card_without_a_driver(place: Place, tmp_path: Path) -> None:
     device = tmp_path / "root/sys/bus/pci/devices/0000:01:00.0"
     device.mkdir(parents=True)

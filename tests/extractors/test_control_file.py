@@ -138,6 +138,19 @@ def test_nothing_is_sent_that_no_host_would_follow():
         assert not os.path.exists(it.path)
 
 
+def test_after_somebody_deleted_or_cut_the_file_what_is_sent_arrives_all_the_same():
+    for harm in (os.remove, lambda path: os.truncate(path, 0), lambda path: os.truncate(path, 30)):
+        with Folder() as it:
+            writer = control_file.ControlWriter(it.path)
+            writer.send({"type": "frames", "names": [[n, "{}.png".format(n)] for n in range(50)]})
+            assert len(it.reader.poll()) == 1
+            harm(it.path)
+            writer.workers("GPU0", 2, "")
+            writer.send({"type": "frames_end"})
+            assert [one["type"] for one in it.reader.poll()] == ["workers", "frames_end"]
+            assert len(it.notes) <= 1
+
+
 if __name__ == "__main__":
     for name, case in sorted(globals().items()):
         if name.startswith("test_"):

@@ -187,6 +187,14 @@ def test_a_squeeze_that_no_look_has_seen_is_no_measure() -> None:
     assert 3 <= narrowed <= 8
 
 
+def test_the_end_of_each_wait_is_told() -> None:
+    """That it has no worker was told: "1 worker -> 0: out of memory"."""
+    world = World(most=1).begin().run(5)
+    world.out_of_memory().run(10)
+    assert world.width["GPU0"] == 1
+    assert world.said == ["GPU 0: 24.0 GiB are free after 3 s of waiting: 1 worker"]
+
+
 def test_what_was_refused_counts_as_a_measure() -> None:
     """Seen twice a second, a worker that needs 7 GiB looks like one of 4."""
     world = World(foreign=9.0, rates={n: 10.0 * n for n in range(9)}).begin().run(30)

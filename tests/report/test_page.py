@@ -465,3 +465,17 @@ def test_an_even_or_a_short_run_has_no_slow_stretch(tmp_path: Path, seconds: flo
     said = slow(tmp_path, even, seconds)
     assert "Slowest" not in said
     assert seconds < 600 or "The speed was even: 4.0 frames/s." in said
+
+
+@pytest.mark.parametrize(
+    ("sentence", "words"),
+    [
+        ("it is 07:30 (--stop-at)", ": it is 07:30 (--stop-at)."),
+        ("", " (Ctrl-C, a closed window, or a signal)."),
+        ("<b>x</b>\u202e", ": <b>x</b>"),
+    ],
+)
+def test_what_interrupted_a_run_is_said(tmp_path: Path, sentence: str, words: str) -> None:
+    night = make_night(tmp_path, ["00001.png"], state="interrupted", hostile=sentence)
+    text = Elements(page_of(night)).text
+    assert re.search(r"No: interrupted at \d\d:\d\d[^:(]*" + re.escape(words), text), text[:1500]

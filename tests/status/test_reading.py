@@ -13,6 +13,8 @@ import psutil
 import pytest
 
 from dflwrap.cli.words.status import as_data, line, page
+from dflwrap.common.events import Event, EventKind
+from dflwrap.common.plan import Plan
 from dflwrap.frames.judgement import Entry
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import NewFrame, Outcome
@@ -171,3 +173,19 @@ def test_a_view_in_place_of_a_table_is_not_read(run: tuple[RunFolder, Path]) -> 
     database.commit()
     database.close()
     assert read_status(folder, faceset).state == "unreadable"
+
+
+def test_the_workers_are_those_of_now_not_the_most_that_the_plan_allows(run: tuple[RunFolder, Path]) -> None:
+    presence = elsewhere(stage="waiting")
+    ledger = Ledger(run[0].database)
+    ledger.begin_attempt(1, "deepfacelab", Plan(devices=(0, 1), workers=8).to_dict(), "first", 4)
+    ledger.close()
+    assert "attempt 1: DeepFaceLab, GPU 0,1, 8 workers" in "".join(page(shown(run, presence)))
+    for device, workers in (("GPU0", 2), ("GPU1", 0), ("CPU", 2), ("CPU", 0), ("GPU0", 1)):
+        ledger = Ledger(run[0].database)
+        event = Event(EventKind.WIDTH_CHANGED, time.time(), data={"device": device, "workers": workers})
+        ledger.add_events(1, [event])
+        ledger.close()
+    status = shown(run)
+    assert "attempt 1: DeepFaceLab, GPU 0: 1 worker, GPU 1: no worker" in "".join(page(status))
+    assert as_data([status])["runs"][0]["workers"] == {"GPU0": 1, "GPU1": 0, "CPU": 0}

@@ -73,3 +73,13 @@ def test_a_resumed_run_whose_last_frames_all_kill_sets_them_aside(tmp_path: Path
     done = extract(tmp_path, {"*0004[1-4].png": "kill"})
     assert done.code == 1, done.stderr
     assert quarantined(done) == [f"000{number}.png" for number in range(41, 45)]
+
+
+def test_the_evidence_of_a_quarantined_frame_is_said_once(tmp_path: Path) -> None:
+    small_frames(tmp_path / "frames", 4)
+    error = "OOM when allocating tensor: " + "a long story of blocks and sizes, " * 9
+    done = extract(tmp_path, {"*00002.png": {"fault": "raise", "text": error}})
+    said_of = [line for line in done.stderr.splitlines() if "00002.png quarantined" in line]
+    assert said_of, done.stderr
+    said = said_of[0]
+    assert said.count("OOM when allocating tensor") == 1, said

@@ -123,7 +123,23 @@ def _plan(status: Status) -> str:
         else "CPU"
     )
     count = workers if type(workers) is int else 0
-    return f"{name}, {where}, {count} worker{'' if count == 1 else 's'}"
+    if status.workers:
+        now = [f"{_title(one)}: {_workers(n)}" for one, n in status.workers.items() if _is_shown(one, n)]
+        return ", ".join([name, *now])
+    return f"{name}, {where}, {_workers(count)}"
+
+
+def _title(device: str) -> str:
+    return f"GPU {display(device[3:])}" if device.startswith("GPU") else display(device)
+
+
+def _workers(count: int) -> str:
+    return f"{count} worker{'' if count == 1 else 's'}" if count else "no worker"
+
+
+def _is_shown(device: str, count: int) -> bool:
+    """The CPU is nothing to be missed beside cards."""
+    return bool(count) or device.startswith("GPU")
 
 
 def _is_used(status: Status, device: dict[str, Any]) -> bool:
@@ -181,6 +197,7 @@ def _plain(status: Status) -> dict[str, Any]:
         "attempt": status.attempt,
         "extractor": status.extractor,
         "plan": status.plan,
+        "workers": status.workers,
         "frames_per_second": status.rate,
         "seconds_left": list(status.left) if status.left else None,
         "asked_to_stop": status.asked_to_stop,

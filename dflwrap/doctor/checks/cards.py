@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import psutil
 
 from dflwrap.common.memory import GIB
@@ -68,7 +70,9 @@ class GpuMemory(Check):
         if not samples:
             return self.skipped(_NONE)
         told = "; ".join(
-            f"{s.name}: {_gib(s.free)} of {_gib(s.total)} GiB free" for s in samples if s.free is not None
+            f"{_which(s, samples)}: {_gib(s.free)} of {_gib(s.total)} GiB free"
+            for s in samples
+            if s.free is not None
         )
         told = (told or "The driver does not tell what is free") + "."
         if all((sample.total or 0) < LEAST_TOTAL * 0.95 for sample in samples):
@@ -78,6 +82,11 @@ class GpuMemory(Check):
         if any((sample.total or 0) < SMALL_TOTAL * 0.95 for sample in samples):
             return self.note(f"{told} Below 4 GiB the weights stay on the CPU, which is slower.", "")
         return self.ok(told)
+
+
+def _which(sample: DeviceSample, samples: Sequence[DeviceSample]) -> str:
+    """Its name; with its number where there are several, which often have the same name."""
+    return sample.name if len(samples) == 1 else f"GPU {sample.index} ({sample.name})"
 
 
 def _gib(size: int | None) -> str:
@@ -100,7 +109,7 @@ class GpuPrograms(Check):
         for sample in samples:
             programs = _programs(sample)
             if programs:
-                told.append(f"{sample.name}: {', '.join(programs[:MANY])}")
+                told.append(f"{_which(sample, samples)}: {', '.join(programs[:MANY])}")
             held = sum(process.used or 0 for process in sample.processes or ())
             short = sample.free is not None and sample.free < ASSUMED_GPU_PEAK
             crowded = crowded or bool(sample.total and held > sample.total // 4 and short)

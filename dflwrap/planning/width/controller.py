@@ -224,7 +224,7 @@ class WidthController:
             words = f"{device.title}: {free or 'tried again'} after {_time(seconds)} of waiting: 1 worker"
             room = device.has_room(reading, now.time)
             device.waiting_since, device.changed, device.target = None, now.time, 1
-            yield Order(device.key, 1, words if device.said else "", room=room, threads=device.threads)
+            yield Order(device.key, 1, words, room=room, threads=device.threads)
         elif settled and not device.said:
             yield Order(device.key, 0, self._waits(device, reading, now.time))
 

@@ -12,6 +12,7 @@ from dflwrap.common.events import EventKind
 from dflwrap.ledger.history import Session, points_of
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import AttemptRow
+from dflwrap.ledger.widths import Widths, common, seconds_of, widths_of
 from dflwrap.report.night.series import MOST_POINTS, Chart, Curve, Telemetry, rate
 from dflwrap.report.night.values import number, table, text
 
@@ -54,6 +55,8 @@ class Spent:
     """Between two attempts."""
     fruitless: float = 0.0
     """Attempts that gained no frame."""
+    card_waits: dict[int, float] = field(default_factory=dict)
+    """Card -> waiting for its memory within attempts, in which the CPU or other cards may have worked."""
 
 
 @dataclass(slots=True)
@@ -67,6 +70,8 @@ class Timeline:
     charts: list[Chart] = field(default_factory=list)
     spent: Spent = field(default_factory=Spent)
     telemetry: Telemetry = field(default_factory=lambda: Telemetry(1.0))
+    widths: dict[int, Widths] = field(default_factory=dict)
+    """Of each attempt."""
 
     def to_json(self) -> dict[str, Any]:
         """What the page's script draws."""
@@ -85,22 +90,24 @@ def make_timeline(ledger: Ledger, sessions: Sequence[Session], now: float) -> Ti
     moments = [a.started for a in attempts] + [a.ended or now for a in attempts]
     moments += [s.started for s in sessions] + [s.ended or now for s in sessions]
     line = Timeline(min(moments, default=now), max(moments, default=now))
-    _spend(line.spent, ledger, attempts, sessions, now)
-    line.bands = _bands(attempts, ledger, sessions, now)
+    line.widths = widths_of(ledger, attempts)
+    _spend(line, ledger, attempts, sessions, now)
+    line.bands = _bands(attempts, ledger, sessions, now) + _card_waits(attempts, line.widths, now)
     line.marks = _marks(ledger, sessions)
     line.telemetry = Telemetry(line.spent.total / MOST_POINTS)
     for moment, sample in ledger.samples():
         line.telemetry.add(moment, sample)
     speed = rate(points, [s.started for s in sessions], line.spent.total)
-    width = _width(attempts, ledger, now)
+    width = _width(attempts, line.widths, now)
     charts = [speed, width, *line.telemetry.charts()]
     line.charts = [chart for chart in charts if len(chart.times) > 1]
     return line
 
 
 def _spend(
-    spent: Spent, ledger: Ledger, attempts: Sequence[AttemptRow], sessions: Sequence[Session], now: float
+    line: Timeline, ledger: Ledger, attempts: Sequence[AttemptRow], sessions: Sequence[Session], now: float
 ) -> None:
+    spent = line.spent
     ready: dict[int, float] = {}
     query = "SELECT attempt, min(time) FROM events WHERE kind = 'worker_started' GROUP BY attempt"
     for attempt, moment in ledger.read(query):
@@ -109,7 +116,14 @@ def _spend(
     for one in attempts:
         seconds = max(0.0, (one.ended or now) - one.started)
         spent.attempts += seconds
-        spent.starting += min(seconds, max(0.0, ready.get(one.number, one.started) - one.started))
+        devices = _devices(one)
+        waits = line.widths[one.number].waits(devices, one.ended or now)
+        for index, spans in zip(devices, waits, strict=True):
+            if spans:
+                spent.card_waits[index] = spent.card_waits.get(index, 0.0) + seconds_of(spans)
+        until_ready = (one.started, max(one.started, ready.get(one.number, one.started)))
+        without = seconds_of(common([[until_ready], *waits])) if waits else 0.0
+        spent.starting += min(seconds, max(0.0, until_ready[1] - until_ready[0] - without))
         if one.ended is not None and not one.gained:
             spent.fruitless += seconds
     spent.waits = sum(end - start for start, end, _ in _between(attempts, sessions))
@@ -148,6 +162,17 @@ def _bands(
     return bands
 
 
+def _card_waits(attempts: Sequence[AttemptRow], widths: dict[int, Widths], now: float) -> list[Band]:
+    bands = []
+    for one in attempts:
+        devices = _devices(one)
+        waits = widths[one.number].waits(devices, one.ended or now)
+        for index, spans in zip(devices, waits, strict=True):
+            words = f"GPU {index}: waiting for its memory"
+            bands += [Band(a, b, "wait", words) for a, b in spans if b - a >= SHORTEST_WAIT]
+    return sorted(bands, key=lambda band: band.start)[-MOST_BANDS:]
+
+
 def _marks(ledger: Ledger, sessions: Sequence[Session]) -> list[Mark]:
     marks = [Mark(moment, _kind(sentence), text(sentence, 240)) for moment, _, sentence in ledger.decisions()]
     for moment, event in ledger.events_of(EventKind.WIDTH_CHANGED.value):
@@ -179,22 +204,19 @@ def _width_words(event: dict[str, Any]) -> str:
     return f"{words}: {text(event.get('reason'), 160)}" if event.get("reason") else words
 
 
-def _width(attempts: Sequence[AttemptRow], ledger: Ledger, now: float) -> Chart:
-    """Workers at work by device."""
+def _width(attempts: Sequence[AttemptRow], widths: dict[int, Widths], now: float) -> Chart:
+    """Workers at work by device. Of what the extractor does not tell of, the number that was planned."""
     chart = Chart("width", "Workers", "workers", steps=True)
     changes: list[tuple[float, dict[str, int]]] = []
-    events = [
-        (moment, str(event.get("device")), number(event.get("workers")))
-        for moment, event in ledger.events_of(EventKind.WIDTH_CHANGED.value)
-    ]
     for one in attempts[-MOST_BANDS:]:
-        end = one.ended or now
-        now_wide = _planned(one)
+        end, told = one.ended or now, widths[one.number].changes
+        named = {device_name(device): steps for device, steps in told.items()}
+        now_wide = {name: workers for name, workers in _planned(one).items() if name not in named}
         changes.append((one.started, dict(now_wide)))
-        for moment, device, workers in events:
-            if one.started <= moment <= end and workers is not None:
-                now_wide[_device_name(device)] = int(workers)
-                changes.append((moment, dict(now_wide)))
+        steps = sorted((when, name, n) for name, each in named.items() for when, n in each)
+        for when, name, workers in steps:
+            now_wide[name] = workers
+            changes.append((min(max(when, one.started), end), dict(now_wide)))
         changes += [
             (end, dict(now_wide)),
             (end + 0.001, {}),
@@ -205,14 +227,17 @@ def _width(attempts: Sequence[AttemptRow], ledger: Ledger, now: float) -> Chart:
     return chart
 
 
+def _devices(attempt: AttemptRow) -> tuple[int, ...]:
+    """Indices of the cards that an attempt was planned on; none = the CPU."""
+    devices = table(json.loads(attempt.plan)).get("devices")
+    return tuple(d for d in devices if type(d) is int) if isinstance(devices, list) else ()
+
+
 def _planned(attempt: AttemptRow) -> dict[str, int]:
-    plan = table(json.loads(attempt.plan))
-    devices, workers = plan.get("devices"), number(plan.get("workers"))
-    wide = int(workers or 0)
-    names = [f"GPU {index}" for index in devices] if isinstance(devices, list) and devices else ["CPU"]
-    return {text(name, 12): wide for name in names}
+    wide = int(number(table(json.loads(attempt.plan)).get("workers")) or 0)
+    return dict.fromkeys([f"GPU {index}" for index in _devices(attempt)] or ["CPU"], wide)
 
 
-def _device_name(device: str) -> str:
+def device_name(device: str) -> str:
     """`GPU0` of an event as `GPU 0`."""
     return f"GPU {device[3:]}" if device.upper().startswith("GPU") else text(device, 12)

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dflwrap.report.night.facts import CUT_OFF, RUNNING, Answer, Facts
 from dflwrap.report.night.failures import steps_of, title_of
 from dflwrap.report.night.values import GIB, count, length, listed, number, pace, text, texts
-from dflwrap.report.page.slow import what_was_slow
+from dflwrap.report.page.slow import WORTH_SECONDS, WORTH_SHARE, what_was_slow
 
 FEW_FREE = 10 * GIB
 """Bytes of the faceset's disk under which the next run may not fit."""
 MOST_STEPS = 6
+LONG_WAIT = WORTH_SECONDS
+"""Seconds of waiting for a card's memory from which it is worth a change."""
 
 
 def headline(facts: Facts) -> tuple[str, str]:
@@ -76,13 +78,18 @@ def _finished(facts: Facts) -> Answer:
             "bad",
         ),
         "stopped": (f"No: it stopped{at}. {sentence}", "bad"),
-        "interrupted": (f"No: you, or a limit that you set, ended it{at}.", "look"),
+        "interrupted": (f"No: interrupted{at}{_by_what(facts)}.", "look"),
         "quarantined": (
             f"Yes{at}, but {count(facts.without_result, 'frame')} came out without a result.",
             "look",
         ),
     }.get(facts.state, (f"Yes: complete{at}.", "good"))
     return Answer("finished", "Did it finish?", words, tone, "sessions")
+
+
+def _by_what(facts: Facts) -> str:
+    why = text(facts.sessions[-1].sentence, 200) if facts.sessions else ""
+    return f": {why}" if why else " (Ctrl-C, a closed window, or a signal)"
 
 
 def _missing(facts: Facts) -> Answer:
@@ -140,7 +147,8 @@ def _card(facts: Facts) -> Answer:
     for index in planned:
         use = devices.get(index)
         if use is None or not use.busy.count:
-            parts.append(f"GPU {index}: it was in the plan; how busy it was could not be measured")
+            words = f"GPU {index}: it was in the plan; how busy it was could not be measured"
+            parts.append(words + _waited(facts, index))
             tone = "plain"
             continue
         words = f"GPU {index} ({use.name}) was busy {use.busy.value:.0f} % of the time"
@@ -152,10 +160,19 @@ def _card(facts: Facts) -> Answer:
         if use.throttled:
             words += f", and was slowed down ({listed(sorted(use.throttled))})"
             tone = "look"
-        parts.append(words)
+        parts.append(words + _waited(facts, index))
+    tone = "look" if any(_waited(facts, index) for index in planned) else tone
     on_cpu = [attempt for attempt in facts.attempts if not facts.devices_of(attempt)]
     cpu = f" {count(len(on_cpu), 'attempt')} ran on the CPU." if on_cpu else ""
     return Answer("card", question, f"{'; '.join(parts)}.{cpu}", "look" if on_cpu else tone, "timeline")
+
+
+def _waited(facts: Facts, index: int) -> str:
+    seconds, total = facts.line.spent.card_waits.get(index, 0.0), facts.line.spent.total
+    share = seconds / total if total else 0.0
+    if seconds < 1 or (seconds < LONG_WAIT and share < WORTH_SHARE):
+        return ""
+    return f"; it waited {length(seconds)} of {length(total)} for its memory"
 
 
 def _change(facts: Facts) -> Answer:
@@ -169,6 +186,11 @@ def _change(facts: Facts) -> Answer:
     room = facts.line.telemetry.least_disk.get("output")
     if room is not None and room < FEW_FREE:
         advice.append(f"The faceset's disk was down to {room / GIB:.1f} GiB: make room.")
+    for index, seconds in sorted(facts.line.spent.card_waits.items()):
+        if seconds >= LONG_WAIT and seconds >= WORTH_SHARE * facts.line.spent.total:
+            advice.append(
+                f"GPU {index} waited {length(seconds)} for its memory: close other programs that use it."
+            )
     if any(use.throttled for use in facts.line.telemetry.devices.values()):
         advice.append("The card was slowed down by heat or power: look at its cooling.")
     if not advice:

@@ -55,7 +55,7 @@
 
   function told(shifted) {
     const parts = [clock(shifted)];
-    for (const b of bands) if (b.start <= shifted && shifted <= b.end) { parts.push(b.label); break; }
+    for (const b of bands) if (b.start <= shifted && shifted <= b.end) { parts.push(b.label); if (parts.length > 2) break; }
     for (const { chart } of charts) {
       if (!chart) continue;
       const i = nearest(chart.times, shifted);

@@ -20,6 +20,7 @@ from dflwrap.ledger.records import AttemptRow
 from dflwrap.report.moments import iso
 from dflwrap.report.night.facts import CUT_OFF, RUNNING, Facts
 from dflwrap.report.night.gathering import MOST_PICTURED
+from dflwrap.report.night.timeline import device_name
 from dflwrap.report.night.values import count, items, length, table, text
 from dflwrap.report.page.answers import answers, headline, to_do
 
@@ -169,8 +170,11 @@ def _plan_words(facts: Facts, row: AttemptRow) -> str:
     plan = table(json.loads(row.plan))
     devices = facts.devices_of(row)
     where = ", ".join(f"GPU {index}" for index in devices) or "CPU"
-    workers = plan.get("workers")
+    workers, told = plan.get("workers"), facts.line.widths.get(row.number)
     parts = [text(row.extractor, 40), where, count(workers, "worker") if type(workers) is int else ""]
+    if told is not None and told.changes:
+        widest = list(told.most.items()) or [(where, 0)]
+        parts[1:] = [f"{device_name(name)} with up to {count(n, 'worker')}" for name, n in widest]
     batch, side = plan.get("batch_size"), plan.get("max_side")
     parts += [f"{batch:,} frames at a time"] if type(batch) is int and batch else []
     parts += [f"longest side {side} px"] if type(side) is int and side else []

@@ -6,6 +6,7 @@ from statistics import median
 
 from dflwrap.report.night.facts import Answer, Facts
 from dflwrap.report.night.series import Chart
+from dflwrap.report.night.timeline import Spent
 from dflwrap.report.night.values import length, listed, pace
 
 WORTH_SECONDS, WORTH_SHARE = 30.0, 0.05
@@ -27,8 +28,12 @@ def what_was_slow(facts: Facts) -> Answer:
             (spent.waits, "into waiting between attempts"),
             (spent.fruitless, "into attempts that gained no frame"),
         )
-        if seconds >= WORTH_SECONDS or (spent.total and seconds >= 1 and seconds >= WORTH_SHARE * spent.total)
+        if _counts(seconds, spent)
     ]
+    waits = [
+        (index, seconds) for index, seconds in sorted(spent.card_waits.items()) if _counts(seconds, spent)
+    ]
+    lost += [f"{length(seconds)} GPU {index} waited for its memory" for index, seconds in waits]
     parts = [f"Of {length(spent.total)}, {listed(lost)}."] if lost else []
     speed = next((chart for chart in facts.line.charts if chart.id == "rate"), None)
     if speed is not None:
@@ -36,6 +41,11 @@ def what_was_slow(facts: Facts) -> Answer:
     sentence = " ".join(filter(None, parts))
     tone = "look" if lost or "Slowest" in sentence else "good"
     return Answer("slow", question, sentence or "Nothing stood out.", tone, "timeline")
+
+
+def _counts(seconds: float, spent: Spent) -> bool:
+    share = bool(spent.total) and seconds >= 1 and seconds >= WORTH_SHARE * spent.total
+    return seconds >= WORTH_SECONDS or share
 
 
 def _stretch(facts: Facts, speed: Chart) -> str:

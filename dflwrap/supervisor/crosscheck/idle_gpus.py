@@ -35,6 +35,8 @@ class CardWatch:
         """plan: whose `devices` matter to the extractor. telemetry: of the running attempt, so far."""
         self._plan, self._telemetry, self._clock = plan, telemetry, clock
         self._at_work: set[int] = set()
+        self._waiting: set[int] = set()
+        """Cards that are to have no worker for now: they wait for memory."""
         self._beside: set[str | None] = set()
         """Workers that are on the CPU because they were asked to be."""
         self._frames_beside = 0
@@ -50,6 +52,15 @@ class CardWatch:
                 self._beside.add(event.worker)
         elif event.kind is EventKind.FRAME_DONE and event.worker in self._beside:
             self._frames_beside += 1
+        elif event.kind is EventKind.WIDTH_CHANGED:
+            self._width(event.data.get("device"), event.data.get("workers"))
+
+    def _width(self, device: object, workers: object) -> None:
+        index = gpu_of(device) if isinstance(device, str) else None
+        if index is not None and workers == 0:
+            self._waiting.add(index)
+        elif index is not None:
+            self._waiting.discard(index)
 
     def frames(self, count: int) -> bool:
         """So many frames came back. True once, when it is time to look: see `left_out` and `untouched`."""
@@ -64,17 +75,19 @@ class CardWatch:
 
     def left_out(self) -> tuple[int, ...]:
         """Cards of the plan on which no worker runs or starts, though workers do on others."""
-        return tuple(index for index in self._plan.devices if self._at_work and index not in self._at_work)
+        idle = set(self._plan.devices) - self._at_work - self._waiting if self._at_work else set()
+        return tuple(index for index in self._plan.devices if index in idle)
 
     def untouched(self) -> str:
         """What shows that no card of the plan is used at all; empty where one is, or it cannot be told."""
         telemetry = self._telemetry()
         if telemetry is None:
             return ""
-        cards = [telemetry.device(index) for index in self._plan.devices]
+        used = [index for index in self._plan.devices if index not in self._waiting]
+        cards = [telemetry.device(index) for index in used]
         if not cards or not all(card is not None and _untouched(card) for card in cards):
             return ""
-        return f"{self._frames} frames came back, and no process of the extractor is on {gpus(self._plan.devices)}"
+        return f"{self._frames} frames came back, and no process of the extractor is on {gpus(tuple(used))}"
 
 
 def _untouched(card: DeviceSummary) -> bool:

@@ -79,3 +79,28 @@ def test_cards_without_a_worker_are_left_out_where_workers_run_on_others() -> No
     cards.event(started("GPU2"))
     cards.event(started("CPU"))
     assert cards.left_out() == (1,)
+
+
+def width(device: object, workers: object) -> Event:
+    return Event(EventKind.WIDTH_CHANGED, 0.0, data={"device": device, "workers": workers})
+
+
+def test_a_card_that_waits_for_memory_is_not_left_out() -> None:
+    cards, _ = watch(IDLE, devices=(0, 1))
+    cards.event(width("GPU1", 0))
+    cards.event(started("GPU0.0"))
+    assert cards.left_out() == ()
+    cards.event(width("GPU1", 1))
+    assert cards.left_out() == (1,), "it is to have a worker, and none starts"
+    for hostile in (None, 7, ["GPU1"], "CPU", "GPUx"):
+        cards.event(width(hostile, 0))
+    assert cards.left_out() == (1,)
+
+
+def test_what_happens_on_a_card_that_waits_shows_no_use_of_the_others() -> None:
+    """Another program comes and goes there."""
+    busy = replace(IDLE, index=1, free_max=FREE + 8 * TAKEN)
+    cards, _ = watch(IDLE, busy, devices=(0, 1))
+    assert not cards.untouched()
+    cards.event(width("GPU1", 0))
+    assert cards.untouched().endswith("is on GPU 0")
