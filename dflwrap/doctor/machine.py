@@ -19,7 +19,7 @@ from dflwrap.common.trees import is_folder
 from dflwrap.doctor.asking import Asked, ask
 from dflwrap.doctor.windows import Windows, here
 from dflwrap.extractors.builtin.parts import is_complete
-from dflwrap.extractors.deepfacelab import DflInstall, find_install, without_python
+from dflwrap.extractors.deepfacelab import DflInstall, NoPythonError, find_install, without_python
 from dflwrap.telemetry.base import DeviceDescription, DeviceSample, GpuReader
 from dflwrap.telemetry.gpu import open_gpu
 
@@ -84,20 +84,29 @@ class Machine:
         self.system = system or _system(root)
 
     @cached_property
-    def _found(self) -> tuple[DflInstall | None, str]:
-        """The install, and what is wrong where there is none."""
+    def _found(self) -> tuple[DflInstall | None, str, Path | None]:
+        """The install; what is wrong where there is none; and the folder of its sources, also without a Python."""
         try:
             found = find_install(self._dfl_root, self._dfl_python, self.environ, self.cwd)
+        except NoPythonError as error:
+            return None, str(error), error.folder
         except DflwrapError as error:
-            return None, str(error)
-        lying = without_python(self.environ, self.cwd) if found is None else None
+            return None, str(error), None
+        if found is not None:
+            return found, "", found.main.parent
+        lying = without_python(self.environ, self.cwd)
         if lying is not None:
-            return None, f"DeepFaceLab is in {lying}, but the Python that runs it was not found."
-        return found, ""
+            return None, f"DeepFaceLab is in {lying}, but the Python that runs it was not found.", lying
+        return None, "", None
 
     @property
     def install(self) -> DflInstall | None:
         return self._found[0]
+
+    @property
+    def sources(self) -> Path | None:
+        """The folder of DeepFaceLab's main.py, also where no Python runs it."""
+        return self._found[2]
 
     @property
     def install_fault(self) -> str:

@@ -63,7 +63,7 @@ class Dfl:
     """A made-up install."""
 
     root: Path
-    python: Path
+    python: Path | None
     site: Path
 
     def package(self, name: str, release: str, text: str = "", module: str = "") -> None:

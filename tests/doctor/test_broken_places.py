@@ -332,6 +332,40 @@ def test_a_python_that_does_not_start(place: Place) -> None:
     )
     answer = place.look("dfl-python")["dfl-python"]
     assert "status 3" in answer.explanation and answer.lines == ("no Python at all",)
+    for name, answer in place.look("opencv-import", "tensorflow-import").items():
+        assert answer.explanation.endswith("ended with status 3 (dfl-python)."), name
+        assert "--dfl-python" in answer.fix, "the module is not to blame"
+
+
+def test_a_python_that_answers_nonsense(place: Place) -> None:
+    place.dfl.python.unlink()
+    place.dfl.python.write_text("#!/bin/sh\necho '{}'\n")
+    place.dfl.python.chmod(0o755)
+    answer = place.look("dfl-python")["dfl-python"]
+    assert answer.result is FAILURE and "no answer that a Python gives" in answer.explanation
+
+
+@pytest.mark.posix
+def test_an_import_that_crashes_is_not_told_about_frames(place: Place) -> None:
+    place.dfl.tensorflow("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
+    answer = place.look("tensorflow-import")["tensorflow-import"]
+    assert answer.result is FAILURE and "SIGSEGV" in answer.explanation
+    assert "frame" not in answer.explanation + answer.fix
+
+
+@pytest.mark.posix
+def test_what_can_be_looked_at_without_a_python_is(place: Place) -> None:
+    """A clone without Git LFS whose environment died with an upgrade of the system: both are told at once."""
+    environment = place.dfl.root / ".venv"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    (environment / "bin/python").symlink_to("/nonexistent/python3.6")
+    (place.dfl.root / "facelib/2DFAN.npy").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid x\n")
+    (place.dfl.root / "core/cv2ex.py").unlink()
+    place.dfl.python = None
+    found = {name: answer for name, answer in place.look().items() if answer.result is FAILURE}
+    assert set(found) == {"dfl-install", "dfl-files", "model-files"}
+    assert str(environment) in found["dfl-install"].explanation
 
 
 def test_a_python_that_is_no_program(place: Place) -> None:

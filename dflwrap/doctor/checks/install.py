@@ -56,12 +56,11 @@ class DflFiles(Check):
     id = "dfl-files"
 
     def look(self, machine: Machine) -> Answer:
-        install = machine.install
-        if install is None:
+        folder = machine.sources
+        if folder is None:
             return self.skipped("There is no DeepFaceLab to look at.")
-        if install.facts.get("fork", STOCK) != STOCK:
+        if machine.install is not None and machine.install.facts.get("fork", STOCK) != STOCK:
             return self.skipped("A fork lays its files out in its own way.")
-        folder = install.main.parent
         lacking = [name for name in _FILES if not is_file(folder / name)]
         if len(lacking) > len(_FILES) // 2:
             return self.skipped("Its files are laid out in another way than those of the stock DeepFaceLab.")

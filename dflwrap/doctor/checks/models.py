@@ -49,9 +49,9 @@ MODELS = (
 
 def _folder(machine: Machine) -> Path | None:
     """facelib, where it is laid out as in the stock DeepFaceLab."""
-    if machine.install is None:
+    if machine.sources is None:
         return None
-    folder = machine.install.main.parent / "facelib"
+    folder = machine.sources / "facelib"
     return folder if is_file(folder / "S3FDExtractor.py") else None
 
 
@@ -127,7 +127,7 @@ class ModelFiles(Check):
     id = "model-files"
 
     def look(self, machine: Machine) -> Answer:
-        if machine.install is None:
+        if machine.sources is None:
             return self.skipped("There is no DeepFaceLab to look at.")
         folder = _folder(machine)
         if folder is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +27,31 @@ def last_lines(asked: Asked) -> tuple[str, ...]:
     return tuple(lines[-LAST_LINES:])
 
 
+def how_it_ended(asked: Asked) -> str:
+    """Of a child that gave no answer."""
+    if asked.status is None:
+        return "gave no answer in time"
+    if asked.status == 0:
+        return "gave no answer that a Python gives"
+    return f"ended with status {asked.status}{signal_name(asked.status)}"
+
+
+def signal_name(status: int) -> str:
+    """`` (SIGSEGV)`` for a status that is a signal."""
+    try:
+        return f" ({signal.Signals(-status).name})" if status < 0 else ""
+    except ValueError:
+        return ""
+
+
+def python_fault(machine: Machine) -> str:
+    """Why no module can be imported by the install's Python at all; "" where it starts."""
+    asked = machine.packages
+    if machine.install is None or asked is None or asked.answer is not None:
+        return ""
+    return f"{machine.install.python} {how_it_ended(asked)} (dfl-python)."
+
+
 class DflPython(Check):
     """Does it start?"""
 
@@ -39,8 +65,7 @@ class DflPython(Check):
         asked = machine.packages
         assert asked is not None
         if asked.answer is None:
-            how = "gave no answer in time" if asked.status is None else f"ended with status {asked.status}"
-            return self.failure(f"{install.python} {how}.", lines=last_lines(asked))
+            return self.failure(f"{install.python} {how_it_ended(asked)}.", lines=last_lines(asked))
         python, bits = str(asked.answer["python"]), int(asked.answer["bits"])
         shown = f"Python {python}, {bits}-bit ({install.python})"
         if version(python) < OLDEST:

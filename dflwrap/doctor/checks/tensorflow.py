@@ -10,13 +10,15 @@ from dflwrap.diagnosis.tables.fit import table
 from dflwrap.diagnosis.tables.fit_answer import Outcome, answer, dfl_answer, driver_answer
 from dflwrap.doctor.asking import NOT_STARTED, Asked
 from dflwrap.doctor.check import Answer, Check
-from dflwrap.doctor.checks.python import last_lines
+from dflwrap.doctor.checks.python import DflPython, last_lines, python_fault, signal_name
 from dflwrap.doctor.machine import ENGINE_BOUND, PACKAGES_BOUND, Machine
 
 NAMES = {"tensorflow": "TensorFlow", "torch": "PyTorch"}
 SHOWN = 5
 """Lines of a program that are shown."""
 WIDTH = 200
+_OF_FRAMES = frozenset({"worker-native-crash"})
+"""Causes whose words and steps are about frames, of which an import has none."""
 _NO_ENGINE = "No install tells what it computes with."
 
 
@@ -29,6 +31,8 @@ class Diagnosed:
         facts = Facts(exit_status=status, platform=platform)
         self.verdict: Verdict = diagnose_text([("import", asked.output)], facts)
         self._last = last_lines(asked)
+        primary = self.verdict.primary
+        self._cause = primary if primary and primary.id not in _OF_FRAMES else None
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -40,12 +44,12 @@ class Diagnosed:
     @property
     def why(self) -> str:
         """ " Title [id]: explanation", or "" where the cause is not known."""
-        primary = self.verdict.primary
+        primary = self._cause
         return f" {primary.title} [{primary.id}]: {primary.explanation}" if primary else ""
 
     @property
     def fix(self) -> str | None:
-        primary = self.verdict.primary
+        primary = self._cause
         return " ".join(primary.steps) if primary and primary.steps else None
 
 
@@ -61,6 +65,8 @@ class TensorflowImport(Check):
         if asked is None or machine.install is None:
             return self.skipped(_NO_ENGINE)
         name = NAMES[machine.engine]
+        if asked.answer is None and python_fault(machine):
+            return self.failure(f"{name} cannot be imported: {python_fault(machine)}", DflPython().fix)
         if asked.answer is not None:
             cuda = asked.answer.get("cuda")
             built = (
@@ -73,7 +79,7 @@ class TensorflowImport(Check):
         elif asked.status == 1:
             how = "cannot be imported"
         else:
-            how = f"ends Python with status {asked.status} while it is imported"
+            how = f"ends Python with status {asked.status}{signal_name(asked.status)} while it is imported"
         return self.failure(f"{name} {how}.{found.why}", found.fix, found.lines)
 
 
@@ -124,6 +130,8 @@ class OpencvImport(Check):
             return self.skipped(_NO_ENGINE)
         if asked.answer is not None:
             return self.ok(f"OpenCV {asked.answer['version']} starts.")
+        if python_fault(machine):
+            return self.failure(f"OpenCV cannot be imported: {python_fault(machine)}", DflPython().fix)
         found = Diagnosed(asked, machine.system)
         how = "gave no answer in time" if asked.status is None else "cannot be imported"
         return self.failure(f"OpenCV {how}.{found.why}", found.fix, found.lines)

@@ -73,6 +73,27 @@ class _Found:
     """The env.sh that led there."""
 
 
+class NoPythonError(DflwrapError):
+    """A DeepFaceLab whose Python was not found. `folder` holds its main.py."""
+
+    def __init__(self, found: _Found, environ: Mapping[str, str]) -> None:
+        self.folder = found.main.parent
+        broken = _broken_environment(found, environ)
+        hint = f" (that in {broken} is gone: what it was made from was removed or moved)" if broken else ""
+        super().__init__(
+            f"DeepFaceLab is in {self.folder}, but the Python that runs it was not found{hint}; "
+            "name it with --dfl-python."
+        )
+
+
+def _broken_environment(found: _Found, environ: Mapping[str, str]) -> Path | None:
+    """A virtual environment beside the install that holds no Python any more, as after an upgrade of the system."""
+    for base in _environments(found.main.parent, found.script, "deepfacelab", environ):
+        if is_folder(base) and (is_there(base / "pyvenv.cfg") or os.path.lexists(base / "bin/python")):
+            return base
+    return None
+
+
 def find_install(
     dfl_root: Path | None, dfl_python: Path | None, environ: Mapping[str, str], cwd: Path | None
 ) -> DflInstall | None:
@@ -183,10 +204,7 @@ def _layout_of(folder: Path, script: Path | None) -> Layout:
 def _complete(found: _Found, dfl_python: Path | None, environ: Mapping[str, str], why: str) -> DflInstall:
     python = _interpreter(dfl_python) if dfl_python is not None else _own_python(found, environ)
     if python is None:
-        raise DflwrapError(
-            f"DeepFaceLab is in {found.main.parent}, but the Python that runs it was not found; "
-            "name it with --dfl-python."
-        )
+        raise NoPythonError(found, environ)
     main = found.main.absolute()
     return DflInstall(main, python, found.layout, why, install_facts(main, python), found.script)
 
