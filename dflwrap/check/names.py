@@ -22,6 +22,9 @@ _FEW = 5
 """Below this many frames a folder has no way of naming."""
 _STRANGERS = 0.02
 """Share of the frames that must be named otherwise before the folder counts as mixed; at least one."""
+_ID = re.compile(r"[A-Za-z0-9_-]+")
+_ID_LENGTH, _ID_CHANGES = 10, 5
+"""Names that cameras and programs give change at most four times (`Screenshot20240510at1101`)."""
 _RESERVED = frozenset(
     {"con", "prn", "aux", "nul", "conin$", "conout$"}
     | {f"{device}{number}" for device in ("com", "lpt") for number in (*"123456789", *"¹²³")}
@@ -35,6 +38,14 @@ _FORBIDDEN = frozenset('<>:"|?*\\')
 def scheme_of(stem: str) -> str:
     """How a frame is named: its stem with every run of digits as one `#`."""
     return _DIGITS.sub("#", stem)
+
+
+def is_random_id(stem: str) -> bool:
+    """`057b46a4f3efb0be`, `FxYzQwaWYAEkLmN`: digits, small and capital letters change all the time."""
+    if len(stem) < _ID_LENGTH or not _ID.fullmatch(stem):
+        return False
+    kinds = [(char.isdigit(), char.isupper()) for char in stem if char.isalnum()]
+    return sum(one != other for one, other in pairwise(kinds)) >= _ID_CHANGES
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -132,6 +143,10 @@ def _numbering(names: Sequence[str], findings: _Found) -> None:
         if bare == len(names):
             return
     strangers = len(names) - usual_count
+    ids = [name for name in names if is_random_id(stem_and_suffix(name)[0])] if strangers else []
+    if len(ids) >= len(names) / 2:  # as web sites name what is downloaded: they are no scheme, and not mixed
+        findings.add_all("not-numbered", map(display, ids))
+        return
     if len(schemes) > 1 and strangers >= max(1.0, _STRANGERS * len(names)):
         first = {scheme_of(stem_and_suffix(name)[0]): name for name in reversed(names)}
         for scheme, count in schemes.most_common():

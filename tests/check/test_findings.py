@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import shutil
 import sys
+import uuid
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -245,3 +248,40 @@ def test_any_other_format_under_a_known_ending_is_told(frames: Path) -> None:
     (frames / "00004.jpg").unlink()
     result = check(frames)
     assert result.findings.count("wrong-suffix") == 1 and result.usable == 10
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [hashlib.sha256(bytes([number])).hexdigest()[:16] for number in range(10)],
+        [str(uuid.UUID(int=7919**9 * (number + 3) ** 31 % 2**128)) for number in range(10)],
+        [base64.urlsafe_b64encode(hashlib.sha256(bytes([n])).digest())[:15].decode() for n in range(10)],
+    ],
+    ids=["hash", "uuid", "base64"],
+)
+def test_downloads_named_by_random_ids_are_not_mixed(names: list[str], frames: Path) -> None:
+    for path, name in zip(sorted(frames.iterdir()), names, strict=True):
+        path.rename(path.with_name(f"{name}.jpg"))
+    assert ids(check(frames)) <= {"not-numbered", "several-underscores"}
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("IMG_202405{:02d}_1{:02d}0000.jpg", "PXL_202405{:02d}_12{:02d}30123.jpg", "DSC{:02d}{:03d}.JPG"),
+        *(
+            "Screenshot 2024-05-{:02d} at 11.{:02d}.10.jpg",
+            "IMG-202405{:02d}-WA00{:02d}.jpg",
+            "scene{:02d}{:03d}.jpg",
+        ),
+        *(
+            "video_f{:06d}_t{:02d}.40.jpg",
+            "101{:02d}_3456{:02d}_99887766_n.jpg",
+            "WhatsApp Image 2024-05-{:02d} {:02d}.jpg",
+        ),
+    ],
+)
+def test_names_of_cameras_phones_and_programs_are_no_warning(pattern: str, frames: Path) -> None:
+    for number, path in enumerate(sorted(frames.iterdir()), 10):
+        path.rename(path.with_name(pattern.format(number, number)))
+    assert not check(frames).findings.above_note
