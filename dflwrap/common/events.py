@@ -38,6 +38,7 @@ import json
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
+from sys import intern
 from typing import Any
 
 EVENTS_ENV = "DFLWRAP_EVENTS"
@@ -107,4 +108,5 @@ def parse_event(line: bytes | str) -> Event | None:
         return None
     if not (worker is None or isinstance(worker, str)) or not (frame is None or isinstance(frame, str)):
         return None
-    return Event(kind, time, worker, frame, body)
+    # One text for all who keep a frame's name: there may be a hundred thousand.
+    return Event(kind, time, worker, frame if frame is None else intern(frame), body)

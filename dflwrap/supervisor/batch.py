@@ -39,6 +39,9 @@ class Batch:
     """The frames of an attempt under the names that the extractor sees."""
 
     frames: dict[str, FrameRow] = field(default_factory=dict)
+    """Without those that were let go of."""
+    let_go: int = 0
+    """Frames that have their outcome, and of which nothing is kept: a stream may have a hundred thousand."""
     scales: dict[str, Scale] = field(default_factory=dict)
     """Original pixels per pixel handed in; only for frames that were scaled."""
     linked: set[str] = field(default_factory=set)
@@ -60,6 +63,20 @@ class Batch:
     def copied(self) -> bool:
         """There are copies of frames that needed no conversion."""
         return not self.copies.isdisjoint(self.linked)
+
+    @property
+    def given(self) -> int:
+        """Frames in all."""
+        return len(self.frames) + self.let_go
+
+    def forget(self, name: str) -> None:
+        """Let go of a frame that has its outcome."""
+        if self.frames.pop(name, None) is not None:
+            self.let_go += 1
+            self.scales.pop(name, None)
+            self.linked.discard(name)
+            self.copies.discard(name)
+            self.in_place.discard(name)
 
     def take(self, made: Made) -> None:
         """Count what became of a frame, where it did not get into the folder."""

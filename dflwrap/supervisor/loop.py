@@ -6,7 +6,8 @@ Everything here is one thread. What changes a plan is decided by `planning.polic
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from dflwrap.common.errors import NeedsUserError
@@ -110,11 +111,12 @@ class Loop:
             if self._services.control.stopping:
                 return Ended(interrupted=True)
             chosen, plan, repairing = self._choose(open_now)
+            count = len(chosen)  # the attempt takes them out
             try:
                 done = self._attempt(chosen, plan, repairing)
             except NeedsUserError as error:
                 if self._context.may_wait and self._pause.room_again(error, self._services, plan):
-                    self._plan = self._pause.smaller(self._plan, len(chosen))
+                    self._plan = self._pause.smaller(self._plan, count)
                     continue
                 raise
             if done is None:
@@ -122,12 +124,11 @@ class Loop:
             self._history.append(done.record)
             if done.result.ended_by in (EndedBy.STOP, EndedBy.NOT_STREAMED):
                 continue  # to the top: complete, where the stop came after the last frame
-            given = [row for row in chosen if row.name in done.handed]
-            stop = self._answer(done.record, done.judged, plan, given)
+            stop = self._answer(done.record, done.judged, plan, done.rows)
             if stop is not None:
                 return Ended(stop=stop)
 
-    def _attempt(self, rows: list[FrameRow], plan: Plan, repairing: bool) -> AttemptOutcome | None:
+    def _attempt(self, rows: deque[FrameRow], plan: Plan, repairing: bool) -> AttemptOutcome | None:
         # A search or a repair runs few frames on purpose: no progress there does not mean that nothing works.
         alone = repairing or self._bisection is not None
         done = self._runner.run(
@@ -136,7 +137,7 @@ class Loop:
         if done is None:
             return None
         if repairing:
-            self._tried_anew.update(done.handed)
+            self._tried_anew.update(row.name for row in done.rows)
         if done.record.frames_gained:
             self._tried_anew.update(done.record.repaired)
             self._own_failure.update(done.record.repaired)
@@ -144,10 +145,10 @@ class Loop:
             self._black_box[self._extractor.info().name] = True
         return done
 
-    def _choose(self, open_now: int) -> tuple[list[FrameRow], Plan, bool]:
+    def _choose(self, open_now: int) -> tuple[deque[FrameRow], Plan, bool]:
         """The frames of the next attempt, its plan, and whether it is a repair attempt."""
         chosen, plan, repairing = self._next_batch(open_now)
-        return chosen, for_frames(plan, len(chosen)), repairing
+        return deque(chosen), for_frames(plan, len(chosen)), repairing
 
     def _next_batch(self, open_now: int) -> tuple[list[FrameRow], Plan, bool]:
         """Of the ledger no more is read than what the attempt takes: a black box has hundreds of attempts."""
@@ -176,7 +177,9 @@ class Loop:
 
     # -- the answer to an attempt --------------------------------------------------------------
 
-    def _answer(self, record: AttemptRecord, judged: Judged, plan: Plan, rows: list[FrameRow]) -> Stop | None:
+    def _answer(
+        self, record: AttemptRecord, judged: Judged, plan: Plan, rows: Sequence[FrameRow]
+    ) -> Stop | None:
         context = replace(
             self._context,
             open_frames=self._ledger.counts().open,
@@ -212,7 +215,7 @@ class Loop:
         self,
         verdict: Verdict,
         record: AttemptRecord,
-        rows: list[FrameRow],
+        rows: Sequence[FrameRow],
         plan: Plan,
         telemetry: TelemetrySummary | None,
         context: RunContext,
@@ -225,7 +228,7 @@ class Loop:
         self,
         record: AttemptRecord,
         judged: Judged,
-        rows: list[FrameRow],
+        rows: Sequence[FrameRow],
         plan: Plan,
         telemetry: TelemetrySummary | None,
         context: RunContext,
@@ -260,7 +263,7 @@ class Loop:
             f"attempt {record.number}: {name} isolated; re-encoded, to be retried alone", record.number
         )
 
-    def _carry_out(self, decision: Decision, record: AttemptRecord, rows: list[FrameRow]) -> Stop | None:
+    def _carry_out(self, decision: Decision, record: AttemptRecord, rows: Sequence[FrameRow]) -> Stop | None:
         match decision:
             case NextPlan():
                 self._follow(decision, record, rows)
@@ -285,7 +288,7 @@ class Loop:
         self._ledger.reencode(row.id, reason, repair_bound(row))
         self._held.add(row.name)
 
-    def _follow(self, step: NextPlan, record: AttemptRecord, rows: list[FrameRow] | None = None) -> None:
+    def _follow(self, step: NextPlan, record: AttemptRecord, rows: Sequence[FrameRow] | None = None) -> None:
         if step.sentence != self._reason:  # said already when the waiting for it began
             self._services.note(step.sentence, record.number)
         self._reason = step.sentence
@@ -312,7 +315,7 @@ class Loop:
             if row is not None:
                 self._hold(row, "re-encoded after a failure")
 
-    def _wait(self, step: Wait, record: AttemptRecord, rows: list[FrameRow]) -> Stop | None:
+    def _wait(self, step: Wait, record: AttemptRecord, rows: Sequence[FrameRow]) -> Stop | None:
         self._services.note(step.sentence, record.number)
         self._reason = step.sentence
         self._services.state.stage = "waiting"

@@ -43,6 +43,8 @@ class FrameChecker:
         """Name -> whether thoroughly."""
         self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._results: dict[str, Checked] = {}
+        self._odd: dict[str, tuple[str, str]] = {}
+        """Name -> (the frame's name as shown, what is odd about it)."""
         self._converters: list[Converter] = []
         self._threads: list[threading.Thread] = []
         self._most = max(1, min(MOST_CHILDREN, usable_cores() // CORES_A_CHILD))
@@ -74,6 +76,7 @@ class FrameChecker:
             return
         self._asked[name] = thorough
         self._results.pop(name, None)
+        self._odd.pop(name, None)
         self._wanted.put(name)
         if len(self._threads) < min(self._most, 1 + self._wanted.qsize() // QUEUED_A_CHILD):
             self._converters.append(Converter())
@@ -88,6 +91,11 @@ class FrameChecker:
         """None: not known yet."""
         return self._results.get(name) if name in self._batch.linked else WHOLE
 
+    def forget(self, name: str) -> None:
+        """The frame has its outcome; what is odd about it is still told."""
+        self._asked.pop(name, None)
+        self._results.pop(name, None)
+
     def wait(self, names: set[str], seconds: float) -> None:
         """Until the checks of `names` are known, or the time is over."""
         wait_until(lambda: all(self.result(name) is not None for name in names), seconds)
@@ -95,7 +103,7 @@ class FrameChecker:
     def notes(self) -> list[str]:
         """What is worth a sentence though no frame is refused for it."""
         said = []
-        odd = [(self._batch.frames[name].name, r.note) for name, r in self._results.items() if r.note]
+        odd = list(self._odd.values())
         if odd:
             name, note = odd[0]
             more = f"; {len(odd) - 1} more frames alike" if len(odd) > 1 else ""
@@ -113,12 +121,17 @@ class FrameChecker:
                 continue
             if name is None:
                 return
-            path, thorough = self._source / self._batch.frames[name].file_name, self._asked[name]
+            row, thorough = self._batch.frames.get(name), self._asked.get(name)
+            if row is None or thorough is None:
+                continue  # it has its outcome
+            path = self._source / row.file_name
             try:
                 result = converter.check(path, thorough=thorough)
             except (ConversionError, SourceUnreadError, OSError, ValueError) as error:
                 # The extractor could decode it: a check that fails is no reason to refuse its faces.
                 self.undecided.append(str(error))
                 result = WHOLE
-            if self._asked[name] == thorough:  # else it is asked for again, and queues
+            if self._asked.get(name) == thorough:  # else it is asked for again, and queues
                 self._results[name] = result
+                if result.note:
+                    self._odd[name] = (row.name, result.note)

@@ -83,7 +83,7 @@ def _facts(result: AttemptResult, collector: Collector, memory: MemoryFacts | No
         # A worker that was lost and replaced is not why some frame failed.
         worker_statuses=() if collector.failures else tuple(collector.death_statuses),
         timed_out_phase=result.phase.value if result.ended_by is EndedBy.HANG else None,
-        images_given=len(collector.batch.frames),
+        images_given=collector.batch.given,
         frames_done=len(collector.gained),
         platform=sys.platform,
         ended_by_us=result.ended_by is not EndedBy.EXIT,
@@ -156,7 +156,7 @@ def _own_cause(result: AttemptResult, collector: Collector) -> Cause | None:
     failure = next(iter(collector.failures.values()), None)
     if failure is not None:
         return frame_cause(failure)
-    if len(collector.batch.frames) == 1 and not collector.gained:
+    if collector.batch.given == 1 and not collector.gained:
         status = f"the extractor ended (exit status {result.exit_status}) with only this frame in its batch"
         evidence = EvidenceLine("dflwrap", 1, status)
         return known_cause("poison-frame", Confidence.POSSIBLE, evidence, "A frame breaks the extractor")

@@ -39,6 +39,8 @@ GENTLE_BOUND = 60.0
 """Seconds for the frames in flight after a gentle stop: a frame takes 2 s on a slow CPU."""
 PUMP_BOUND = 10.0
 """Seconds for the rest of the output once the processes are gone; what an unkillable one holds open is left."""
+MOST_BACK = 2000
+"""Names of frames that came back from which on those are dropped that were let go of."""
 MAX_ALL_DONE = 20.0
 """Seconds that an extractor may take to end after every frame has come back; DFL needs 1 to 2 s."""
 
@@ -111,7 +113,12 @@ class Feed(Protocol):
 
     @property
     def names(self) -> Collection[str]:
-        """What it has been given so far."""
+        """What it has been given so far, without those that are settled and let go of."""
+        ...
+
+    @property
+    def given(self) -> int:
+        """Frames that it has been given so far, in all."""
         ...
 
     def advance(self) -> None: ...
@@ -127,6 +134,10 @@ class WholeBatch:
 
     names: Collection[str]
     open: bool = False
+
+    @property
+    def given(self) -> int:
+        return len(self.names)
 
     def advance(self) -> None:
         pass
@@ -282,7 +293,7 @@ class Attempt:
         now = self._clock.now()
         if not self._feed.open:
             self._streaming = False
-            self._live.all_given(len(self._feed.names), now)
+            self._live.all_given(self._feed.given, now)
             self._look_whether_all_done(now)
         elif self._feed.starved(self._back):
             self._live.excuse(now)
@@ -305,6 +316,8 @@ class Attempt:
         if events:
             self._note(events)
             self._watch.events(events)
+            if len(self._back) > MOST_BACK:
+                self._back.intersection_update(self._feed.names)
         return bool(lines)
 
     def _read_line(self, line: Line) -> list[Event]:

@@ -71,6 +71,8 @@ class Collector:
     """A worker took a frame."""
     results: list[tuple[int, int]] = field(default_factory=list)
     """(frame id, number of faces) of the frames that came back, in order."""
+    promoted: list[str] = field(default_factory=list)
+    """Names of frames that are extracted, or without a face, by now; for the caller to empty."""
     checker: FrameChecker | None = None
     waiting: list[FinishedFrame] = field(default_factory=list)
     """Came back, and it is not known yet whether the frame is whole."""
@@ -182,6 +184,11 @@ class Collector:
         self.failures = {frame: failure for frame, failure in self.failures.items() if frame not in frames}
         self.in_work = {worker: name for worker, name in self.in_work.items() if name in self.batch.frames}
 
+    def forget(self, name: str) -> None:
+        """The frame leaves the batch; that it was gained stays known."""
+        for worker in [worker for worker, frame in self.in_work.items() if frame == name]:
+            del self.in_work[worker]
+
     def _back(self, event: Event) -> None:
         if self.in_work.get(event.worker or "") == event.frame:
             del self.in_work[event.worker or ""]
@@ -224,4 +231,5 @@ class Collector:
         for item in finished:
             if item.frame.id in self.gained:
                 self.results.append((item.frame.id, len(item.faces)))
+                self.promoted.append(item.batch_name)
                 self.failures.pop(item.frame.id, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -76,6 +77,14 @@ class RunningAttempt:
         else:
             self.feed.taken(name)
 
+    def forget(self, names: Sequence[str]) -> None:
+        """These frames are settled: of a stream nothing is kept of them. A batch that is whole is kept so."""
+        for name in names if self.control_path else ():
+            self.feed.done(name)
+            self.checker.forget(name)
+            self.collector.forget(name)
+            self.feed.forget(name)
+
     def record(self, result: AttemptResult, judged: Judged) -> AttemptRecord:
         """The attempt as the policy sees it, once it has ended."""
         collector = self.collector
@@ -85,7 +94,7 @@ class RunningAttempt:
             self.plan,
             judged.cause,
             fingerprint=judged.fingerprint,
-            frames_given=len(self.batch.frames),  # without those that were left out of it since
+            frames_given=self.batch.given,  # without those that were left out of it since
             frames_gained=len(collector.gained),
             suspects=judged.suspects,
             repaired=tuple(f.frame.name for f in collector.failures.values() if f.repaired),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from dflwrap.common.trees import remove_tree
 from dflwrap.common.verdict import verdict_to_dict
 from dflwrap.extractors.base import Extractor
 from dflwrap.frames.decoding.decoder_errors import plain_text
+from dflwrap.frames.names import encode
 from dflwrap.ledger.records import FrameRow
 from dflwrap.planning.fingerprint import fingerprint
 from dflwrap.planning.fit import BLACK_BOX_BATCH
@@ -60,8 +62,9 @@ class AttemptOutcome:
     record: AttemptRecord
     judged: Judged
     result: AttemptResult
-    handed: frozenset[str]
-    """Names of the frames that the extractor was given: of a stream that broke off these are not all."""
+    rows: tuple[FrameRow, ...]
+    """Frames that the extractor was given, in the order of the folder: of a stream that broke off these are not all,
+    and of a stream they are those without an outcome."""
 
 
 @dataclass(slots=True)
@@ -81,7 +84,7 @@ class AttemptRunner:
 
     def run(
         self,
-        rows: Sequence[FrameRow],
+        rows: deque[FrameRow],
         plan: Plan,
         extractor: Extractor,
         reason: str,
@@ -89,14 +92,14 @@ class AttemptRunner:
         black_box: bool,
         alone: bool,
     ) -> AttemptOutcome | None:
-        """Run one attempt over `rows`; None when none of them could be handed in.
+        """Run one attempt over `rows`, taking them out of it; None when none of them could be handed in.
 
         reason: the decision that led here. alone: a repair or a step of a search.
 
         Raises NeedsUserError where the attempt's folder cannot be written.
         """
         number, folder = self.services.folder.new_attempt(self.services.ledger)
-        whole = black_box or alone
+        whole, total = black_box or alone, len(rows)
         feed = self._feed(folder, rows, plan, whole=whole, most=BLACK_BOX_BATCH if black_box else 0)
         try:
             feed.begin(whole=whole)
@@ -104,7 +107,7 @@ class AttemptRunner:
                 running = self._prepare(
                     number, folder, feed, plan, extractor, black_box=black_box, alone=alone
                 )
-                return self._run(running, reason, len(rows))
+                return self._run(running, reason, total)
         finally:
             feed.close()
         remove_tree(folder)
@@ -122,12 +125,12 @@ class AttemptRunner:
         clear_attempt(running.folder)
         if running.feed.error is not None:
             raise running.feed.failed()
-        handed = frozenset(row.name for row in running.batch.frames.values())
-        return AttemptOutcome(running.record(result, judged), judged, result, handed)
+        rows = sorted(running.batch.frames.values(), key=lambda row: encode(row.file_name))
+        return AttemptOutcome(running.record(result, judged), judged, result, tuple(rows))
 
     # -- from frames to a running attempt ------------------------------------------------------
 
-    def _feed(self, folder: Path, rows: Sequence[FrameRow], plan: Plan, *, whole: bool, most: int) -> Feed:
+    def _feed(self, folder: Path, rows: deque[FrameRow], plan: Plan, *, whole: bool, most: int) -> Feed:
         """most: frames in all where one must be converted; 0 = any number."""
         services = self.services
         try:
@@ -258,6 +261,8 @@ class AttemptRunner:
         self.width.events(events)
         self.crosscheck.take(collector.results)
         collector.results.clear()
+        running.forget(collector.promoted)
+        collector.promoted.clear()
         for row, evidence in collector.damaged:
             services.say_quarantined(row, evidence)
         collector.damaged.clear()

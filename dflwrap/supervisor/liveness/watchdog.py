@@ -171,6 +171,8 @@ class Liveness:
         if not handed_out:
             self._leave_start(now)
         began = self._started.pop(frame, self._last_progress)
+        if done:
+            del self._handed_out[frame]
         if done:  # what failed teaches nothing: it may have waited for its copy, or broken at once
             if self.phase is Phase.STEADY:  # the first frame pays for kernels and autotuning
                 self._slowest = max(self._slowest, now - began)

@@ -122,8 +122,13 @@ class Feed:
 
     @property
     def names(self) -> KeysView[str]:
-        """What the extractor has been given so far, under the names that it sees."""
+        """What the extractor has been given so far and was not let go of, under the names that it sees."""
         return self.batch.frames.keys()
+
+    @property
+    def given(self) -> int:
+        """Frames that the extractor has been given so far."""
+        return self.batch.given
 
     def advance(self) -> None:
         """Tell of what has become ready. Raises NeedsUserError."""
@@ -151,7 +156,7 @@ class Feed:
 
     def starved(self, back: set[str]) -> bool:
         """All that was told of is back, and more will come: the extractor has nothing to do, which is no hang."""
-        return self.open and len(back) >= len(self._told)
+        return self.open and self._told <= back
 
     def taken(self, name: str) -> None:
         """A worker has the frame in hand, or is through with it."""
@@ -168,6 +173,12 @@ class Feed:
                 (self._folder / name).unlink(missing_ok=True)
             except OSError:
                 pass  # with the folder, when the attempt is over
+
+    def forget(self, name: str) -> None:
+        """The frame is done with, and nothing more is asked of it."""
+        self.batch.forget(name)
+        for names in (self._told, self._taken, self._there):
+            names.discard(name)
 
     def remember(self) -> None:
         """What was seen of frames, into the ledger: before the first of them gets its outcome."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,13 +41,13 @@ def threads_for(cores: int, busy: int) -> int:
 class FrameStream:
     """Makes the frames of `rows` ready, roughly in their order. `start`, then `close`, whatever happens."""
 
-    def __init__(
-        self, maker: FrameMaker, rows: Sequence[FrameRow], threads: int, *, ahead: int = AHEAD
-    ) -> None:
-        """ahead: frames that may be ready before they are taken; 0 = all, as nobody takes any before the last one."""
+    def __init__(self, maker: FrameMaker, rows: deque[FrameRow], threads: int, *, ahead: int = AHEAD) -> None:
+        """rows: taken out of it one by one. ahead: frames that may be ready before they are taken; 0 = all, as nobody
+        takes any before the last one.
+        """
         self._maker, self._most_ahead = maker, ahead
         self._room = Room.at(maker.folder)
-        self._rows = iter(rows)
+        self._rows = rows
         self._lock = threading.Condition()
         self._ended = False
         self._ahead: set[int] = set()
@@ -160,7 +160,7 @@ class FrameStream:
                 self._lock.wait(SLICE)
             if self._ended or self._is_full():
                 return None
-            row = next(self._rows, None)
+            row = self._rows.popleft() if self._rows else None
             if row is not None:
                 self._ahead.add(row.id)
                 self._making += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +50,7 @@ def running(
     (tmp_path / "in").mkdir()
     batch = Batch()
     maker = FrameMaker(tmp_path / "frames", tmp_path / "in", batch, 0, filters or Filters(), set(), most)
-    stream = FrameStream(maker, rows, 2, ahead=ahead)
+    stream = FrameStream(maker, deque(rows), 2, ahead=ahead)
     stream.start()
     try:
         yield stream, batch
@@ -176,7 +177,7 @@ def test_copies_leave_free_what_is_to_be_left_free(tmp_path: Path, threads: int)
     for one in rows:
         assert cv2.imwrite(str(frames / one.name), noise.integers(0, 255, (400, 480, 3), dtype=np.uint8))
     with small_disk(tmp_path / "disk", "5m") as disk:
-        stream = FrameStream(FrameMaker(frames, disk, Batch()), rows, threads)
+        stream = FrameStream(FrameMaker(frames, disk, Batch()), deque(rows), threads)
         kept = Room.at(disk).kept
         stream.start()
         try:
