@@ -69,6 +69,21 @@ def test_a_frame_that_is_gone_counts_as_whole_and_is_told(tmp_path: Path, pictur
         assert "1 frame(s) could not be checked" in checker.notes()[0]
 
 
+def test_a_frame_that_has_its_outcome_is_no_longer_asked_about(tmp_path: Path, picture: Path) -> None:
+    batch = batch_of(tmp_path, picture, whole=20, damaged=0)
+    names = set(batch.frames)
+    with FrameChecker(tmp_path, batch, thorough=True) as checker:
+        for name in sorted(names):
+            checker.ask(name)
+        for name in sorted(names)[5:]:
+            checker.forget(name)
+            batch.forget(name)
+        checker.wait(names, SECONDS)
+        assert batch.given == 20 and sorted(batch.frames) == sorted(names)[:5]
+        assert {checker.result(name) is not None for name in names} == {True}
+        assert not checker.undecided
+
+
 @pytest.mark.skipif(os.name == "nt", reason="SIGSTOP")
 def test_a_decoder_that_hangs_holds_up_neither_the_wait_nor_the_end(tmp_path: Path, picture: Path) -> None:
     batch = batch_of(tmp_path, picture, whole=2, damaged=0)

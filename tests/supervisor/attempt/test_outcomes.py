@@ -100,3 +100,4 @@ def test_a_frame_whose_face_is_refused_is_not_gained_but_failed(collector: Colle
     [failure] = collector.failures.values()
     assert failure.frame.name == "2.png" and failure.kind == "not_whole"
     assert len(collector.results) == 2
+    assert collector.promoted == ["1.png", "3.png"], "of these nothing need be kept"

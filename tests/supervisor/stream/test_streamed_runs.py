@@ -157,3 +157,39 @@ def test_an_extractor_that_cannot_be_told_starts_again_with_its_batch_whole(
     given = [len(run.told(number)) for number in range(2, len(report["attempts"]) + 1)]
     assert given == [500, 500], "no more at once where frames must be converted first"
     assert [attempt["cause"] for attempt in report["attempts"]] == [None] * len(report["attempts"])
+
+
+OBSERVED = """
+import json, os, sys
+from dflwrap.supervisor.attempt.runner import AttemptRunner
+end = AttemptRunner._end
+def seen(self, running, result, judged):
+    feed, checker = running.feed, running.checker
+    kept = [running.batch.frames, running.batch.linked, feed._told, feed._taken, feed._there, checker._asked]
+    with open(os.environ["SEEN"], "a") as file:
+        print(json.dumps([running.batch.given, *map(len, kept)]), file=file)
+    return end(self, running, result, judged)
+AttemptRunner._end = seen
+sys.argv = ["dflwrap", *sys.argv[1:]]
+from dflwrap.cli.start import run
+sys.exit(run())
+"""
+
+
+def test_nothing_is_kept_of_frames_that_are_settled(tmp_path: Path, frames: Path) -> None:
+    """A hundred thousand of them would take a hundred megabytes; only those that failed are still asked about."""
+    run = Run(tmp_path, frames, {"*00500.png": {"fault": "raise"}})
+    seen = tmp_path / "seen.jsonl"
+    subprocess.run(
+        [sys.executable, "-c", OBSERVED, *run.arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=(tmp_path / "out.txt").open("wb"),
+        stderr=(tmp_path / "err.txt").open("wb"),
+        env=environment({**run.env, "SEEN": str(seen)}),
+        timeout=LIMIT,
+        check=False,
+    )
+    given, *kept = json.loads(seen.read_text().splitlines()[0])
+    assert given == FRAMES
+    assert all(count <= 1 for count in kept), kept
+    assert len(run.faces()) == FRAMES - 1
