@@ -79,7 +79,7 @@ class RunningAttempt:
 
     def forget(self, names: Sequence[str]) -> None:
         """These frames are settled: of a stream nothing is kept of them. A batch that is whole is kept so."""
-        for name in names if self.control_path else ():
+        for name in names if self.control is not None else ():
             self.feed.done(name)
             self.checker.forget(name)
             self.collector.forget(name)
