@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dflwrap.common.errors import DamagedLedgerError, DflwrapError, NeedsUserError
@@ -50,3 +52,14 @@ def _room(path: Path) -> bool:
         return shutil.disk_usage(path.parent).free > MIN_ROOM
     except OSError:
         return True
+
+
+@contextmanager
+def told_of(path: Path, copy: Path) -> Iterator[None]:
+    """What is damaged is the ledger at `path`, of which `copy` is being read: nobody knows that one."""
+    try:
+        yield
+    except DamagedLedgerError as error:
+        named, meant = display(str(copy)), display(str(path))
+        error.args = tuple(arg.replace(named, meant) if isinstance(arg, str) else arg for arg in error.args)
+        raise

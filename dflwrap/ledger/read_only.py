@@ -12,7 +12,7 @@ from typing import Any
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
-from dflwrap.ledger.error_messages import damaged
+from dflwrap.ledger.error_messages import damaged, told_of
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.values import parsed
 
@@ -49,11 +49,12 @@ def copy_of(path: Path) -> Iterator[Ledger]:
             ) from error
         except sqlite3.DatabaseError as error:
             raise damaged(str(error), path) from error
-        ledger = Ledger(copy)
-        try:
-            yield ledger
-        finally:
-            ledger.close()
+        with told_of(path, copy):
+            ledger = Ledger(copy)
+            try:
+                yield ledger
+            finally:
+                ledger.close()
 
 
 def _copy(path: Path, source: sqlite3.Connection, target: sqlite3.Connection) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
+from dflwrap.ledger.error_messages import told_of
 from dflwrap.ledger.ledger import Ledger
 
 COPY_BOUND = 10.0
@@ -43,11 +44,12 @@ def snapshot_of(path: Path) -> Iterator[Ledger]:
                 f"The run's ledger cannot be read: {display(str(path))} ({error.strerror or error}). "
                 "Check its permissions, and that its disk is there."
             ) from error
-        ledger = Ledger(copy, whole=False)
-        try:
-            yield ledger
-        finally:
-            ledger.close()
+        with told_of(path, copy):
+            ledger = Ledger(copy, whole=False)
+            try:
+                yield ledger
+            finally:
+                ledger.close()
 
 
 def _copy(path: Path, target: Path) -> None:

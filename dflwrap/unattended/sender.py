@@ -26,6 +26,7 @@ def _carry_out(order: dict[str, Any]) -> dict[str, Any]:
         import apprise
     except ImportError:
         return {"missing": True}
+    _refuse_moved()
     bad = []
     for number, address in enumerate(order["addresses"], 1):
         try:
@@ -38,6 +39,23 @@ def _carry_out(order: dict[str, Any]) -> dict[str, Any]:
         if not good:
             bad.append(number)
     return {"bad": bad}
+
+
+def _refuse_moved() -> None:
+    """A service that has moved (301, 302; http to https) is not asked at its new place.
+
+    `requests` would ask there with GET and without the message, as browsers do, and take the answer for a success.
+    """
+    import requests
+
+    follow = requests.Session.get_redirect_target
+
+    def target(self: requests.Session, answer: requests.Response) -> str | None:
+        if answer.request.method == "POST" and answer.status_code in (301, 302):
+            raise requests.ConnectionError("moved")
+        return follow(self, answer)
+
+    setattr(requests.Session, follow.__name__, target)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,16 @@ import threading
 import time
 from contextlib import closing
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from typing import Any
 
 import pytest
 from support import contents
 
-from dflwrap.common.errors import DflwrapError
+from dflwrap.common.errors import DamagedLedgerError, DflwrapError
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.read_only import copy_of, file_uri
 from dflwrap.ledger.schema import TABLES, VERSION, statements
+from dflwrap.ledger.snapshot import snapshot_of
 
 
 def test_a_closed_ledger_is_read_and_left_alone(tmp_path: Path) -> None:
@@ -64,6 +66,24 @@ def test_what_is_no_ledger_is_one_clear_error(tmp_path: Path, content: bytes | N
     with pytest.raises(DflwrapError, match="ledger"), copy_of(path):
         pass
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("opened", [copy_of, snapshot_of])
+def test_what_is_damaged_is_named_by_its_own_path_not_by_that_of_a_copy(tmp_path: Path, opened: Any) -> None:
+    path = tmp_path / "run.db"
+    ledger = Ledger(path)
+    ledger.put("options", {})
+    ledger.db.execute("UPDATE run SET value = '[]'")
+    ledger.close()
+    with pytest.raises(DamagedLedgerError, match="no object") as told, opened(path) as copy:
+        copy.get_table("options")
+    assert str(path) in str(told.value) and "dflwrap-" not in str(told.value).replace(str(tmp_path), "")
+    content = bytearray(path.read_bytes())
+    content[4096:8192] = b"\xff" * 4096
+    path.write_bytes(content)
+    with pytest.raises(DamagedLedgerError) as told, opened(path) as copy:
+        copy.get("options")
+    assert str(path) in str(told.value) and "dflwrap-" not in str(told.value).replace(str(tmp_path), "")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ SECRET = "hidden-word-4711"
 class Receiver:
     """An HTTP server of this machine, and what it got."""
 
-    def __init__(self, status: int = 200) -> None:
+    def __init__(self, status: int = 200, moved_to: str = "") -> None:
         self.got: list[tuple[str, dict[str, Any] | str]] = []
         receiver = self
 
@@ -37,6 +37,8 @@ class Receiver:
                 except ValueError:
                     receiver.got.append((self.path, body))
                 self.send_response(status)
+                if moved_to:
+                    self.send_header("Location", moved_to)
                 self.end_headers()
                 self.wfile.write(b"{}")
 
@@ -55,8 +57,8 @@ class Receiver:
 
 
 @contextmanager
-def receiver(status: int = 200) -> Iterator[Receiver]:
-    one = Receiver(status)
+def receiver(status: int = 200, moved_to: str = "") -> Iterator[Receiver]:
+    one = Receiver(status, moved_to)
     try:
         yield one
     finally:
@@ -93,6 +95,18 @@ def test_one_that_fails_is_told_without_its_address_and_the_others_get_it() -> N
         said = sent(bad.address(), good.address(), f"nonsense-{SECRET}")
         assert good.titles == ["a title"]
     assert said == ["Notification: addresses 1, 3 of 3 did not take it."]
+
+
+def test_one_that_has_moved_did_not_take_it() -> None:
+    """The message would get lost on the way: its new place would be asked with GET."""
+    with receiver() as new:
+        for status in (301, 302):
+            with receiver(status, f"http://127.0.0.1:{new.port}/") as old:
+                assert sent(old.address()) == ["Notification: address 1 of 1 did not take it."]
+        for status in (307, 308):
+            with receiver(status, f"http://127.0.0.1:{new.port}/") as old:
+                assert sent(old.address()) == []
+        assert new.titles == ["a title", "a title"]
 
 
 def test_one_that_never_answers_is_given_up() -> None:
