@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
+from dflwrap.common.trees import resolved
 
 MOST = 1_000_000
 """Workers, or frames per attempt: beyond every use."""
@@ -25,7 +26,7 @@ def folder(option: str, path: Path) -> Path:
             f"{option} {path}: the folder in which you started dflwrap no longer exists. "
             "Give full paths, or change into another folder first."
         ) from None
-    return path.resolve() if ".." in path.parts else path
+    return resolved(path) if ".." in path.parts else path
 
 
 def number(option: str, value: str) -> int | None:

@@ -42,6 +42,19 @@ def is_file(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113
 
 
+def resolved(path: Path) -> Path:
+    """Without links and `..`; where links lead round in a circle, as far as they can be followed.
+
+    `Path.resolve` raises there, until Python 3.13, and not even an OSError.
+    """
+    return Path(os.path.realpath(path))
+
+
+def expanded(path: Path) -> Path:
+    """With the home folder for `~`; as it is where that is not known. `Path.expanduser` raises RuntimeError there."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
 def hidden_by(path: Path) -> str:
     """What the system says where `path` may not even be looked at; "" where it may, or is not there."""
     try:
@@ -151,7 +164,7 @@ def is_inside(path: Path, folder: Path) -> bool:
 
 
 def _resolved(path: Path) -> Path:
-    return Path(os.path.normcase(path.resolve()))
+    return Path(os.path.normcase(resolved(path)))
 
 
 def remove_if_empty(folders: tuple[Path, ...]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.storage import FULL_ERRNOS, LONGEST_PATH, is_device_error, is_missing, is_too_long
+from dflwrap.common.trees import resolved
 from dflwrap.frames.names import OUR_PREFIX, stem_and_suffix
 
 UNFINISHED = ".new"
@@ -87,7 +88,7 @@ def make_link(source: Path, target: Path, *, windows: bool = os.name == "nt") ->
     OSError for any other reason, FileExistsError where something stands at `target`.
     """
     _check_free(target)
-    source = source.resolve()
+    source = resolved(source)
     for way in (os.link, os.symlink) if windows else (os.symlink,):
         try:
             way(source, target)

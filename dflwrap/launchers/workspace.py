@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
-from dflwrap.common.trees import is_folder
+from dflwrap.common.trees import expanded, is_folder
 from dflwrap.extractors.deepfacelab.install import DflInstall
 from dflwrap.extractors.deepfacelab.scripts_reading import read_env_sh
 from dflwrap.extractors.deepfacelab.stock_environment import stock_environment
@@ -40,9 +40,9 @@ def _candidates(install: DflInstall, environ: Mapping[str, str]) -> Iterator[Pat
         if said:
             # The scripts of the Linux layout change into the folder above theirs before they use it.
             for base in (install.script.parent.parent, install.script.parent):
-                yield base / Path(said).expanduser()
+                yield base / expanded(Path(said))
     if environ.get("DFL_WORKSPACE"):
-        yield Path(environ["DFL_WORKSPACE"]).expanduser()
+        yield expanded(Path(environ["DFL_WORKSPACE"]))
     yield install.main.parent / "workspace"
     yield above / "workspace"
 

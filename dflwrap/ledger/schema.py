@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from dflwrap.common.trees import resolved
 from dflwrap.ledger.records import REMOVED
 
 TABLES = """
@@ -180,14 +181,14 @@ def _head(path: Path) -> bytes:
 
 
 def _on_network_share(path: Path) -> bool:
-    resolved = str(path.resolve())
-    if os.name == "nt" and resolved.startswith("\\\\"):
+    real = str(resolved(path))
+    if os.name == "nt" and real.startswith("\\\\"):
         return True
     best, kind = "", ""
     try:
         for partition in psutil.disk_partitions(all=True):
             mount = partition.mountpoint.rstrip(os.sep) + os.sep
-            if resolved.startswith(mount) and len(mount) > len(best):
+            if real.startswith(mount) and len(mount) > len(best):
                 best, kind = mount, partition.fstype.lower()
                 if "remote" in partition.opts.split(","):
                     kind = "cifs"

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from dflwrap.common.errors import DflwrapError, NeedsUserError
 from dflwrap.common.storage import disk_full
 from dflwrap.common.text import display
-from dflwrap.common.trees import is_folder, is_link, remove_if_empty, remove_tree
+from dflwrap.common.trees import is_folder, is_link, remove_if_empty, remove_tree, resolved
 from dflwrap.frames.batch import link_frame
 from dflwrap.prepare.manifest import WORK
 
@@ -78,7 +78,7 @@ def link(source: Path, target: Path) -> None:
     if _stands_already(source, target):
         return
     try:
-        os.link(source.resolve(), target)
+        os.link(resolved(source), target)
     except (OSError, NotImplementedError):
         link_frame(source, target)
 

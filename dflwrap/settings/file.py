@@ -13,6 +13,7 @@ from dflwrap.common.durable import sync
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.text import display
+from dflwrap.common.trees import expanded, resolved
 
 VARIABLE = "DFLWRAP_CONFIG"
 """Names another file, for example on a stick; the file itself may be missing."""
@@ -26,7 +27,7 @@ def settings_path(environ: Mapping[str, str] = os.environ) -> Path:
     """Full path; nothing need be there."""
     named = environ.get(VARIABLE, "")
     if named:
-        return Path(named).expanduser().absolute()
+        return expanded(Path(named)).absolute()
     import platformdirs
 
     return platformdirs.user_config_path("dflwrap", appauthor=False) / NAME
@@ -67,7 +68,7 @@ def change_setting(path: Path, key: str, value: Value | None) -> None:
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path = path.resolve()  # a link to a file elsewhere stays a link
+        path = resolved(path)  # a link to a file elsewhere stays a link
         part = path.with_name(f"{path.name}.part")
         with suppress(FileNotFoundError):
             part.unlink()

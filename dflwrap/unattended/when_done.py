@@ -14,6 +14,7 @@ from typing import IO
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
+from dflwrap.common.trees import expanded
 from dflwrap.common.waits import wait_until
 from dflwrap.unattended.power import SHUTDOWN, SLEEP, on_path, power_command
 
@@ -103,7 +104,7 @@ def _program(name: str, environ: Mapping[str, str]) -> str | None:
     """Full path of a program that can be started."""
     if Path(name).name == name:
         return on_path(name, environ)
-    path = Path(name).expanduser().absolute()
+    path = expanded(Path(name)).absolute()
     return str(path) if path.is_file() and os.access(path, os.X_OK) else None
 
 

@@ -95,3 +95,64 @@ def test_no_path_of_the_users_is_asked_by_what_raises(room: str) -> None:
                 if node.func.attr in ("exists", "is_dir", "is_file") and not listed:
                     asked.append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
     assert not asked
+
+
+def test_no_path_is_resolved_or_expanded_by_what_raises() -> None:
+    """RuntimeError: `Path.resolve` where a link leads to itself, until Python 3.13; `expanduser` for `~nobody`."""
+    found = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("resolve", "expanduser")
+    ]
+    assert not found
+
+
+@pytest.mark.posix
+def test_links_that_lead_in_a_circle_are_no_fault_of_dflwrap(tmp_path: Path) -> None:
+    frames = clean(tmp_path / "frames", 5)
+    (frames / "00006.jpg").symlink_to("00006.jpg")
+    (tmp_path / "round").symlink_to("round")
+    done = dflwrap_as_user(
+        *("extract", frames, tmp_path / "out", "--extractor", "builtin", "--second-look", "off", "--json"),
+        cwd=tmp_path,
+    )
+    assert done.code == 1, done.stderr
+    assert done.report["frames"]["quarantined"] == 1
+    for command in (
+        ("check", "frames"),
+        ("check", "round"),
+        ("check", "round/x"),
+        ("prepare", "frames", "copy"),
+        ("prepare", "frames", "round"),
+        ("prepare", "frames", "round/x"),
+        ("prepare", "round", "copy2"),
+        ("extract", "frames", "round/x", "--extractor", "builtin"),
+        ("extract", "round", "out2", "--extractor", "builtin"),
+        ("extract", "--job", "frames:round", "--extractor", "builtin"),
+        ("verify", "round"),
+        ("status", "round"),
+        ("doctor", "--quick", "--dfl-root", "round", "--output-dir", "round/x"),
+    ):
+        done = dflwrap_as_user(*command, cwd=tmp_path)
+        assert done.code in (1, 2, 3), (command, done.stdout, done.stderr)
+        assert "itself failed" not in done.stdout + done.stderr, command
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--dfl-root", "~no-such-user/dfl"),
+        ("--dfl-root", "frames", "--dfl-python", "~no-such-user"),
+        ("--job", "~no-such-user/data:out"),
+    ],
+    ids=" ".join,
+)
+def test_the_home_of_nobody_is_one_sentence(words: tuple[str, ...], tmp_path: Path) -> None:
+    clean(tmp_path / "frames", 1)
+    folders = () if "--job" in words else ("frames", "out")
+    done = dflwrap_as_user("extract", *folders, *words, cwd=tmp_path)
+    assert done.code == 2, done.stderr
+    assert "itself failed" not in done.stderr

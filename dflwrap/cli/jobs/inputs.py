@@ -14,7 +14,7 @@ from dflwrap.cli.clips import STARTED_AS, cut_by_cmd, folders, frames_in
 from dflwrap.common.choices import Clip
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
-from dflwrap.common.trees import is_file, is_there
+from dflwrap.common.trees import expanded, is_file, is_there
 
 MOST_LIST = 16 << 20
 """Bytes: a larger file is no list of folders."""
@@ -131,7 +131,7 @@ def _pair(text: str, base: Path, what: str) -> tuple[Path, Path]:
         raise DflwrapError(
             f"{what} {why}. Write --job INPUT:OUTPUT, or a line of a --job-list with a tab between the two."
         )
-    return base / Path(ways[0][0]).expanduser(), base / Path(ways[0][1]).expanduser()
+    return base / expanded(Path(ways[0][0])), base / expanded(Path(ways[0][1]))
 
 
 def _text(raw: bytes) -> str:

@@ -11,7 +11,7 @@ import platformdirs
 
 from dflwrap.common.events import EVENTS_ENV
 from dflwrap.common.plan import REPAIR_BOUND, AttemptSpec, Plan
-from dflwrap.common.trees import is_folder
+from dflwrap.common.trees import is_folder, resolved
 from dflwrap.extractors.base import Launch
 from dflwrap.extractors.control_file import CONTROL_ENV, STREAM_ENV
 from dflwrap.extractors.deepfacelab.install import DflInstall
@@ -98,7 +98,7 @@ def install_environment(install: DflInstall, environ: Mapping[str, str]) -> dict
 
 
 def _same_folder(first: str | None, second: str) -> bool:
-    return first is not None and Path(first).resolve() == Path(second).resolve()
+    return first is not None and resolved(Path(first)) == resolved(Path(second))
 
 
 def _console_settings(environ: Mapping[str, str]) -> dict[str, str]:

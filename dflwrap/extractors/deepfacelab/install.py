@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from dflwrap.common.errors import DflwrapError
-from dflwrap.common.trees import hidden_by, is_file, is_folder, is_there
+from dflwrap.common.trees import expanded, hidden_by, is_file, is_folder, is_there, resolved
 from dflwrap.extractors.deepfacelab.facts import install_facts
 from dflwrap.extractors.deepfacelab.scripts_reading import read_env_sh
 
@@ -105,7 +105,7 @@ def find_install(
     nowhere is passed over.
     """
     if dfl_root is not None:
-        root = dfl_root.expanduser()
+        root = expanded(dfl_root)
         found = next(_under(root, environ), None)
         if found is None:
             raise DflwrapError(_not_dfl("--dfl-root", root))
@@ -113,7 +113,7 @@ def find_install(
     for name in VARIABLES:
         value = environ.get(name, "").strip().strip('"')
         if value:
-            root = (cwd or Path()) / Path(value).expanduser()
+            root = (cwd or Path()) / expanded(Path(value))
             found = next(_under(root, environ), None)
             if found is not None:
                 return _complete(found, dfl_python, environ, f"from the variable {name}")
@@ -211,7 +211,7 @@ def _complete(found: _Found, dfl_python: Path | None, environ: Mapping[str, str]
 
 def _interpreter(named: Path) -> Path:
     """The interpreter a user named: a file, a virtual environment's folder, or a command's name."""
-    path = named.expanduser()
+    path = expanded(named)
     if is_folder(path):
         inside = _in_environment(path)
         if inside is None:
@@ -257,7 +257,7 @@ def _candidates(found: _Found, environ: Mapping[str, str]) -> Iterator[Path]:
     for name in (values.get("DFL_PYTHON"), environ.get("DFL_PYTHON"), environ.get("PYTHON_EXECUTABLE")):
         if name and ("/" in name or "\\" in name):
             base = found.script.parent if found.script else folder
-            yield base / Path(name).expanduser()
+            yield base / expanded(Path(name))
         elif name:
             commands.append(name)
     conda = values.get("CONDA_ENV") or environ.get("DFL_CONDA_ENV") or "deepfacelab"
@@ -274,9 +274,9 @@ def _candidates(found: _Found, environ: Mapping[str, str]) -> Iterator[Path]:
 
 def _path_without_ours(environ: Mapping[str, str]) -> str:
     """PATH without the environment of dflwrap itself, which may be the active one."""
-    ours = {Path(sys.prefix).resolve() / name for name in ("bin", "Scripts", ".")}
+    ours = {resolved(Path(sys.prefix)) / name for name in ("bin", "Scripts", ".")}
     folders = environ.get("PATH", "").split(os.pathsep)
-    return os.pathsep.join(folder for folder in folders if folder and Path(folder).resolve() not in ours)
+    return os.pathsep.join(folder for folder in folders if folder and resolved(Path(folder)) not in ours)
 
 
 def _environments(
@@ -288,7 +288,7 @@ def _environments(
             yield base / name
     for name in ("CONDA_PREFIX", "VIRTUAL_ENV"):
         active = environ.get(name)
-        if active and Path(active).resolve() != Path(sys.prefix).resolve():
+        if active and resolved(Path(active)) != resolved(Path(sys.prefix)):
             if name == "VIRTUAL_ENV" or Path(active).name == conda:
                 yield Path(active)
             yield Path(active).parent / conda

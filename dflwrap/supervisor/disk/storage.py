@@ -18,6 +18,7 @@ from pathlib import Path
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.storage import is_device_error, is_missing, read_error
 from dflwrap.common.text import display
+from dflwrap.common.trees import resolved
 from dflwrap.common.waits import never, wait_until
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, Outcome
@@ -127,10 +128,10 @@ class Storage:
         folders = [("input", KnownFolder.remember(self.input_dir, samples, tell_by_inode=True))]
         targets: dict[Path, list[str]] = {}
         for name in samples:  # frames may be links to another disk
-            target = (self.input_dir / name).resolve()
+            target = resolved(self.input_dir / name)
             if read_error(target, whole=False) is None:
                 targets.setdefault(target.parent, []).append(target.name)
-        targets.pop(self.input_dir.resolve(), None)
+        targets.pop(resolved(self.input_dir), None)
         folders += [("input", KnownFolder.remember(parent, names)) for parent, names in targets.items()]
         faces = sorted(self.ledger.face_names())[:MOST_SAMPLES]
         folders.append(("output", KnownFolder.remember(self.output_dir, faces)))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.text import display
+from dflwrap.common.trees import resolved
 from dflwrap.frames.names import case_key
 from dflwrap.supervisor.request import RunRequest
 from dflwrap.supervisor.run_folder import run_folder_of
@@ -63,7 +64,7 @@ def _key(folder: Path) -> str:
 
 
 def _resolved(folder: Path) -> Path:
-    return Path(os.path.normcase(folder.resolve()))
+    return Path(os.path.normcase(resolved(folder)))
 
 
 def _beside(run: RunRequest) -> tuple[Path, Path]:
