@@ -48,7 +48,7 @@ def test_waiting_for_a_card_that_is_full_is_no_starting(night: Night) -> None:
     assert facts.line.spent.card_waits == {0: pytest.approx(HOUR)}
     assert facts.line.spent.starting < 0.2 * HOUR + 1000
     told = said(facts)
-    assert "1 h 00 min GPU 0 waited for its memory" in told["slow"]
+    assert "GPU 0 waited 1 h 00 min of 8 h 00 min for its memory." in told["slow"]
     assert "; it waited 1 h 00 min of 8 h 00 min for its memory" in told["card"]
     assert "GPU 0 waited 1 h 00 min for its memory: close other programs that use it." in told["change"]
     waits = [band for band in facts.line.bands if band.label == "GPU 0: waiting for its memory"]

@@ -33,6 +33,10 @@ class FaceLook:
     """Files of the run that lie in the faceset."""
     read: int = 0
     """Of these read, in stretches over the whole clip; fewer than all where the time was up."""
+    damaged: int = 0
+    """Of the read ones: no face image of DeepFaceLab (any more)."""
+    gone: int = 0
+    """Of the read ones: not there any more."""
     sights: list[Sight] = field(default_factory=list)
     odd: list[Odd] = field(default_factory=list)
     sizes: tuple[int, int, int] = (0, 0, 0)
@@ -57,11 +61,19 @@ def look_at_faces(faceset: Path, files: Sequence[str], frames: Sequence[str], se
             break
         look.read += 1
         path = faceset / name
-        try:
-            metadata = read_metadata(path) if not is_link(path) else None
-        except (FaceFileError, OSError):
+        if is_link(path):
             continue
-        sight = sight_of(name, metadata) if metadata is not None else None
+        try:
+            metadata = read_metadata(path)
+        except FileNotFoundError:
+            look.gone += 1
+            continue
+        except (FaceFileError, OSError):
+            metadata = None
+        if metadata is None:
+            look.damaged += 1
+            continue
+        sight = sight_of(name, metadata)
         if sight is not None:
             look.sights.append(sight)
     look.odd = review(look.sights, frames)

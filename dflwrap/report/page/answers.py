@@ -59,6 +59,9 @@ def to_do(facts: Facts) -> list[str]:
         steps.append(f"Look at the {quarantined}; replace what is broken, then run with --redo quarantined.")
     if facts.missing_faces and facts.state != RUNNING:
         steps.append("Faces were taken out of the faceset. If that was not you, run with --redo missing.")
+    if facts.faces.damaged:
+        damaged = count(facts.faces.damaged, "face")
+        steps.append(f"Run dflwrap verify on the faceset: it names {damaged} that cannot be read.")
     if facts.review:
         steps.append(f"Look at the {count(len(facts.faces.odd), 'face')} of the review before you train.")
     if facts.manual:
@@ -77,7 +80,7 @@ def _finished(facts: Facts) -> Answer:
             f"No: dflwrap itself ended unexpectedly{at} (a power cut, a crash, or it was killed).",
             "bad",
         ),
-        "stopped": (f"No: it stopped{at}. {sentence}", "bad"),
+        "stopped": (f"No: it stopped{at}. {_as_sentence(sentence)}".rstrip(), "bad"),
         "interrupted": (f"No: interrupted{at}{_by_what(facts)}.", "look"),
         "quarantined": (
             f"Yes{at}, but {count(facts.without_result, 'frame')} came out without a result.",
@@ -85,6 +88,10 @@ def _finished(facts: Facts) -> Answer:
         ),
     }.get(facts.state, (f"Yes: complete{at}.", "good"))
     return Answer("finished", "Did it finish?", words, tone, "sessions")
+
+
+def _as_sentence(words: str) -> str:
+    return words[:1].upper() + words[1:] + ("." if words[-1:].isalnum() or words.endswith(")") else "")
 
 
 def _by_what(facts: Facts) -> str:
@@ -115,11 +122,12 @@ def _missing(facts: Facts) -> Answer:
 
 
 def _why(facts: Facts) -> Answer:
-    shown = [f"{cause.title} ({count(cause.frames, 'frame')})" for cause in facts.causes[:3]]
-    more = len(facts.causes) - len(shown)
     failed = len([attempt for attempt in facts.attempts if attempt.cause])
-    known = facts.stop is not None and facts.stop.cause
-    first = f"It stopped because: {title_of(facts.stop.cause)}." if facts.stop is not None and known else ""
+    why = title_of(facts.stop.cause) if facts.stop is not None and facts.stop.cause else ""
+    first = f"It stopped because: {why}." if why else ""
+    others = [cause for cause in facts.causes if cause.title != why]
+    shown = [f"{cause.title} ({count(cause.frames, 'frame')})" for cause in others[:3]]
+    more = len(others) - len(shown)
     shown += [count(more, "other cause")] if more > 0 else []
     words = "; ".join([*shown[:1], *map(_lower, shown[1:])])
     after = f" {count(failed, 'attempt')} failed on the way." if failed else ""
@@ -211,11 +219,17 @@ def _good(facts: Facts) -> Answer:
         read = f" (of {look.read:,} that were read)" if look.read < look.faces else ""
         odd = f"{count(len(look.odd), 'face')} look odd" if look.odd else "none looks odd"
         parts.append(odd + read)
-    else:
+    elif not look.damaged:
         parts.append("their files could not be looked at for this page")
+    if look.damaged:
+        parts.append(f"{count(look.damaged, 'face')} cannot be read any more")
+    if look.gone and look.sights:
+        parts.append(
+            f"{count(look.gone, 'face')} of the run {'is' if look.gone == 1 else 'are'} not there any more"
+        )
     if facts.hostile:
         parts.append(f"{count(len(facts.hostile), 'face')} would run code in DeepFaceLab")
-    tone = "bad" if facts.hostile else "look" if look.odd or not look.sights else "good"
+    tone = "bad" if facts.hostile or look.damaged else "look" if look.odd or not look.sights else "good"
     return Answer("good", question, "; ".join(parts) + ".", tone, "faces")
 
 
@@ -244,6 +258,9 @@ def _go_on(facts: Facts) -> Answer:
         return Answer("go-on", question, words, "look", "do")
     if facts.hostile:
         return Answer("go-on", question, "Not before you have looked at the hostile faces.", "bad", "do")
+    if facts.faces.damaged:
+        words = "Not before you have looked at the faces that cannot be read."
+        return Answer("go-on", question, words, "bad", "do")
     if not facts.counts.faces:
         return Answer("go-on", question, "There is nothing to train with.", "bad", "do")
     return Answer("go-on", question, "Yes: the faceset can be sorted and trained with.", "good", "do")

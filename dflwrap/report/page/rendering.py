@@ -176,7 +176,7 @@ def _plan_words(facts: Facts, row: AttemptRow) -> str:
         widest = list(told.most.items()) or [(where, 0)]
         parts[1:] = [f"{device_name(name)} with up to {count(n, 'worker')}" for name, n in widest]
     batch, side = plan.get("batch_size"), plan.get("max_side")
-    parts += [f"{batch:,} frames at a time"] if type(batch) is int and batch else []
+    parts += [f"{count(batch, 'frame')} at a time"] if type(batch) is int and batch else []
     parts += [f"longest side {side} px"] if type(side) is int and side else []
     parts += ["weights on the CPU"] if plan.get("weights_on_cpu") is True else []
     return ", ".join(filter(None, parts))

@@ -22,24 +22,26 @@ def what_was_slow(facts: Facts) -> Answer:
     """The fourth question."""
     question, spent = "What was slow?", facts.line.spent
     lost = [
-        f"{length(seconds)} {words}"
+        f"{length(seconds)} into {words}"
         for seconds, words in (
-            (spent.starting, "went into starting the extractor"),
-            (spent.waits, "into waiting between attempts"),
-            (spent.fruitless, "into attempts that gained no frame"),
+            (spent.starting, "starting the extractor"),
+            (spent.waits, "waiting between attempts"),
+            (spent.fruitless, "attempts that gained no frame"),
         )
         if _counts(seconds, spent)
     ]
-    waits = [
-        (index, seconds) for index, seconds in sorted(spent.card_waits.items()) if _counts(seconds, spent)
-    ]
-    lost += [f"{length(seconds)} GPU {index} waited for its memory" for index, seconds in waits]
+    if lost:
+        lost[0] = lost[0].replace(" into ", " went into ", 1)
     parts = [f"Of {length(spent.total)}, {listed(lost)}."] if lost else []
+    for index, seconds in sorted(spent.card_waits.items()):
+        if _counts(seconds, spent):
+            parts.append(f"GPU {index} waited {length(seconds)} of {length(spent.total)} for its memory.")
+    was_slow = bool(parts)
     speed = next((chart for chart in facts.line.charts if chart.id == "rate"), None)
     if speed is not None:
         parts.append(_stretch(facts, speed))
     sentence = " ".join(filter(None, parts))
-    tone = "look" if lost or "Slowest" in sentence else "good"
+    tone = "look" if was_slow or "Slowest" in sentence else "good"
     return Answer("slow", question, sentence or "Nothing stood out.", tone, "timeline")
 
 
