@@ -80,6 +80,7 @@ def _tell_left_out(layout: Layout, note: Callable[[str], None]) -> None:
     findings = Findings()
     find_passed_over(layout, findings)
     find_bare(layout, findings)
+    findings.add_all("videos-not-frames", map(display, layout.videos))
     for found in findings.sorted():
         note(f"{found.kind.title} ({found.count}), left out: {', '.join(found.examples[:3])}.")
 

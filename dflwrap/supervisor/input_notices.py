@@ -77,13 +77,14 @@ def passed_over(layout: Layout) -> tuple[str, ...]:
     findings = Findings()
     find_passed_over(layout, findings)
     find_bare(layout, findings)
-    return tuple(_told(findings))
+    findings.add_all("videos-not-frames", map(display, layout.videos))
+    return tuple(_told(findings, frozenset()))
 
 
-def _told(findings: Findings) -> list[str]:
+def _told(findings: Findings, otherwise: frozenset[str] = _SAID_OTHERWISE) -> list[str]:
     return [
         f"{found.kind.title} ({found.count}): {', '.join(found.examples[:3])} [{found.kind.id}]; "
         "dflwrap check tells more"
         for found in findings.sorted()
-        if found.severity is not Severity.NOTE and found.kind.id not in _SAID_OTHERWISE
+        if found.severity is not Severity.NOTE and found.kind.id not in otherwise
     ]

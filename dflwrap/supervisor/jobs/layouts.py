@@ -42,6 +42,11 @@ def job_of(request: RunRequest, choice: LayoutChoice, stopping: Callable[[], boo
     source, output = request.input_dir, request.output_dir
     check_folder(source)
     if choice is LayoutChoice.FLAT:
+        if _was_joined(request):
+            raise DflwrapError(
+                f"The faceset {display(str(output))} was made of this folder joined with its sub-folders. Leave "
+                "--layout flat out to resume, or give another --output-dir."
+            )
         return Job((request,), several=False)
     joined = Job((replace(request, joined=True),), several=False)
     if choice is LayoutChoice.JOIN or (choice is LayoutChoice.AUTO and _was_joined(request)):

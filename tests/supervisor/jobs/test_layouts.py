@@ -106,6 +106,16 @@ def test_a_person_who_is_passed_over_by_name_is_told_of(tmp_path: Path, listed: 
     assert "[passed-over-folders]" in line
 
 
+def test_a_video_beside_the_people_is_told_of(good: Path, tmp_path: Path) -> None:
+    (good / "personC.mp4").write_bytes(b"")
+    done = extract(good, tmp_path / "out", "--json")
+    assert sorted(runs(done)) == ["personA", "personB"]
+    [line] = [line for line in done.stderr.splitlines() if "personC" in line]
+    assert "[videos-not-frames]" in line
+    prepared = dflwrap("prepare", good, tmp_path / "clean", "--json")
+    assert "personC.mp4" in " ".join(prepared.report["notes"])
+
+
 def test_a_person_without_pictures_is_told_of(good: Path, tmp_path: Path) -> None:
     (good / "personC/clip").mkdir(parents=True)
     done = extract(good, tmp_path / "out", "--json")
@@ -235,6 +245,16 @@ def test_a_joined_run_resumes_as_one_without_being_told_again(clips: Path, tmp_p
     assert done.code == 0, done.stderr
     assert done.report["frames"]["extracted"] == 8 and done.report["faces"] == 8
     assert len(list(out.glob("*.jpg"))) == 8, "nothing is made twice"
+
+
+def test_a_joined_run_is_not_taken_up_flat(clips: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert extract(clips, out, "--layout", "join").code == 0
+    before = contents(out)
+    done = extract(clips, out, "--layout", "flat")
+    assert done.code == 2 and "joined" in done.stderr
+    assert contents(out) == before
+    assert extract(clips, out, "--json").report["frames"]["extracted"] == 7
 
 
 def test_a_lost_ledger_finds_the_joined_faces_again(clips: Path, tmp_path: Path) -> None:
