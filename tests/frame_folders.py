@@ -304,6 +304,11 @@ def frozen(folder: Path) -> None:
         save(folder / f"{number:05d}.jpg", np.asarray(np.clip(still + noise, 0, 255), np.uint8))
 
 
+def no_faces(folder: Path) -> None:
+    """Only --faces tells."""
+    change(folder, lambda picture: np.random.default_rng(1).integers(0, 160, picture.shape), names="*.jpg")
+
+
 MAKERS: dict[str, Callable[[Path], None]] = {
     maker.__name__.replace("_", "-"): maker
     for maker in (
@@ -314,7 +319,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
         *(non_ascii, control_characters, too_long, reserved_on_windows, case_collisions),
         *(unreadable, truncated, damaged_data, wrong_suffix, zero_bytes, unusual_pixels, animated),
         *(turned_by_exif, mixed_sizes, near_duplicates, aspect_changed, not_a_frame, online_only),
-        *(too_small, huge, blurred, dark, overexposed, black, frozen),
+        *(too_small, huge, blurred, dark, overexposed, black, frozen, no_faces),
     )
 }
 COMPANIONS: dict[str, set[str]] = {

@@ -181,6 +181,13 @@ def test_a_picture_that_kills_its_decoder_costs_that_picture(
     assert only["id"] == "unreadable" and "died of it" in only["examples"][0]
 
 
+def test_a_sample_without_any_face_is_a_finding(frames: Path) -> None:
+    MAKERS["no-faces"](frames)
+    done = dflwrap("check", frames, "--faces", "--json")
+    found = {finding["id"]: finding for finding in done.report["findings"]}
+    assert done.code == 1 and found["no-faces"]["examples"] == ["0 of 10 sampled frames"]
+
+
 def test_faces_looks_at_a_sample(frames: Path) -> None:
     done = dflwrap("check", frames, "--json", "--faces")
     assert done.code == 0, done.stderr

@@ -99,6 +99,8 @@ def check(
     with progress_bar("frames checked") as progress:
         result = check_frames(place, limits=limits, children=usable_cores(), progress=progress)
     sample = sample_faces(result.frames.items()) if faces else None
+    if sample is not None and sample.frames and not sample.with_faces:
+        result.findings.add("no-faces", f"0 of {counted(sample.frames, 'sampled frame')}", count=0)
     ahead = forecast(result, sample)
     if as_json:
         data = as_data(place, result, ahead)
@@ -224,9 +226,8 @@ def _forecast(ahead: Forecast) -> Iterator[str]:
     sample = ahead.sample
     if sample is not None and sample.frames:
         people = "1 person" if sample.most_in_a_frame == 1 else f"{sample.most_in_a_frame} people"
-        yield (
-            f"          {sample.with_faces} of {sample.frames} sampled frames have a face; at least {people}"
-        )
+        at_least = f"; at least {people}" if sample.most_in_a_frame else ""
+        yield f"          {sample.with_faces} of {sample.frames} sampled frames have a face{at_least}"
         if sample.sizes:
             low, middle, high = sample.sizes[0], sample.sizes[len(sample.sizes) // 2], sample.sizes[-1]
             yield f"          face sizes: {low} to {high} pixels, {middle} in the middle"
