@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
-from dflwrap.common.text import display
+from dflwrap.common.text import counted, display
 from dflwrap.common.trees import check_output, is_inside
 from dflwrap.common.waits import never
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
@@ -91,7 +91,10 @@ def prepare_folder(
     manifest = Manifest(output, header)
     total = sum(len(list(group.frames(stopping))) for group in groups) if progress is not None else 0
 
+    gone = {row.original for row in manifest.rows() if row.target is not None}
+
     def done(row: Row) -> None:
+        gone.discard(row.original)
         result.add(row)
         tell(row)
         if progress is not None:
@@ -103,6 +106,7 @@ def prepare_folder(
             for folder in work:
                 for row, _ in folder.plan():
                     done(row)
+            result.notes += _gone(output, manifest, gone)
             return result
         try:
             with held(output), manifest:
@@ -117,7 +121,21 @@ def prepare_folder(
                     manifest.finish(dict(result.counts))
         except OSError as error:
             raise in_words(error, output) from error
+    result.notes += _gone(output, manifest, gone)
     return result
+
+
+def _gone(output: Path, manifest: Manifest, originals: set[str]) -> list[str]:
+    """A sentence on frames of earlier starts that are in the output still, and not in the input any more."""
+    left = [row for row in manifest.rows() if row.original in originals and is_kept(output, row)]
+    if not left:
+        return []
+    shown = ", ".join(f"{display(row.target or '')} (was {display(row.original)})" for row in left[:3])
+    more = ", ..." if len(left) > 3 else ""
+    return [
+        f"{counted(len(left), 'frame')} of the output came of originals that are gone: {shown}{more}. Nothing was "
+        "removed; delete what you do not want."
+    ]
 
 
 def is_kept(output: Path, row: Row) -> bool:

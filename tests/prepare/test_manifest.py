@@ -85,3 +85,15 @@ def test_a_lock_that_a_killed_one_left_is_no_obstacle(frames: Path, tmp_path: Pa
     done = dflwrap("prepare", frames, output)
     assert done.code == 0, done.stderr
     assert not (output / ".dflwrap-prepare").exists()
+
+
+def test_frames_whose_originals_are_gone_are_told_and_stay(frames: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    assert dflwrap("prepare", frames, output, "--json").report["notes"] == []
+    (frames / "00003.jpg").unlink()
+    done = dflwrap("prepare", frames, output, "--json")
+    [note] = done.report["notes"]
+    assert done.code == 0 and note.startswith("1 frame") and "00003.jpg" in note
+    assert (output / "00003.jpg").is_file()
+    (output / "00003.jpg").unlink()
+    assert dflwrap("prepare", frames, output, "--json").report["notes"] == []
