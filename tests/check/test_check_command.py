@@ -89,6 +89,21 @@ def test_bad_usage_is_one_sentence(case: str, frames: Path) -> None:
     assert contents(frames) == before
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--overexposed-above", "35"),
+        ("--dark-below", "1000"),
+        ("--blurry-below", "-1"),
+        ("--dark-below", "nan"),
+    ],
+)
+def test_a_threshold_that_nothing_can_pass_is_refused(option: str, value: str, frames: Path) -> None:
+    """35 per cent, typed as 35, would find nothing, and say that all is well."""
+    done = dflwrap("check", frames, option, value)
+    assert (done.code, done.stdout) == (2, "") and option in done.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="a small disk is mounted")
 def test_a_sheet_that_finds_no_room_costs_the_sheet_and_not_the_findings(
     frames: Path, tmp_path: Path

@@ -55,13 +55,14 @@ def check(
         bool, typer.Option("--faces", help="Look for faces in a sample, with the built-in extractor.")
     ] = False,
     blurry_below: Annotated[
-        float, typer.Option(help="Variance of the Laplacian.", rich_help_panel=_LIMITS)
+        float, typer.Option(min=0, help="Variance of the Laplacian.", rich_help_panel=_LIMITS)
     ] = _DEFAULTS.blurred_below,
     dark_below: Annotated[
-        float, typer.Option(help="95 % of the frame are darker, of 255.", rich_help_panel=_LIMITS)
+        float,
+        typer.Option(min=0, max=256, help="95 % of the frame are darker, of 255.", rich_help_panel=_LIMITS),
     ] = _DEFAULTS.dark_below,
     overexposed_above: Annotated[
-        float, typer.Option(help="Share of white pixels, 0 to 1.", rich_help_panel=_LIMITS)
+        float, typer.Option(min=0, max=1, help="Share of white pixels, 0 to 1.", rich_help_panel=_LIMITS)
     ] = _DEFAULTS.overexposed_above,
     duplicate_bits: Annotated[
         int, typer.Option(min=0, max=64, help="Bits of the dhash (128).", rich_help_panel=_LIMITS)
