@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from moving_faces import make_clip
 from support import Finished, all_gone, contents, dflwrap, until
 
+from dflwrap.cli.commands import verify as command
 from dflwrap.faceset.face_file.metadata import rewrite
 
 
@@ -176,3 +178,20 @@ def test_ctrl_c_ends_it_with_code_4_and_leaves_no_process(tmp_path: Path) -> Non
         process.wait()
     assert process.returncode == 4 and b"Traceback" not in errors, errors
     assert all_gone(decoders, 60)
+
+
+def test_many_findings_are_written_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = {"torn": [{"file": f"{number:06d}_0.jpg\x1b", "reason": "cut short"} for number in range(20_000)]}
+    target = tmp_path / "out.json"
+    with target.open("w", encoding="utf-8") as file:
+        monkeypatch.setattr(sys, "stdout", file)
+        tracemalloc.start()
+        try:
+            command._write_json(body)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            monkeypatch.undo()
+    assert json.loads(target.read_text(encoding="utf-8")) == body
+    assert "\x1b" not in target.read_text(encoding="utf-8")
+    assert most < target.stat().st_size, "as one text it would stand in memory more than once"

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 FAULTY = 1
 """Exit code when a face is torn, hostile, or not its frame's."""
+_PIECES = 10_000
+"""Of JSON that are written together."""
 _MOST_SHOWN = 20
 """Lines of one kind on the screen; --json has all."""
 
@@ -76,7 +79,7 @@ def verify(
 
         bodies = [as_data(look.result, look.place.faceset, look.frames) for look in looks]
         body = bodies[0] if len(bodies) == 1 else {"schema_version": SCHEMA_VERSION, "runs": bodies}
-        sys.stdout.write(safe_json(json.dumps(body, indent=1, ensure_ascii=False)) + "\n")
+        _write_json(body)
     else:
         for number, look in enumerate(looks):
             if number:
@@ -84,6 +87,14 @@ def verify(
             for line in _page(look.result, look.place.faceset, look.frames, look.reviewed):
                 typer.echo(display(line))
     raise typer.Exit(FAULTY if any(look.result.faulty for look in looks) else 0)
+
+
+def _write_json(body: dict[str, object]) -> None:
+    """Piece by piece: a finding for each of a hundred thousand faces would stand in memory three times as one text."""
+    pieces = json.JSONEncoder(indent=1, ensure_ascii=False).iterencode(body)
+    while some := list(islice(pieces, _PIECES)):
+        sys.stdout.write(safe_json("".join(some)))
+    sys.stdout.write("\n")
 
 
 @dataclass(frozen=True, slots=True)
