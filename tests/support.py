@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
-from warm import can_run_warm, run_warm
+from warm import WarmPopen, can_run_warm, run_warm
 
 DOUBLE = Path(__file__).parent / "double"
 """The test double of DeepFaceLab."""
@@ -89,6 +89,39 @@ def dflwrap(
         check=False,
     )
     return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+Started = subprocess.Popen[bytes] | WarmPopen
+
+
+def start_dflwrap(
+    *arguments: str | Path,
+    env: dict[str, str] | None = None,
+    stdout: int | IO[bytes],
+    stderr: int | IO[bytes],
+    start_new_session: bool = False,
+    program: str | None = None,
+    page: bool = False,
+) -> Started:
+    """Start `dflwrap ARGUMENTS`, in bytes, for a test that does something while it works.
+
+    program: what Python runs in place of `-m dflwrap`. page: an extraction makes its report.html at the end.
+    """
+    code = program or "from dflwrap.cli.start import run\nrun()\n"
+    code = code if page or "extract" not in arguments else NO_PAGE + code
+    words, whole = [*map(str, arguments)], environment(env)
+    if can_run_warm(whole):
+        return WarmPopen(
+            words, code, whole, stdout=stdout, stderr=stderr, start_new_session=start_new_session
+        )
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        env=whole,
+        start_new_session=start_new_session,
+    )
 
 
 LOOK_EVERY = 0.05

@@ -6,13 +6,12 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
-from support import Finished, all_gone, assert_conserved, contents, dflwrap
+from support import Finished, Started, all_gone, assert_conserved, contents, dflwrap, start_dflwrap
 
 from dflwrap.faceset.face_file.metadata import read_metadata
 from dflwrap.faceset.face_file.verify import verify_face
@@ -102,16 +101,15 @@ def test_the_same_command_after_the_end_says_so_and_does_nothing(
     assert contents(undisturbed) == before
 
 
-def start(source: Path, output: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "dflwrap", "extract", "--input-dir", source, "--output-dir", output, *BUILTIN],
-        stdin=subprocess.DEVNULL,
+def start(source: Path, output: Path) -> Started:
+    return start_dflwrap(
+        *("extract", "--input-dir", source, "--output-dir", output, *BUILTIN),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
 
 
-def wait_for_faces(output: Path, count: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for_faces(output: Path, count: int, process: Started) -> None:
     deadline = time.monotonic() + 400
     while time.monotonic() < deadline and process.poll() is None:
         if output.is_dir() and len(list(output.iterdir())) >= count:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import DOUBLE, dflwrap, environment, small_frames, until
+from support import DOUBLE, dflwrap, small_frames, start_dflwrap, until
 from test_unattended import LIMIT, SHORT, recorder
 
 from dflwrap.supervisor.stop_request import Control
@@ -33,16 +32,15 @@ class Job:
         self.script.write_text(json.dumps({f"{slow}*": {"fault": "slow", "seconds": 2.0}}))
         self.said = folder / "said.txt"
         with self.said.open("wb") as said:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-c", SHORT, "extract", str(data), str(self.out), "--cpu-only"),
-                    *("--workers", "1", "--second-look", "off", "--image-size", "256", "--extractor", "dfl"),
-                    *("--dfl-root", str(DOUBLE), "--dfl-python", sys.executable, *more),
-                ],
-                stdin=subprocess.DEVNULL,
+            self.process = start_dflwrap(
+                *("extract", data, self.out, "--cpu-only"),
+                *("--workers", "1", "--second-look", "off", "--image-size", "256", "--extractor", "dfl"),
+                *("--dfl-root", DOUBLE, "--dfl-python", sys.executable, *more),
+                program=SHORT,
                 stdout=said,
                 stderr=said,
-                env=environment({"DFLWRAP_DOUBLE_SCRIPT": str(self.script)}),
+                env={"DFLWRAP_DOUBLE_SCRIPT": str(self.script)},
+                page=True,
             )
 
     def at_work_on(self, name: str) -> bool:

@@ -6,13 +6,12 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support import DOUBLE, assert_conserved, environment, small_frames, until
+from support import DOUBLE, assert_conserved, small_frames, start_dflwrap, until
 
 LIMIT = 120.0
 START = "from dflwrap.cli.start import run\nrun()"
@@ -43,23 +42,14 @@ class Run:
         script.write_text(json.dumps({"options": {"frame_seconds": seconds}, **(faults or {})}))
         self.out, self.err = tmp_path / "out.txt", tmp_path / "err.txt"
         with self.out.open("wb") as out, self.err.open("wb") as err:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-c", program, "extract", "--cpu-only", "--workers", "1"),
-                    *(
-                        "--input-dir",
-                        str(frames),
-                        "--output-dir",
-                        str(tmp_path / "aligned"),
-                        "--extractor",
-                        "dfl",
-                    ),
-                    *("--dfl-root", str(DOUBLE), "--dfl-python", sys.executable, *more),
-                ],
-                stdin=subprocess.DEVNULL,
+            self.process = start_dflwrap(
+                *("extract", "--cpu-only", "--workers", "1", "--input-dir", frames),
+                *("--output-dir", tmp_path / "aligned", "--extractor", "dfl"),
+                *("--dfl-root", DOUBLE, "--dfl-python", sys.executable, *more),
+                program=program,
                 stdout=out,
                 stderr=err,
-                env=environment({"DFLWRAP_DOUBLE_SCRIPT": str(script), **(env or {})}),
+                env={"DFLWRAP_DOUBLE_SCRIPT": str(script), **(env or {})},
             )
 
     def code(self) -> int:

@@ -19,8 +19,8 @@ from support import (
     Finished,
     all_gone,
     assert_conserved,
-    environment,
     small_frames,
+    start_dflwrap,
     until,
 )
 
@@ -49,19 +49,19 @@ class Run:
         path.write_text(json.dumps(script))
         self._streams = tmp_path / "stdout.txt", tmp_path / "stderr.txt"
         command = [
-            *(sys.executable, "-c", program, "extract", "--json", "--image-size", "256", "--cpu-only"),
+            *("extract", "--json", "--image-size", "256", "--cpu-only"),
             *("--input-dir", str(small_frames(tmp_path / "frames", frames, SIZE))),
             *("--output-dir", str(tmp_path / "aligned"), "--workers", "2", "--extractor", "dfl"),
             *("--dfl-root", str(DOUBLE), "--dfl-python", sys.executable, *more),
         ]
         out, err = (path.open("wb") for path in self._streams)
         with out, err:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
+            self.process = start_dflwrap(
+                *command,
+                program=program,
                 stdout=out,
                 stderr=err,
-                env=environment({"DFLWRAP_DOUBLE_SCRIPT": str(path)}),
+                env={"DFLWRAP_DOUBLE_SCRIPT": str(path)},
                 start_new_session=True,
             )
 

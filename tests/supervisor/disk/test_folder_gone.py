@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -17,7 +16,7 @@ from typing import Any
 
 import pytest
 from disks import small_disk
-from support import DOUBLE, assert_conserved, dflwrap, small_frames
+from support import DOUBLE, Started, assert_conserved, dflwrap, small_frames, start_dflwrap
 
 FRAMES = 12
 
@@ -26,7 +25,7 @@ pytestmark = pytest.mark.posix
 
 @dataclass
 class Running:
-    process: subprocess.Popen[str]
+    process: Started
     said: Path
 
     def until(self, condition: Callable[[], bool], seconds: float = 90) -> None:
@@ -64,10 +63,11 @@ def script(tmp_path: Path, seconds: float) -> dict[str, str]:
 def running(tmp_path: Path, frames: Path, output: Path, *more: str) -> Iterator[Running]:
     """A run that takes half a second a frame, with two faces in the faceset already."""
     said = tmp_path / "said.txt"
-    command = [sys.executable, "-m", "dflwrap", *arguments(frames, output, *more)]
-    env = {**os.environ, **script(tmp_path, 0.5)}
-    with said.open("w") as stderr:
-        process = subprocess.Popen(command, env=env, text=True, stdout=subprocess.PIPE, stderr=stderr)
+    env = script(tmp_path, 0.5)
+    with said.open("wb") as stderr:
+        process = start_dflwrap(
+            *arguments(frames, output, *more), env=env, stdout=subprocess.PIPE, stderr=stderr
+        )
     run = Running(process, said)
     try:
         run.until(lambda: output.is_dir() and len(list(output.iterdir())) >= 2)

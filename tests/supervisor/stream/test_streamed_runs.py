@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from support import DOUBLE, assert_conserved, dflwrap, environment, until
+from support import DOUBLE, Started, assert_conserved, dflwrap, start_dflwrap, until
 
 LIMIT = 240.0
 FRAMES = 1000
@@ -48,13 +47,12 @@ class Run:
             *("--dfl-root", str(DOUBLE), "--dfl-python", sys.executable, *more),
         ]
 
-    def start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "dflwrap", *self.arguments],
-            stdin=subprocess.DEVNULL,
+    def start(self) -> Started:
+        return start_dflwrap(
+            *self.arguments,
             stdout=(self.tmp_path / "out.txt").open("wb"),
             stderr=(self.tmp_path / "err.txt").open("wb"),
-            env=environment(self.env),
+            env=self.env,
         )
 
     def finish(self) -> dict[str, Any]:
