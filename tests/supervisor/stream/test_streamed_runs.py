@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from support import DOUBLE, Started, assert_conserved, dflwrap, start_dflwrap, until
+from support import DOUBLE, Started, assert_conserved, dflwrap, environment, start_dflwrap, until
 
 LIMIT = 240.0
 FRAMES = 1000
