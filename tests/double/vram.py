@@ -105,10 +105,10 @@ def hold():
 
 
 @contextmanager
-def frame():
-    """What a frame takes for as long as it is computed."""
+def frame(name):
+    """What a frame takes for as long as it is computed. name: of its file."""
     pool = faults.option("vram") or {}
-    mib = pool.get("frame", 0)
+    mib = pool.get("frames", {}).get(name, pool.get("frame", 0))
     if pool.get("cuda"):
         taken = _really(mib)
         try:

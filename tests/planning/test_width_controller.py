@@ -200,7 +200,36 @@ def test_what_was_refused_counts_as_a_measure() -> None:
     world = World(foreign=9.0, rates={n: 10.0 * n for n in range(9)}).begin().run(30)
     assert world.width["GPU0"] == 3
     world.out_of_memory(asked=3.0).run(700)
-    assert world.card.need == 7 * GIB and world.width["GPU0"] == 2
+    assert world.card.needs(world.time) == 7 * GIB and world.width["GPU0"] == 2
+
+
+def test_one_frame_that_asks_for_more_than_the_card_has_narrows_nothing_for_good() -> None:
+    """It fails beside others first, then alone."""
+    world = World().begin().run(60)
+    assert world.width["GPU0"] == 3
+    world.out_of_memory(asked=30.0).run(1)
+    assert world.card.asked is None, "no worker ever gets that"
+    world.run(400)
+    assert world.width["GPU0"] == 3
+
+
+def test_a_large_frame_that_fails_alone_with_room_for_others_is_no_measure_of_a_worker() -> None:
+    world = World().begin().run(60)
+    world.out_of_memory(asked=14.0)
+    assert world.card.asked == 18 * GIB, "beside others it may be what a worker needs"
+    while world.width["GPU0"]:
+        world.run(1).out_of_memory(asked=14.0)
+    assert world.card.asked is None, "alone, with the memory with which others were done, it is the frame"
+    world.run(900)
+    assert world.width["GPU0"] == 3
+    assert not [words for words in world.said if "waiting until" in words]
+
+
+def test_a_request_that_is_refused_alone_before_any_frame_was_done_counts() -> None:
+    world = World(foreign=18.0, rates=dict.fromkeys(range(9), 0.0)).begin()
+    assert world.width["GPU0"] == 1
+    world.out_of_memory(asked=3.0)
+    assert world.card.asked is not None
 
 
 def test_the_users_own_number_stays_and_only_lack_of_memory_lowers_it_for_a_while() -> None:

@@ -138,10 +138,11 @@ class WidthController:
         reading = now.readings.get(key)
         if self._trial is not None and self._trial.device is device:
             self._trial = None
+        of_frame = workers == 0 and device.is_the_frames(reading)
         if asked and reading is not None:
-            device.need = max(device.need or 0, (reading.each or 0) + asked)
+            device.take_refusal(reading, asked, of_frame)
         usable = device.usable(reading)
-        if usable is not None:
+        if usable is not None and not of_frame:
             inferred = int(usable / (workers + 1) * WORTH)
             if device.need is None or inferred <= PLAUSIBLE * device.need:
                 device.refused = (now.time + REFUSED_FOR, inferred)

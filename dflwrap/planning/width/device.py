@@ -20,6 +20,8 @@ MEMORY_AGAIN, MEMORY_AGAIN_MOST = 5.0, 300.0
 PLAUSIBLE = 1.5
 """A need that is inferred from a failure is no more than this many times what was measured: else the last look at the
 memory was before another program took it, or after that had given it back."""
+SAME_REQUEST = 0.8
+"""A refused need that is so many times another one, or more, is taken for that of the same frame."""
 ALL_OF_IT = 0.9
 """Of a card's memory free without the extractor: nobody else is on it, and there will never be more."""
 RETRY_AFTER, RETRY_MOST = 300.0, 3600.0
@@ -55,7 +57,9 @@ class Device:
     threads: int = 0
     """Of each worker; on the CPU."""
     need: int | None = None
-    """Bytes that one worker takes, by what was measured or refused."""
+    """Bytes that one worker takes, by what was measured."""
+    asked: int | None = None
+    """What one held and was refused beside it: it needs as much. Bytes."""
     enough: int | None = None
     """Least memory (bytes, less the reserve) for each worker with which frames were done: where that much is free and a
     frame fails for lack of memory, alone, it is the frame."""
@@ -87,7 +91,7 @@ class Device:
 
     def needs(self, now: float) -> int:
         """Bytes of one more worker, as far as is known; else what is assumed."""
-        known = max(self.need or 0, self.refused[1] if now < self.refused[0] else 0)
+        known = max(self.need or 0, self.asked or 0, self.refused[1] if now < self.refused[0] else 0)
         if known:
             return known
         if self.on_cpu:
@@ -99,6 +103,23 @@ class Device:
         if reading is None or reading.free is None:
             return None
         return reading.free + (reading.ours or 0) - self.reserve(reading)
+
+    def is_the_frames(self, reading: Reading | None) -> bool:
+        """What fails now for lack of memory, alone on the device, fails by itself: others were done with no more."""
+        usable = self.usable(reading)
+        return self.enough is not None and usable is not None and usable >= self.enough
+
+    def take_refusal(self, reading: Reading, asked: int, of_frame: bool) -> None:
+        """asked: bytes that a worker was refused. of_frame: for a frame that asks for more than others do.
+
+        That, and what the card never has, is no measure of a worker's need: one such frame would narrow all the nights.
+        """
+        wanted = (reading.each or 0) + asked
+        if of_frame:
+            if self.asked is not None and SAME_REQUEST * wanted <= self.asked <= wanted:
+                self.asked = None  # that frame, when it failed beside others
+        elif wanted <= reading.total - self.reserve(reading):
+            self.asked = max(self.asked or 0, wanted)
 
     def has_room(self, reading: Reading | None, now: float) -> bool:
         """The memory that a worker needs is there for certain, or there will never be more."""

@@ -51,8 +51,6 @@ class ElasticWidth:
     services: RunServices
     worker_peak: int | None = None
     """Video memory of one worker, where it is remembered; bytes."""
-    refused: int | None = None
-    """What a worker held and was refused beside it, in the attempts so far: a measure of its need. Bytes."""
     _controllers: dict[tuple[object, ...], WidthController] = field(default_factory=dict)
     _controller: WidthController | None = None
     _writer: ControlWriter | None = None
@@ -92,6 +90,14 @@ class ElasticWidth:
         self._tell(everything=True)
         self.services.state.workers = None
         self._controller = self._writer = None
+
+    @property
+    def refused(self) -> int | None:
+        """What a worker held and was refused beside it, in the attempts so far: a measure of its need. Bytes."""
+        cards = (
+            card for one in self._controllers.values() for card in one.devices.values() if not card.on_cpu
+        )
+        return max((card.asked for card in cards if card.asked), default=None)
 
     def _controller_for(self, running: RunningAttempt) -> WidthController:
         plan = running.plan
@@ -168,8 +174,6 @@ class ElasticWidth:
         after = max(0, min(after, MOST_WORKERS))
         asked = event.data.get("asked")
         asked = asked if isinstance(asked, int) else None
-        if asked is not None and key != CPU:
-            self.refused = max(self.refused or 0, self._each.get(key, 0) + asked)
         controller.narrowed(key, after, asked, self._now())
         self._note_narrowed(key, before, after)
 

@@ -94,7 +94,7 @@ class ExtractSubprocessor(Subprocessor):
             self.frames_done += 1
             acted = faults.hit(stage, **context) + faults.hit(name, **context)
             if self.on_gpu and faults.option("vram"):
-                with vram.frame():
+                with vram.frame(name):
                     time.sleep(faults.option("frame_seconds"))
             else:
                 time.sleep(faults.option("cpu_seconds") or faults.option("frame_seconds"))

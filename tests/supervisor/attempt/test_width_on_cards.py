@@ -80,11 +80,24 @@ class Card:
         threading.Thread(target=watch, daemon=True).start()
 
     def extract(
-        self, frames: int, *more: str, seconds: float = 0.1, hold: int = 2048, frame: int = 1024
+        self,
+        count: int,
+        *more: str,
+        seconds: float = 0.1,
+        hold: int = 2048,
+        frame: int = 1024,
+        frames: dict[str, int] | None = None,
     ) -> Finished:
-        vram = {"folder": str(self.pool), "total": TOTAL, "hold": hold, "frame": frame}
+        """hold, frame: MiB of a worker and of each frame; frames: of those that take another amount."""
+        vram = {
+            "folder": str(self.pool),
+            "total": TOTAL,
+            "hold": hold,
+            "frame": frame,
+            "frames": frames or {},
+        }
         script = {"options": {"gpus": 1, "frame_seconds": seconds, "cpu_seconds": 1.0, "vram": vram}}
-        return extract(self.folder, self.driver, frames, script, *more, limits=SOONER)
+        return extract(self.folder, self.driver, count, script, *more, limits=SOONER)
 
 
 @pytest.fixture
@@ -194,3 +207,15 @@ def test_a_worker_that_dies_while_memory_is_short_costs_a_worker(card: Card) -> 
         done
     )
     assert of(card.events(), "frame_failed") == []
+
+
+def test_one_frame_that_no_card_can_hold_is_no_measure_of_what_a_worker_needs(card: Card) -> None:
+    """The card would be waited for in vain, in this night and in those to come."""
+    done = card.extract(30, frames={"00010.png": TOTAL})  # its copy may have another name, and be done
+    assert_conserved(done.report)
+    assert done.report["frames"]["extracted"] >= 29 and not done.report["not_attempted"], said(done)
+    assert any("00010.png" in sentence for sentence in said(done)), said(done)
+    waits = [sentence for sentence in said(done) if "waiting until" in sentence]
+    assert all(" 4.0 GiB of its" in words or " 3.5 GiB of its" in words for words in waits), waits
+    peaks = json.loads((card.folder / "cache" / "dflwrap" / "peaks.json").read_text())["peaks"]
+    assert all((peak["vram"] or 0) < 5 * 2**30 for peak in peaks.values()), peaks
