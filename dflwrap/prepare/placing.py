@@ -31,9 +31,9 @@ def held(output: Path) -> Iterator[None]:
     """
     work = output / WORK
     work.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(work / _LOCK, is_singleton=True)
+    lock = FileLock(work / _LOCK, timeout=0, is_singleton=True)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire()
     except Timeout:
         raise DflwrapError(
             f"Another dflwrap prepares this folder just now: {display(str(output))}. Wait until it has finished."

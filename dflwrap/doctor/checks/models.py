@@ -138,7 +138,7 @@ class ModelFiles(Check):
         spared: list[str] = []
         other: list[str] = []
 
-        def take(name: str, use: str, wrong: str, others: list[str]) -> None:
+        def tell(name: str, use: str, wrong: str, others: list[str]) -> None:
             why = loaded.why(name)
             if why is not None:
                 bad.append(f"{name} ({use}{', ' * bool(why)}{why}) {wrong}")
@@ -151,18 +151,18 @@ class ModelFiles(Check):
                 wrong = fault(path)
                 size = path.stat().st_size
             except FileNotFoundError:
-                take(model.name, model.use, "is missing", lacking)
+                tell(model.name, model.use, "is missing", lacking)
                 continue
             except OSError as error:
                 bad.append(f"{model.name} cannot be read: {error.strerror or error}")
                 continue
             if wrong:
-                take(model.name, model.use, wrong, bad)
+                tell(model.name, model.use, wrong, bad)
             elif size != model.size:
                 other.append(f"{model.name} has {size:,} bytes, DeepFaceLab's {model.size:,}")
         for name, wrong in _of_the_fork(folder, machine):
             if wrong:
-                take(name, "of this fork", wrong, lacking)
+                tell(name, "of this fork", wrong, lacking)
         if bad:
             return self.failure(f"In {folder}: {'; '.join((*bad, *lacking))}.")
         if lacking:
