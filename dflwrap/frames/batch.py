@@ -116,7 +116,7 @@ def copy_frame(source: Path, target: Path) -> None:
 
 def link_frame(source: Path, target: Path) -> None:
     """A link where the platform has one to make, else a copy. Raises as `make_link` and `copy_frame`."""
-    if not make_link(source, target):
+    if not make_link(source, target, windows=os.name == "nt"):
         copy_frame(source, target)
 
 

@@ -37,7 +37,7 @@ _OWN_GROUP: dict[str, Any] = (
 )
 
 
-AT_ONCE = 0 if sys.platform == "win32" else select.PIPE_BUF
+AT_ONCE: int = 0 if sys.platform == "win32" else getattr(select, "PIPE_BUF", 512)
 """Bytes that an empty pipe takes without waiting for its reader (POSIX). A child has read what it has answered."""
 
 _KEPT = str(32 * 1024**2)
