@@ -95,7 +95,8 @@ def check_frames(
     with DecoderPool(children, stopping) as pool:
         for place, frames in _folders(result.layout, inventory, stopping):
             look = _FolderLook(folder, place, result, limits)
-            for path, measures in pool.measure((place / e.name, e.size) for e in look.to_open(frames)):
+            files = ((place / e.name, e.size) for e in look.to_open(frames))
+            for path, measures in pool.measure(files, limits.dark_below):
                 look.take(path, measures)
                 if progress is not None:
                     progress(before + look.done, result.found)

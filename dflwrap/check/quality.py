@@ -10,9 +10,10 @@ from dflwrap.check.findings import Findings
 from dflwrap.check.hash_set import HashSet
 from dflwrap.check.thresholds import Thresholds
 from dflwrap.frames.decoding.measures import Measures, Pixels
-from dflwrap.frames.filters import BLACK_BRIGHTEST, BLACK_MEAN
 from dflwrap.frames.judgement import SMALLEST_SIDE
 
+DARK_SHARE = 0.95
+"""Of the pixels of a dark frame that are under `Thresholds.dark_below`."""
 FROZEN_CHANGE = 1
 """Most that a cell of the 16x16 grid may change in a frozen picture, of 255: the cells' means take
 noise away, and moving lips change one by more."""
@@ -24,10 +25,10 @@ _SQUASHED_FRAMES = 5
 
 
 def flaw_of(pixels: Pixels, limits: Thresholds) -> str:
-    """black, dark, overexposed, blurred, or "": the first that holds."""
-    if pixels.mean < BLACK_MEAN and pixels.brightest < BLACK_BRIGHTEST:
+    """black, dark, overexposed, blurred, or "": the first that holds. `pixels` measured with the same limits."""
+    if pixels.black:
         return "black"
-    if pixels.p95 < limits.dark_below:
+    if pixels.dark >= DARK_SHARE:
         return "dark"
     if pixels.white > limits.overexposed_above:
         return "overexposed"

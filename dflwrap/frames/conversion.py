@@ -165,18 +165,20 @@ class Converter:
             str(answer["webp"]), int(answer["width"]), int(answer["height"]), answer["sharpness"]
         )
 
-    def measure(self, files: Sequence[tuple[Path, int]]) -> list[Measures]:
+    def measure(self, files: Sequence[tuple[Path, int]], dark_below: float) -> list[Measures]:
         """What each file is like; files: paths with their sizes in bytes. One that kills the decoder is named.
+
+        dark_below: brightness of 255, for `Pixels.dark`.
 
         Raises StoppedError.
         """
         wanted = [(os.fsencode(path).hex(), size) for path, size in files]
         try:
-            answer = self._ask({"measure": wanted})
+            answer = self._ask({"measure": wanted, "dark_below": dark_below})
         except ConversionError as error:
             if len(files) == 1:
                 return [failed(str(error))]
-            return [one for file in files for one in self.measure([file])]
+            return [one for file in files for one in self.measure([file], dark_below)]
         return [Measures.from_json(one) for one in answer["measured"]]
 
     def likeness(self, source: Path | None, pieces: Sequence[Piece]) -> list[Likeness]:

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
+from dflwrap.frames.decoding.measures import BLACK_BRIGHTEST, BLACK_MEAN
 from dflwrap.frames.header import read_header
 
 FILTERED = "filtered"
 """Cause of frames that were left out because the user asked for it."""
-BLACK_MEAN = 12.0
-BLACK_BRIGHTEST = 40.0
-"""A frame is black when its mean luma is below BLACK_MEAN and 99.5 % of it below BLACK_BRIGHTEST (of 255)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,9 +69,9 @@ class DecoderPool:
             join(thread, CLOSE_BOUND)
             converter.close()
 
-    def measure(self, files: Iterable[File]) -> Iterator[tuple[Path, Measures]]:
-        """Each file with its measures, in order. Raises StoppedError."""
-        for found in self.map((_measuring(batch) for batch in _requests(files)), A_REQUEST):
+    def measure(self, files: Iterable[File], dark_below: float) -> Iterator[tuple[Path, Measures]]:
+        """Each file with its measures, in order; dark_below as for `Converter.measure`. Raises StoppedError."""
+        for found in self.map((_measuring(batch, dark_below) for batch in _requests(files)), A_REQUEST):
             yield from found
 
     def map(self, jobs: Iterable[Job[T]], files: int = 1) -> Iterator[T]:
@@ -127,10 +127,10 @@ def _requests(files: Iterable[File]) -> Iterator[list[File]]:
         yield request
 
 
-def _measuring(files: list[File]) -> Job[list[tuple[Path, Measures]]]:
+def _measuring(files: list[File], dark_below: float) -> Job[list[tuple[Path, Measures]]]:
     def measure(converter: Converter) -> list[tuple[Path, Measures]]:
         try:
-            found = converter.measure(files)
+            found = converter.measure(files, dark_below)
         except (OSError, ValueError) as error:  # no child can be started: out of memory, of processes
             found = [failed(f"no decoder: {error}")] * len(files)
         return [(path, one) for (path, _), one in zip(files, found, strict=True)]

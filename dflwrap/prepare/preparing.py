@@ -186,7 +186,8 @@ class _Folder:
         frames = list(self._frames())
         self._digits = max(LEAST_DIGITS, len(str(len(frames))))
         # The measures come ahead of the decisions: what is not to be opened is told by the same rules before.
-        measured = self._pool.measure((f.path, f.entry.size) for f in frames if self._is_opened(f))
+        files = ((f.path, f.entry.size) for f in frames if self._is_opened(f))
+        measured = self._pool.measure(files, self._options.limits.dark_below)
         every = Decider(self._options)
         for frame in frames:
             skipped = every.is_skipped()

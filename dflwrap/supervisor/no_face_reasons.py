@@ -38,7 +38,7 @@ def look_for_reasons(
     wanted = (_sized(source / row.file_name) for row in spread(rows, MOST))
     try:
         with DecoderPool(usable_cores(), stopping) as pool:
-            for _, measures in pool.measure(wanted):
+            for _, measures in pool.measure(wanted, limits.dark_below):
                 if measures.pixels is not None:
                     flaw = flaw_of(measures.pixels, limits)
                     found[flaw or _FLAWLESS] += 1

@@ -47,7 +47,7 @@ def test_pictures_that_all_differ_take_a_few_bytes_each() -> None:
         quality = Quality(Findings(), Thresholds())
         for number in range(FRAMES):
             grid = bytes([number % 251] * 256)
-            pixels = Pixels(90.0, 200.0, 220.0, 0.0, 500.0, 0.9, draw.getrandbits(128), grid)
+            pixels = Pixels(90.0, 0.1, False, 0.0, 500.0, 0.9, draw.getrandbits(128), grid)
             quality.take(f"{number:06d}.png", Measures("png", 640, 360, decoded=True, pixels=pixels))
         return quality
 

@@ -18,6 +18,8 @@ from dhash import dhash_int
 from frame_folders import pictures, save
 from PIL import Image
 
+from dflwrap.check.quality import DARK_SHARE, flaw_of
+from dflwrap.check.thresholds import Thresholds
 from dflwrap.frames import conversion, many
 from dflwrap.frames.conversion import Converter
 from dflwrap.frames.decoding.measures import GRID, HASH_SIDE, LONG_SIDE, WHITE, Measures
@@ -33,8 +35,8 @@ def child() -> Iterator[Converter]:
         yield converter
 
 
-def measured(child: Converter, path: Path) -> Measures:
-    return child.measure([(path, path.stat().st_size)])[0]
+def measured(child: Converter, path: Path, dark_below: float = 64) -> Measures:
+    return child.measure([(path, path.stat().st_size)], dark_below)[0]
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -59,9 +61,7 @@ def test_figures_are_those_of_their_definition(
             gray, (round(gray.shape[1] * scale), round(gray.shape[0] * scale)), interpolation=AREA
         )
     assert found.mean == pytest.approx(gray.mean())
-    assert (found.p95, found.brightest) == tuple(
-        np.quantile(gray, share, method="inverted_cdf") for share in (0.95, 0.995)
-    )
+    assert found.dark == pytest.approx((gray < 64).mean())
     assert found.white == pytest.approx((gray >= WHITE).mean())
     assert found.sharpness == pytest.approx(cv2.Laplacian(gray, cv2.CV_64F).var())
     coarse = gray
@@ -75,6 +75,37 @@ def test_figures_are_those_of_their_definition(
     )
     across, down = (float(np.abs(np.diff(gray.astype(int), axis=axis)).mean()) for axis in (1, 0))
     assert found.across == (pytest.approx(across / down) if size[0] == size[1] else 0.0)
+
+
+@pytest.mark.parametrize("dark_below", [0, 0.5, 1, 63.5, 64, 255, 255.5, 256])
+def test_a_frame_is_dark_where_its_95th_percentile_is_under_the_limit(
+    dark_below: float, child: Converter, tmp_path: Path
+) -> None:
+    path, ramp = tmp_path / "a.png", np.arange(256, dtype=np.uint8)
+    for shift in (-60, 0, 190, 191, 192, 193, 255):
+        gray = np.tile(np.clip(ramp.astype(int) - shift, 0, 255).astype(np.uint8), (256, 1))
+        save(path, gray)
+        found = measured(child, path, dark_below).pixels
+        assert found is not None and found.dark == (gray < dark_below).mean()
+        percentile = np.quantile(gray, DARK_SHARE, method="inverted_cdf")
+        assert (flaw_of(found, Thresholds(dark_below=dark_below)) == "dark") == (
+            percentile < dark_below and not found.black
+        )
+
+
+@pytest.mark.parametrize(("few", "black"), [(0, True), (320, True), (340, False)])
+def test_a_black_frame_has_hardly_a_bright_pixel(
+    few: int, black: bool, child: Converter, tmp_path: Path
+) -> None:
+    """0.5 % of 65,536 pixels are 327."""
+    gray = np.full((256, 256), 11, np.uint8)
+    gray.ravel()[:few] = 41
+    save(tmp_path / "a.png", gray)
+    found = measured(child, tmp_path / "a.png").pixels
+    assert found is not None and found.black == black
+    save(tmp_path / "b.png", gray + 2)
+    brighter = measured(child, tmp_path / "b.png").pixels
+    assert brighter is not None and not brighter.black
 
 
 def turned(orientation: int) -> bytes:
@@ -117,7 +148,7 @@ def test_a_long_request_reaches_the_child_too(child: Converter, tmp_path: Path) 
     path = tmp_path / "a.png"
     save(path, next(pictures(1, (128, 128))))
     count = 2 * conversion.AT_ONCE // len(os.fsencode(path).hex()) + 2
-    found = child.measure([(path, path.stat().st_size)] * count)
+    found = child.measure([(path, path.stat().st_size)] * count, 64)
     assert len(found) == count and all(one.usable for one in found)
 
 
@@ -127,14 +158,14 @@ def test_a_request_is_bounded_in_frames_and_in_bytes(monkeypatch: pytest.MonkeyP
     asked: list[list[int]] = []
 
     class Counting(Converter):
-        def measure(self, files):  # type: ignore[no-untyped-def]
+        def measure(self, files, dark_below):  # type: ignore[no-untyped-def]
             asked.append([size for _, size in files])
-            return super().measure([(name, path.stat().st_size) for name, _ in files])
+            return super().measure([(name, path.stat().st_size) for name, _ in files], dark_below)
 
     monkeypatch.setattr(many, "Converter", Counting)
     with DecoderPool(1) as pool:
         sizes = [1] * 20 + [many.A_REQUEST_BYTES] * 2 + [1]
-        assert len(list(pool.measure((path, size) for size in sizes))) == len(sizes)
+        assert len(list(pool.measure(((path, size) for size in sizes), 64))) == len(sizes)
     assert [len(one) for one in asked] == [many.A_REQUEST, 5, 1, 1]
 
 
@@ -147,7 +178,7 @@ def test_a_decoder_takes_no_fresh_pages_for_each_frame(tmp_path: Path) -> None:
     with Converter() as child:
 
         def faults(frames: int) -> int:
-            child.measure([(path, path.stat().st_size)] * frames)
+            child.measure([(path, path.stat().st_size)] * frames, 64)
             assert child._child is not None
             return int(Path(f"/proc/{child._child.pid}/stat").read_text().rpartition(")")[2].split()[7])
 
@@ -162,7 +193,7 @@ def test_the_user_s_own_settings_of_the_allocator_stand(
     path = tmp_path / "a.jpg"
     save(path, next(pictures(1)))
     with Converter() as child:
-        child.measure([(path, path.stat().st_size)])
+        child.measure([(path, path.stat().st_size)], 64)
         assert child._child is not None
         environment = psutil.Process(child._child.pid).environ()
     assert environment["MALLOC_TRIM_THRESHOLD_"] == "131072"

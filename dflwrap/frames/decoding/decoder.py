@@ -6,8 +6,9 @@ the answer holds `width` and `height` (of the source), `out_width`, `out_height`
 `unwritable` (an errno) where the image is fine and the target cannot be written, or `unread` ([errno, winerror or
 null]) where the source is missing or its device fails. With `check` instead of a `target` the answer holds `damage`
 and `note` (see `damage`); with neither, `mean`, `brightest` and `sharpness`. With `pieces` it is compared with them,
-see `likeness`. With `measure` ([[path, bytes], ...]) the answer holds the `measures` of each, with `thumbnail`
-([side, quality]) it is that of `thumbnail`.
+see `likeness`.
+With `measure` ([[path, bytes], ...]) and `dark_below` the answer holds the measures of each as `measured`, with
+`thumbnail` ([side, quality]) it is that of `thumbnail`.
 
 Decoders (libjpeg, libpng, libtiff) warn on the C level's standard error only: the parent gives this process an empty
 file as its standard error, and here it is read and emptied around each decode.
@@ -218,11 +219,11 @@ def _one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def measured(name: bytes, size: int) -> list[Any]:
+def measured(name: bytes, size: int, dark_below: float) -> list[Any]:
     """One frame's `Measures`, also where it cannot be read. size: bytes by the directory."""
     path = Path(os.fsdecode(name))
     try:
-        found = measure(path.name, _bytes_of(path) if size else b"", words().take)
+        found = measure(path.name, _bytes_of(path) if size else b"", words().take, dark_below)
     except _UnreadError as unread:
         found = failed(f"cannot be opened: {unread.error.strerror}", cause="disk-read-error", unread=True)
     except MemoryError:
@@ -240,7 +241,10 @@ def _answer(line: bytes) -> dict[str, Any]:
     try:
         if "measure" in request:
             _one_thread()  # there is a child for every core
-            return {"measured": [measured(bytes.fromhex(name), size) for name, size in request["measure"]]}
+            dark = float(request["dark_below"])
+            return {
+                "measured": [measured(bytes.fromhex(name), size, dark) for name, size in request["measure"]]
+            }
         if "pieces" in request:
             _one_thread()
             return compare(source if request["source"] else None, request["pieces"], Path.read_bytes)
