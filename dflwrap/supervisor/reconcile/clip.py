@@ -7,7 +7,7 @@ that were made of it still show it under their matrix.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,6 +75,7 @@ def look_at_clip(
     there = {entry.name: entry for entry in frames}
     suspect: dict[int, FrameEntry] = {}
     untold: set[int] = set()
+    as_long: set[int] = set()
     for frame, name, size, mtime_ns in ledger.files():
         entry = there.pop(name, None)
         if entry is None:
@@ -85,23 +86,30 @@ def look_at_clip(
             suspect[frame] = entry
             if size == UNREAD:
                 untold.add(frame)
+            elif size == entry.size:
+                as_long.add(frame)
     clip.additional = len(there)
+    prints = ledger.fingerprints() if suspect else {}
     if suspect:
-        _compare_content(source, ledger, suspect, untold, clip)
+        _compare_content(source, ledger, suspect, untold, prints, clip)
     faces = faces_of([row.id for row, *_ in clip.differing]) if clip.differing else {}
-    _vote(source, clip, faces, ledger.longest_sides(faces), judge)
+    _vote(source, clip, faces, ledger.longest_sides(faces), as_long - prints.keys(), judge)
     return clip
 
 
 def _compare_content(
-    source: Path, ledger: Ledger, suspect: dict[int, FrameEntry], untold: Collection[int], clip: ClipNow
+    source: Path,
+    ledger: Ledger,
+    suspect: dict[int, FrameEntry],
+    untold: Collection[int],
+    prints: Mapping[int, str],
+    clip: ClipNow,
 ) -> None:
     """Frames whose size or time is another: touched, or other content.
 
     untold: those whose disk told neither when they were entered. With nothing to hold against what they are now,
     what came of them stands.
     """
-    prints = ledger.fingerprints()
     for row in ledger.frames():
         entry = suspect.get(row.id)
         if entry is None:
@@ -117,11 +125,19 @@ def _compare_content(
 
 
 def _vote(
-    source: Path, clip: ClipNow, faces: dict[int, list[Path]], sides: dict[int, int], judge: ClipJudge
+    source: Path,
+    clip: ClipNow,
+    faces: dict[int, list[Path]],
+    sides: dict[int, int],
+    unprinted: Collection[int],
+    judge: ClipJudge,
 ) -> None:
     """Of frames that can tell anything: those that are as they were, and those whose faces can be held against them.
 
     What cannot be read tells nothing, and is looked at again at the next start.
+
+    unprinted: frames as long as they were, of whose content nothing was recorded (their disk failed right after they
+    came back). Where their faces tell nothing either, what came of them stands.
     """
     differ = {entry.name: row.id for row, entry, _ in clip.differing if faces.get(row.id)}
     able = sorted((*clip.unchanged, *(entry.name for _, entry, _ in clip.touched), *differ))
@@ -131,10 +147,14 @@ def _vote(
     unread = {name for name in asked if read_error(source / name, whole=True) is not None}
     clip.differing = [one for one in clip.differing if one[1].name not in unread]
     clip.unchanged += sorted(unread)
-    pairs = [
-        Pair(source / name, tuple(faces[differ[name]]), sides[differ[name]])
-        for name in asked
-        if name not in unread
-    ]
-    for kind in judge(pairs) if pairs else ():
-        clip.votes[kind] = clip.votes.get(kind, 0) + 1
+    judged = [name for name in asked if name not in unread]
+    pairs = [Pair(source / name, tuple(faces[differ[name]]), sides[differ[name]]) for name in judged]
+    untellable = set()
+    for name, kind in zip(judged, judge(pairs) if pairs else (), strict=True):
+        if kind is Match.UNDECIDED and differ[name] in unprinted:
+            untellable.add(name)
+            clip.same += 1
+        else:
+            clip.votes[kind] = clip.votes.get(kind, 0) + 1
+    clip.touched += [one for one in clip.differing if one[1].name in untellable]
+    clip.differing = [one for one in clip.differing if one[1].name not in untellable]

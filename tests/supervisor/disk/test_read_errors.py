@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -122,6 +123,27 @@ def test_a_disk_that_reads_no_frame_any_more_stops_the_run_and_blames_none(tmp_p
         path.unlink()
         path.write_bytes(content)
     assert resumed(tmp_path, frames, output)["frames"]["extracted"] == FRAMES
+
+
+@linux
+def test_a_frame_whose_disk_failed_before_its_content_was_noted_is_the_same_the_next_day(
+    tmp_path: Path,
+) -> None:
+    frames, output = small_frames(tmp_path / "frames", FRAMES), tmp_path / "aligned"
+    with running(tmp_path, frames, output) as run:
+        report = run.end()
+    assert run.process.returncode == 0 and report["frames"]["extracted"] == FRAMES
+    database = sqlite3.connect(next((tmp_path / "aligned_dflwrap").rglob("run.db")))
+    database.execute("UPDATE frames SET fingerprint = NULL")
+    database.commit()
+    database.close()
+    before = {path.name: path.stat().st_mtime_ns for path in output.iterdir()}
+    for path in frames.iterdir():
+        content = path.read_bytes()
+        path.unlink()
+        path.write_bytes(content)
+    assert resumed(tmp_path, frames, output)["frames"]["extracted"] == FRAMES
+    assert {path.name: path.stat().st_mtime_ns for path in output.iterdir()} == before
 
 
 @linux
