@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from dflwrap.check.findings import Findings, Severity
@@ -83,20 +83,22 @@ def find_bare(layout: Layout, findings: Findings) -> None:
 
 
 def _video_in(folder: Path) -> str:
-    try:
-        names = sorted(name for name in os.listdir(folder) if stem_and_suffix(name)[1] in VIDEO_SUFFIXES)  # noqa: PTH208
-    except OSError:
-        return ""
-    return f" (a video: {display(names[0])})" if names else ""
+    names = _names_in(folder, VIDEO_SUFFIXES)
+    return f" (a video: {display(min(names))})" if names else ""
 
 
 def _is_faceset(folder: Path) -> bool:
     """Also an empty one: its faces were moved on, and its debug pictures are left."""
+    names = _names_in(folder, IMAGE_SUFFIXES)
+    return names is not None and (not names or holds_faces(folder, names))
+
+
+def _names_in(folder: Path, suffixes: Collection[str]) -> list[str] | None:
+    """Of the files with these endings; None where the folder cannot be listed."""
     try:
-        names = [name for name in os.listdir(folder) if stem_and_suffix(name)[1] in IMAGE_SUFFIXES]  # noqa: PTH208
+        return [name for name in os.listdir(folder) if stem_and_suffix(name)[1] in suffixes]  # noqa: PTH208
     except OSError:
-        return False
-    return not names or holds_faces(folder, names)
+        return None
 
 
 def _folder_words(folder: Path, sub: SubFolder) -> str:

@@ -14,7 +14,7 @@ from dflwrap.cli import arguments
 from dflwrap.common.choices import Clip
 from dflwrap.common.errors import DflwrapError, ExitCode
 from dflwrap.common.text import display
-from dflwrap.common.trees import hidden_by, is_folder, is_there
+from dflwrap.common.trees import closed, is_folder, is_there
 
 STARTED_AS = "DFLWRAP_STARTED_AS"
 """Set by the scripts for cmd."""
@@ -65,11 +65,9 @@ def frames_in(path: Path, dfl_root: Path | None) -> Path:
     """The folder itself, or that of a video's frames. Raises DflwrapError where it is neither; typer.Exit."""
     if is_folder(path):
         return path
-    why = hidden_by(path)
+    why = closed(path)
     if why:
-        raise DflwrapError(
-            f"{path} cannot be looked at ({why}). Check the permissions of the folders above it."
-        )
+        raise DflwrapError(f"{path} {why}")
     if not is_there(path):
         raise DflwrapError(f"There is no folder {path}.")
     from dflwrap.frames.inventory import VIDEO_SUFFIXES

@@ -110,13 +110,11 @@ def _check_words(arguments: Sequence[str]) -> None:
     for before, word in pairwise(("", *arguments)):
         empty = not word and (before in _PATHS or not before.startswith("-"))
         if empty or (word.endswith("=") and word[:-1] in _PATHS):
-            what = (
-                f"after {before}"
-                if before in _PATHS
-                else f"in {word}"
-                if word
-                else 'on the command line ("")'
-            )
+            what = 'on the command line ("")'
+            if before in _PATHS:
+                what = f"after {before}"
+            elif word:
+                what = f"in {word}"
             raise DflwrapError(
                 f"There is an empty path {what}. Is a variable of your script not set? "
                 "For the current folder give a dot."

@@ -18,8 +18,9 @@ def display(name: str) -> str:
 
 
 def counted(number: int, thing: str) -> str:
-    """ "1 frame", "2,000 frames"."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+    """ "1 frame", "2,000 frames", "2 passes"."""
+    plural = thing if number == 1 else f"{thing}es" if thing.endswith("s") else f"{thing}s"
+    return f"{number:,} {plural}"
 
 
 def display_start(text: str, length: int) -> str:

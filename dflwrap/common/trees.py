@@ -66,6 +66,12 @@ def hidden_by(path: Path) -> str:
     return ""
 
 
+def closed(path: Path) -> str:
+    """`hidden_by` as the rest of a sentence that begins with the path."""
+    why = hidden_by(path)
+    return f"cannot be looked at ({why}). Check the permissions of the folders above it." if why else ""
+
+
 def check_output(output: Path, option: str) -> None:
     """Whether a folder can have this path, as far as that can be told beforehand. Raises DflwrapError.
 

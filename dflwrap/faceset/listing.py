@@ -67,6 +67,5 @@ def _stamp(entry: os.DirEntry[str]) -> Stamp:
         return -1, 0
     if not stat.S_ISREG(info.st_mode):
         return -1, 0
-    return info.st_size, info.st_mtime_ns if abs(
-        info.st_mtime_ns
-    ) < 2**63 else 0  # of no year that is recorded
+    is_recordable = abs(info.st_mtime_ns) < 2**63  # the year is one that a ledger can hold
+    return info.st_size, info.st_mtime_ns if is_recordable else 0

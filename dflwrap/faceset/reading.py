@@ -10,8 +10,7 @@ from pathlib import Path
 from dflwrap.common.trees import is_folder
 from dflwrap.faceset.face_file.errors import FaceFileError
 from dflwrap.faceset.face_file.metadata import FaceMetadata, read_metadata
-
-FACE_SUFFIXES = frozenset({".jpg", ".jpeg"})
+from dflwrap.faceset.listing import FACE_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,20 +91,20 @@ def look_at_layout(folder: Path, stopping: Callable[[], bool] = never) -> Layout
 
     Raises OSError where `folder` cannot be listed (`inventory.check_folder` says it in words), StoppedError.
     """
-    images, videos, paks = 0, [], []
+    images, below, videos, paks = 0, list[Path](), [], []
     found = _Found()
     for entry in heeding(stopping, _each(folder)):
         suffix = stem_and_suffix(entry.name)[1]
         if _is_folder(entry, follow=True):
             if suffix not in IMAGE_SUFFIXES and not _leads_up(entry, folder):
-                found.take(entry)
+                found.take(entry, below)
         elif suffix in IMAGE_SUFFIXES:
             images += not why_companion(entry)
         elif suffix in VIDEO_SUFFIXES:
             videos.append(entry.name)
         elif entry.name.casefold() == "faceset.pak":
             paks.append(entry.name)
-    below = sorted(found.below)
+    below.sort()
     subs = [sub for path in below for sub in _below(path, 1, found, stopping)]
     paks += [f"{path.name}/faceset.pak" for path in below if is_file(path / "faceset.pak")]
     passed_over = [SubFolder(path, _pictures_in(path, stopping)) for path in sorted(found.passed_over)]
@@ -130,17 +130,16 @@ def _bare(folders: list[Path], filled: list[Path]) -> tuple[Path, ...]:
 class _Found:
     """Folders that were come across."""
 
-    below: list[Path] = field(default_factory=list)
-    """They may hold frames, and have not been looked into yet."""
     passed_over: list[Path] = field(default_factory=list)
     unreadable: list[Path] = field(default_factory=list)
 
-    def take(self, entry: os.DirEntry[str]) -> None:
+    def take(self, entry: os.DirEntry[str], below: list[Path]) -> None:
+        """below: folders that may hold frames, and are to be looked into."""
         path = Path(entry.path)
         if why_companion(entry):
             return
         if not is_side_folder(path):
-            self.below.append(path)
+            below.append(path)
         elif path.name.casefold() not in _USUAL and not is_there(path / "dflwrap.json"):
             self.passed_over.append(path)
 
@@ -152,21 +151,20 @@ def _each(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _below(folder: Path, depth: int, found: _Found, stopping: Callable[[], bool]) -> Iterator[SubFolder]:
-    images, found.below = 0, []
+    images, deeper = 0, list[Path]()
     try:
         for entry in heeding(stopping, _each(folder)):
             if _is_folder(entry, follow=False):
                 if depth < MOST_DEPTH:
-                    found.take(entry)
+                    found.take(entry, deeper)
             elif stem_and_suffix(entry.name)[1] in IMAGE_SUFFIXES:
                 images += not why_companion(entry)
     except OSError:
         found.unreadable.append(folder)
         return
-    deeper = sorted(found.below)
     if images:
         yield SubFolder(folder, images)
-    for path in deeper:
+    for path in sorted(deeper):
         yield from _below(path, depth + 1, found, stopping)
 
 

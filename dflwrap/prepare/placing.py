@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from dflwrap.common.errors import DflwrapError, NeedsUserError
-from dflwrap.common.storage import disk_full
+from dflwrap.common.storage import FULL_ERRNOS, disk_full
 from dflwrap.common.text import display
 from dflwrap.common.trees import is_folder, is_link, remove_if_empty, remove_tree, resolved
 from dflwrap.frames.batch import link_frame
@@ -107,7 +107,7 @@ def _stands_already(source: Path, target: Path) -> bool:
 
 def in_words(error: OSError, output: Path) -> DflwrapError:
     """A write that failed."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in FULL_ERRNOS:
         return disk_full(output, f": {display(str(output))}")
     what = display(str(error.filename or output))
     return NeedsUserError(

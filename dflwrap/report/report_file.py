@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from collections.abc import Sequence
@@ -11,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from dflwrap.common.errors import DflwrapError, NeedsUserError
+from dflwrap.common.storage import FULL_ERRNOS
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.report.summary import RUNNING, build_report, write_report
 
 LEAST_RESERVE = 64 * 1024
 PER_FRAME = 256
 """Bytes of the report for one frame that was not reached: its name, the cause and the reason."""
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class ReportFile:
@@ -51,7 +50,7 @@ class ReportFile:
             try:
                 write_report(self._path, report)
             except OSError as error:
-                if error.errno not in FULL:
+                if error.errno not in FULL_ERRNOS:
                     raise
                 make_room()
             else:

@@ -6,7 +6,6 @@ ever deleted, and no link is followed for it; the user may keep files of his own
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import stat
@@ -19,7 +18,7 @@ from filelock import FileLock, Timeout
 from dflwrap import __version__
 from dflwrap.common.durable import sync
 from dflwrap.common.errors import DflwrapError, NeedsUserError
-from dflwrap.common.storage import cannot_write
+from dflwrap.common.storage import FULL_ERRNOS, cannot_write
 from dflwrap.common.text import display
 from dflwrap.common.trees import (
     hidden_by,
@@ -101,7 +100,7 @@ class RunFolder:
                 "Wait until it has finished, or stop it first."
             ) from None
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in FULL_ERRNOS:
                 raise cannot_write(self.path, error) from error
             raise NeedsUserError(
                 "output-not-writable",

@@ -88,19 +88,23 @@ def test_without_links_a_frame_is_read_in_place_and_only_the_first_is_tried(
     assert set(asked) == {frames[0].resolve()} and in_batch(tmp_path) == []
 
 
+def no_links_to(monkeypatch: pytest.MonkeyPatch, names: set[str], why: int) -> None:
+    symlink = os.symlink
+
+    def some(source: Path, target: Path) -> None:
+        if Path(source).name in names:
+            raise OSError(why, os.strerror(why))
+        symlink(source, target)
+
+    monkeypatch.setattr(os, "symlink", some)
+
+
 @pytest.mark.posix
 def test_each_disk_of_frames_is_found_out_for_itself(
     tmp_path: Path, frames: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hard links reach no other drive: a frame there says nothing of those of this one."""
-    symlink = os.symlink
-
-    def of_one_disk(source: Path, target: Path) -> None:
-        if Path(source).name > "00003.jpg":
-            raise OSError(errno.EXDEV, "another drive")
-        symlink(source, target)
-
-    monkeypatch.setattr(os, "symlink", of_one_disk)
+    no_links_to(monkeypatch, {"00004.jpg", "00005.jpg"}, errno.EXDEV)
     batch = BatchFolder(tmp_path / "in", in_place=True)
     ways = [brought(batch, frame, disk=disk) for frame, disk in zip(frames, (1, 1, 1, 2, 2), strict=True)]
     assert ways == [Way.LINK] * 3 + [Way.IN_PLACE] * 2
@@ -110,14 +114,7 @@ def test_each_disk_of_frames_is_found_out_for_itself(
 def test_one_frame_without_a_link_among_others_is_no_disk_without_links(
     tmp_path: Path, frames: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    symlink = os.symlink
-
-    def but_one(source: Path, target: Path) -> None:
-        if Path(source).name == "00003.jpg":
-            raise OSError(errno.EMLINK, "too many links")
-        symlink(source, target)
-
-    monkeypatch.setattr(os, "symlink", but_one)
+    no_links_to(monkeypatch, {"00003.jpg"}, errno.EMLINK)
     batch = BatchFolder(tmp_path / "in", in_place=True)
     ways = [brought(batch, frame) for frame in frames]
     assert ways == [Way.LINK, Way.LINK, Way.IN_PLACE, Way.LINK, Way.LINK]

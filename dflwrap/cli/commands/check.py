@@ -199,7 +199,7 @@ def _page(folder: Path, result: CheckResult, ahead: Forecast) -> Iterator[str]:
 
 def _layout_words(result: CheckResult) -> str:
     layout = result.layout
-    subs = f"{layout.below:,} in {len(layout.sub_folders)} sub-folder{'s' * (len(layout.sub_folders) != 1)}"
+    subs = f"{layout.below:,} in {counted(len(layout.sub_folders), 'sub-folder')}"
     if not layout.below:
         subs = "none in sub-folders"
     return f"{layout.arrangement.value} ({counted(layout.images, 'picture')} in the folder itself, {subs})"

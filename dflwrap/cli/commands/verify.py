@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dflwrap.common.errors import DflwrapError
-from dflwrap.common.text import display, safe_json
+from dflwrap.common.text import counted, display, safe_json
 from dflwrap.common.trees import hidden_by, is_file, is_folder, is_there
 
 if TYPE_CHECKING:
@@ -156,9 +156,10 @@ def _places(named: Path) -> list[_Place]:
         if not places or any(Path(name).suffix.lower() in FACE_SUFFIXES for name in os.listdir(path)):  # noqa: PTH208
             places = [_Place(path, None)]  # a faceset that dflwrap has not made, whatever lies in it
     for place in places or [_Place(path, None)]:
-        if hidden_by(place.faceset):
+        why = hidden_by(place.faceset)
+        if why:
             raise DflwrapError(
-                f"The faceset cannot be looked at: {display(str(place.faceset))} ({hidden_by(place.faceset)}). "
+                f"The faceset cannot be looked at: {display(str(place.faceset))} ({why}). "
                 "Check the permissions of the folders above it."
             )
         if not is_folder(place.faceset):
@@ -256,7 +257,7 @@ def _page(result: Audit, faceset: Path, frames: Path | None, reviewed: Path | No
     ]
     examined = "" if result.examined == result.files else f", {result.examined:,} of them examined as a whole"
     lines.append(
-        f"{_count(result.files, 'face')}{examined}: {sound(result):,} sound, "
+        f"{counted(result.files, 'face')}{examined}: {sound(result):,} sound, "
         f"{result.compared:,} compared with their frames"
     )
     for name, heading in _HEADINGS:
@@ -273,14 +274,14 @@ def _page(result: Audit, faceset: Path, frames: Path | None, reviewed: Path | No
     for name, what in _NOTES:
         found = result.of(Kind(name))
         if found:
-            notes += [f"{_count(len(found), 'file')} {what}: {_names([f.file for f in found])}"]
+            notes += [f"{counted(len(found), 'file')} {what}: {_names([f.file for f in found])}"]
     if result.missing:
         notes += [
-            f"{_count(len(result.missing), 'face')} missing: {_names([g.file for g in result.missing])}"
+            f"{counted(len(result.missing), 'face')} missing: {_names([g.file for g in result.missing])}"
         ]
     if result.culled:
         notes += [
-            f"{_count(len(result.culled), 'face')} removed by you: {_names([g.file for g in result.culled])}"
+            f"{counted(len(result.culled), 'face')} removed by you: {_names([g.file for g in result.culled])}"
         ]
     if result.pak:
         notes += ["the packed faceset (faceset.pak) was not looked into"]
@@ -306,7 +307,3 @@ def _some(lines: Sequence[str]) -> list[str]:
 
 def _names(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

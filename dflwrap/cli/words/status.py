@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dflwrap.cli.terminal.display import GIB, TITLES, duration, left_words, speed
-from dflwrap.common.text import display
+from dflwrap.common.text import counted, display
 from dflwrap.status.reading import Status
 from dflwrap.supervisor.outside.time_left import TimeLeft
 
@@ -134,7 +134,7 @@ def _title(device: str) -> str:
 
 
 def _workers(count: int) -> str:
-    return f"{count} worker{'' if count == 1 else 's'}" if count else "no worker"
+    return counted(count, "worker") if count else "no worker"
 
 
 def _is_shown(device: str, count: int) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from dflwrap.common.errors import DflwrapError
-from dflwrap.common.trees import expanded, hidden_by, is_file, is_folder, is_there, resolved
+from dflwrap.common.trees import closed, expanded, is_file, is_folder, is_there, resolved
 from dflwrap.extractors.deepfacelab.facts import install_facts
 from dflwrap.extractors.deepfacelab.scripts_reading import read_env_sh
 
@@ -121,9 +121,9 @@ def find_install(
 
 
 def _not_dfl(option: str, root: Path) -> str:
-    why = hidden_by(root)
+    why = closed(root)
     if why:
-        return f"{option}: {root} cannot be looked at ({why}). Check the permissions of the folders above it."
+        return f"{option}: {root} {why}"
     if not is_there(root):
         return f"{option}: {root} does not exist."
     return (
@@ -221,11 +221,9 @@ def _interpreter(named: Path) -> Path:
         on_path = shutil.which(str(path))
         if on_path is not None:
             return Path(on_path)
-    why = hidden_by(path)
+    why = closed(path)
     if why:
-        raise DflwrapError(
-            f"--dfl-python: {path} cannot be looked at ({why}). Check the permissions of the folders above it."
-        )
+        raise DflwrapError(f"--dfl-python: {path} {why}")
     if not is_file(path):
         raise DflwrapError(f"--dfl-python: {path} does not exist.")
     if not os.access(path, os.X_OK):

@@ -37,12 +37,6 @@ def table(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def count(amount: int, noun: str) -> str:
-    """`1 frame`, `1,234 frames`."""
-    plural = noun if amount == 1 else f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{amount:,} {plural}"
-
-
 def pace(rate: float) -> str:
     """A speed in the unit that gives a readable number: "118 frames/s", "2.4 frames/s", "3.1 s a frame"."""
     if rate >= 10:

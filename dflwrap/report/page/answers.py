@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dflwrap.common.text import counted
 from dflwrap.report.night.facts import CUT_OFF, RUNNING, Answer, Facts
 from dflwrap.report.night.failures import steps_of, title_of
-from dflwrap.report.night.values import GIB, count, length, listed, number, pace, text, texts
+from dflwrap.report.night.values import GIB, length, listed, number, pace, text, texts
 from dflwrap.report.page.slow import WORTH_SECONDS, WORTH_SHARE, what_was_slow
 
 FEW_FREE = 10 * GIB
@@ -21,19 +22,19 @@ def headline(facts: Facts) -> tuple[str, str]:
     counts, rest = facts.counts, facts.without_result
     if facts.state == RUNNING:
         return (
-            f"Still at work: {counts.total - counts.open:,} of {count(counts.total, 'frame')} done.",
+            f"Still at work: {counts.total - counts.open:,} of {counted(counts.total, 'frame')} done.",
             "plain",
         )
     if facts.state == CUT_OFF:
-        return f"dflwrap was cut off with {count(counts.open, 'frame')} to go.", "bad"
+        return f"dflwrap was cut off with {counted(counts.open, 'frame')} to go.", "bad"
     if facts.state == "stopped":
-        return f"The run stopped with {count(facts.unfinished, 'frame')} to go. It needs you.", "bad"
+        return f"The run stopped with {counted(facts.unfinished, 'frame')} to go. It needs you.", "bad"
     if facts.state == "interrupted":
-        return f"The run was interrupted with {count(facts.unfinished, 'frame')} to go.", "look"
+        return f"The run was interrupted with {counted(facts.unfinished, 'frame')} to go.", "look"
     if not counts.total:
         return "There was no frame to extract.", "look"
     if rest:
-        return f"It went well, but for {count(rest, 'frame')}.", "look"
+        return f"It went well, but for {counted(rest, 'frame')}.", "look"
     if not counts.faces:
         return "The run finished, and found no face at all.", "bad"
     return "It went well: every frame has its result.", "good"
@@ -48,24 +49,24 @@ def to_do(facts: Facts) -> list[str]:
     """What the user must do, the most urgent first; empty where that is nothing."""
     steps: list[str] = []
     if facts.hostile:
-        hostile = f"the {count(len(facts.hostile), 'face')} that would run code"
+        hostile = f"the {counted(len(facts.hostile), 'face')} that would run code"
         steps.append(f"Do not open the faceset with DeepFaceLab before you have looked at {hostile}.")
     if facts.stop is not None:
         steps += texts(facts.stop.steps, MOST_STEPS)
     if facts.state in ("interrupted", CUT_OFF) and facts.unfinished:
         steps.append("Run the same command again: it resumes where it stopped.")
     if facts.counts.quarantined:
-        quarantined = count(facts.counts.quarantined, "quarantined frame")
+        quarantined = counted(facts.counts.quarantined, "quarantined frame")
         steps.append(f"Look at the {quarantined}; replace what is broken, then run with --redo quarantined.")
     if facts.missing_faces and facts.state != RUNNING:
         steps.append("Faces were taken out of the faceset. If that was not you, run with --redo missing.")
     if facts.faces.damaged:
-        damaged = count(facts.faces.damaged, "face")
+        damaged = counted(facts.faces.damaged, "face")
         steps.append(f"Run dflwrap verify on the faceset: it names {damaged} that cannot be read.")
     if facts.review:
-        steps.append(f"Look at the {count(len(facts.faces.odd), 'face')} of the review before you train.")
+        steps.append(f"Look at the {counted(len(facts.faces.odd), 'face')} of the review before you train.")
     if facts.manual:
-        left = count(len(facts.manual), "frame")
+        left = counted(len(facts.manual), "frame")
         steps.append(f"Left for DeepFaceLab's manual re-extract: {left} (dflwrap handover prepares it).")
     return list(dict.fromkeys(steps))
 
@@ -83,7 +84,7 @@ def _finished(facts: Facts) -> Answer:
         "stopped": (f"No: it stopped{at}. {_as_sentence(sentence)}".rstrip(), "bad"),
         "interrupted": (f"No: interrupted{at}{_by_what(facts)}.", "look"),
         "quarantined": (
-            f"Yes{at}, but {count(facts.without_result, 'frame')} came out without a result.",
+            f"Yes{at}, but {counted(facts.without_result, 'frame')} came out without a result.",
             "look",
         ),
     }.get(facts.state, (f"Yes: complete{at}.", "good"))
@@ -110,13 +111,13 @@ def _missing(facts: Facts) -> Answer:
         )
         if number_
     ]
-    without, gone = count(counts.no_face, "frame"), count(len(facts.missing_faces), "face")
+    without, gone = counted(counts.no_face, "frame"), counted(len(facts.missing_faces), "face")
     more = f" No face was found in {without}: that is a result, not a loss." if counts.no_face else ""
-    more += f" You left {count(facts.left_out, 'frame')} out." if facts.left_out else ""
+    more += f" You left {counted(facts.left_out, 'frame')} out." if facts.left_out else ""
     more += f" Recorded earlier and gone: {gone}." if facts.missing_faces else ""
     if not parts:
         return Answer("missing", "What is missing?", f"No frame is missing.{more}", "good", "frames")
-    missing = f"{facts.without_result:,} of {count(counts.total, 'frame')}: {listed(parts)}."
+    missing = f"{facts.without_result:,} of {counted(counts.total, 'frame')}: {listed(parts)}."
     tone = "plain" if facts.state == RUNNING else "look"
     return Answer("missing", "What is missing?", missing + more, tone, "frames")
 
@@ -126,11 +127,11 @@ def _why(facts: Facts) -> Answer:
     why = title_of(facts.stop.cause) if facts.stop is not None and facts.stop.cause else ""
     first = f"It stopped because: {why}." if why else ""
     others = [cause for cause in facts.causes if cause.title != why]
-    shown = [f"{cause.title} ({count(cause.frames, 'frame')})" for cause in others[:3]]
+    shown = [f"{cause.title} ({counted(cause.frames, 'frame')})" for cause in others[:3]]
     more = len(others) - len(shown)
-    shown += [count(more, "other cause")] if more > 0 else []
+    shown += [counted(more, "other cause")] if more > 0 else []
     words = "; ".join([*shown[:1], *map(_lower, shown[1:])])
-    after = f" {count(failed, 'attempt')} failed on the way." if failed else ""
+    after = f" {counted(failed, 'attempt')} failed on the way." if failed else ""
     if not words and not first:
         words = "Nothing is missing for a reason." if not failed else "Whatever failed was made good."
     sentence = f"{first} {words}".strip()
@@ -171,7 +172,7 @@ def _card(facts: Facts) -> Answer:
         parts.append(words + _waited(facts, index))
     tone = "look" if any(_waited(facts, index) for index in planned) else tone
     on_cpu = [attempt for attempt in facts.attempts if not facts.devices_of(attempt)]
-    cpu = f" {count(len(on_cpu), 'attempt')} ran on the CPU." if on_cpu else ""
+    cpu = f" {counted(len(on_cpu), 'attempt')} ran on the CPU." if on_cpu else ""
     return Answer("card", question, f"{'; '.join(parts)}.{cpu}", "look" if on_cpu else tone, "timeline")
 
 
@@ -210,37 +211,37 @@ def _good(facts: Facts) -> Answer:
     question, look, faces = "Is the faceset good?", facts.faces, facts.counts.faces
     if not faces:
         return Answer("good", question, "There is no face in it.", "bad", "faces")
-    parts = [f"It holds {count(faces, 'face')}; each was checked to be whole before it was moved in"]
+    parts = [f"It holds {counted(faces, 'face')}; each was checked to be whole before it was moved in"]
     if look.sizes[2]:
         least, half, most = look.sizes
         sizes = f"{least} to {most} pixels in their frames, half of them over {half}"
         parts.append(f"they measure {sizes if least < most else f'{least} pixels in their frames'}")
     if look.sights:
         read = f" (of {look.read:,} that were read)" if look.read < look.faces else ""
-        odd = f"{count(len(look.odd), 'face')} look odd" if look.odd else "none looks odd"
+        odd = f"{counted(len(look.odd), 'face')} look odd" if look.odd else "none looks odd"
         parts.append(odd + read)
     elif not look.damaged:
         parts.append("their files could not be looked at for this page")
     if look.damaged:
-        parts.append(f"{count(look.damaged, 'face')} cannot be read any more")
+        parts.append(f"{counted(look.damaged, 'face')} cannot be read any more")
     if look.gone and look.sights:
         parts.append(
-            f"{count(look.gone, 'face')} of the run {'is' if look.gone == 1 else 'are'} not there any more"
+            f"{counted(look.gone, 'face')} of the run {'is' if look.gone == 1 else 'are'} not there any more"
         )
     if facts.hostile:
-        parts.append(f"{count(len(facts.hostile), 'face')} would run code in DeepFaceLab")
+        parts.append(f"{counted(len(facts.hostile), 'face')} would run code in DeepFaceLab")
     tone = "bad" if facts.hostile or look.damaged else "look" if look.odd or not look.sights else "good"
     return Answer("good", question, "; ".join(parts) + ".", tone, "faces")
 
 
 def _look_at(facts: Facts) -> Answer:
     odd = len(facts.faces.odd)
-    shown = [count(facts.counts.quarantined, "quarantined frame")] if facts.counts.quarantined else []
-    shown += [f"{count(odd, 'face')} of the review"] if odd else []
+    shown = [counted(facts.counts.quarantined, "quarantined frame")] if facts.counts.quarantined else []
+    shown += [f"{counted(odd, 'face')} of the review"] if odd else []
     found = facts.second_look.get("found")
     if isinstance(found, list) and found:
-        shown.append(f"{count(len(found), 'frame')} in which the second extractor sees a face")
-    without = count(facts.counts.no_face, "frame")
+        shown.append(f"{counted(len(found), 'frame')} in which the second extractor sees a face")
+    without = counted(facts.counts.no_face, "frame")
     empty = f" In {without} no face was found: worth a glance." if facts.counts.no_face else ""
     if not shown:
         return Answer("look", "Which frames should I look at?", f"None needs it.{empty}", "good", "look")
@@ -254,7 +255,7 @@ def _go_on(facts: Facts) -> Answer:
         return Answer("go-on", question, words, "plain", "do")
     if left:
         first = "after the steps above, " if facts.stop is not None else ""
-        words = f"Yes: {first}run the same command again; it continues with {count(left, 'frame')}."
+        words = f"Yes: {first}run the same command again; it continues with {counted(left, 'frame')}."
         return Answer("go-on", question, words, "look", "do")
     if facts.hostile:
         return Answer("go-on", question, "Not before you have looked at the hostile faces.", "bad", "do")
@@ -268,7 +269,7 @@ def _go_on(facts: Facts) -> Answer:
 
 def _how_long(facts: Facts) -> Answer:
     spent, done = facts.line.spent, facts.counts.extracted + facts.counts.no_face
-    words = f"{length(spent.total)} in {count(len(facts.sessions) or 1, 'start')} of dflwrap"
+    words = f"{length(spent.total)} in {counted(len(facts.sessions) or 1, 'start')} of dflwrap"
     if spent.attempts >= 1 and done:
         words += f"; {pace(done / spent.attempts)} while an extractor was at work"
     left = number(facts.unfinished)

@@ -15,13 +15,13 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from dflwrap import __version__
-from dflwrap.common.text import display
+from dflwrap.common.text import counted, display
 from dflwrap.ledger.records import AttemptRow
 from dflwrap.report.moments import iso
 from dflwrap.report.night.facts import CUT_OFF, RUNNING, Facts
 from dflwrap.report.night.gathering import MOST_PICTURED
 from dflwrap.report.night.timeline import device_name
-from dflwrap.report.night.values import count, items, length, table, text
+from dflwrap.report.night.values import items, length, table, text
 from dflwrap.report.page.answers import answers, headline, to_do
 
 MOST_ATTEMPTS, MOST_DECISIONS = 300, 400
@@ -171,12 +171,12 @@ def _plan_words(facts: Facts, row: AttemptRow) -> str:
     devices = facts.devices_of(row)
     where = ", ".join(f"GPU {index}" for index in devices) or "CPU"
     workers, told = plan.get("workers"), facts.line.widths.get(row.number)
-    parts = [text(row.extractor, 40), where, count(workers, "worker") if type(workers) is int else ""]
+    parts = [text(row.extractor, 40), where, counted(workers, "worker") if type(workers) is int else ""]
     if told is not None and told.changes:
         widest = list(told.most.items()) or [(where, 0)]
-        parts[1:] = [f"{device_name(name)} with up to {count(n, 'worker')}" for name, n in widest]
+        parts[1:] = [f"{device_name(name)} with up to {counted(n, 'worker')}" for name, n in widest]
     batch, side = plan.get("batch_size"), plan.get("max_side")
-    parts += [f"{count(batch, 'frame')} at a time"] if type(batch) is int and batch else []
+    parts += [f"{counted(batch, 'frame')} at a time"] if type(batch) is int and batch else []
     parts += [f"longest side {side} px"] if type(side) is int and side else []
     parts += ["weights on the CPU"] if plan.get("weights_on_cpu") is True else []
     return ", ".join(filter(None, parts))
@@ -195,7 +195,7 @@ def _second_look_words(facts: Facts) -> str:
     looked, found = facts.second_look.get("looked"), items(facts.second_look.get("found"))
     if type(looked) is not int or not looked:
         return ""
-    return f"The second extractor looked at {count(looked, 'frame')} of them again, and saw a face in {len(found):,}."
+    return f"The second extractor looked at {counted(looked, 'frame')} of them again, and saw a face in {len(found):,}."
 
 
 def _machine(facts: Facts) -> list[tuple[str, str]]:
