@@ -33,13 +33,16 @@ WINDOW_SECONDS, WINDOW_FRAMES, WINDOW_LONGEST = 2.0, 40, 60.0
 LONGEST_START = 600.0
 """Seconds for one more worker to come to its first frame; then it is taken back."""
 SETTLED = 3.0
-"""Seconds after a change of width before memory is judged again: that of a worker that ended comes back."""
+"""Seconds after a start or a narrowing before memory is judged again: that of a worker that ended comes back."""
 LEFT_AGAIN = 1 * GIB
 """Bytes that another program gives back before that is a reason to try again at once."""
 STAND_IN_AFTER = 10.0
 """Seconds of waiting for a card's memory before the CPU goes on with the frames."""
-WORTH_TRYING = 20.0
-"""Seconds of work left (at the present rate) below which one more worker is not tried: it would hardly start."""
+ASSUMED_START = 10.0
+"""Seconds from the order to a worker's first frame, until one was seen: DeepFaceLab's on a CPU (docs/planning.md)."""
+WORTH_STARTING = 2.0
+"""One more worker is tried where the work left (at the present rate) takes so many times as long as its start: it then
+works for as long as it started."""
 REFUSED_FOR = 600.0
 """Seconds for which a need that was only inferred from a failure is believed."""
 
@@ -106,10 +109,10 @@ class WidthController:
         for device in self.devices.values():
             reading = now.readings.get(device.key)
             wanted = self._wanted(device, reading, now.time)
-            device.target, device.changed, device.said = 0, now.time, False
+            device.target, device.changed, device.said, device.ordered = 0, now.time, False, None
             if device.fits(reading, now.time):
                 room = device.has_room(reading, now.time)
-                device.target, device.waiting_since = wanted, None
+                device.target, device.waiting_since, device.ordered = wanted, None, now.time
                 orders.append(Order(device.key, wanted, room=room, threads=device.threads))
             else:
                 device.waiting_since = now.time
@@ -150,7 +153,7 @@ class WidthController:
             device.memory_pause = MEMORY_AGAIN
         device.narrowed, device.next_try = now.time, max(device.next_try, now.time + device.memory_pause)
         device.memory_pause = min(MEMORY_AGAIN_MOST, 2 * device.memory_pause)
-        device.target, device.changed = workers, now.time
+        device.target, device.changed, device.ordered = workers, now.time, None
         if workers == 0 and device.waiting_since is None:
             device.waiting_since, device.said = now.time, False
 
@@ -175,16 +178,14 @@ class WidthController:
             return orders
         if self._trial is not None:
             return self._judge(self._trial, now)
-        for device in self.devices.values():
-            order = self._widen(device, now)
-            if order is not None:
-                return [order]
-        return []
+        return self._widen_one(now)
 
     def _learn(self, now: Now) -> None:
         for device in self._all():
             reading = now.readings.get(device.key)
             working, usable = now.working.get(device.key, 0), device.usable(reading)
+            if device.ordered is not None and working >= device.target > 0:
+                device.start_seconds, device.ordered = now.time - device.ordered, None
             if not working or reading is None or usable is None:
                 continue
             if working >= device.target > 0:
@@ -224,7 +225,8 @@ class WidthController:
             free = "" if reading is None or reading.free is None else f"{reading.free / GIB:.1f} GiB are free"
             words = f"{device.title}: {free or 'tried again'} after {_time(seconds)} of waiting: 1 worker"
             room = device.has_room(reading, now.time)
-            device.waiting_since, device.changed, device.target = None, now.time, 1
+            device.waiting_since, device.target = None, 1
+            device.changed = device.ordered = now.time
             yield Order(device.key, 1, words, room=room, threads=device.threads)
         elif settled and not device.said:
             yield Order(device.key, 0, self._waits(device, reading, now.time))
@@ -253,6 +255,10 @@ class WidthController:
 
     # -- wider, and back ---------------------------------------------------------------------------
 
+    def _widen_one(self, now: Now) -> list[Order]:
+        orders = (self._widen(device, now) for device in self.devices.values())
+        return next(([order] for order in orders if order is not None), [])
+
     def _widen(self, device: Device, now: Now) -> Order | None:
         most = device.fixed if device.fixed is not None else device.most
         if not 0 < device.target < most or now.time - device.changed < SETTLED:
@@ -260,14 +266,15 @@ class WidthController:
         rate = self._rate()
         if rate is None or now.working.get(device.key, 0) < device.target:
             return None
-        if device.fixed is None and now.left < rate * WORTH_TRYING:
+        start = ASSUMED_START if device.start_seconds is None else device.start_seconds
+        if device.fixed is None and now.left < rate * WORTH_STARTING * start:
             return None
         reading = now.readings.get(device.key)
         if not device.fits(reading, now.time) or not (device.on_cpu or self._has_ram(now)):
             return None
         if now.time < device.next_try and not self._has_left(device, reading):
             return None
-        device.target, device.changed = device.target + 1, now.time
+        device.target, device.ordered = device.target + 1, now.time
         if device.fixed is not None:
             words = f"{device.title}: {count(device.target - 1, 'worker')} -> {device.target}: memory is free again"
             return Order(device.key, device.target, words, threads=device.threads)
@@ -300,11 +307,12 @@ class WidthController:
         device.pause, device.next_try = RETRY_AFTER, now.time
         step = f"{count(device.target - 1, 'worker')} -> {device.target}"
         rates = f"{_per_second(trial.rate)} -> {_per_second(rate)} frames/s"
-        return [Order(device.key, device.target, f"{device.title}: {step}: {rates}", threads=device.threads)]
+        paid = Order(device.key, device.target, f"{device.title}: {step}: {rates}", threads=device.threads)
+        return [paid, *self._widen_one(now)]
 
     def _back(self, trial: _Trial, why: str, now: Now) -> Order:
         device, self._trial = trial.device, None
-        device.target -= 1
+        device.target, device.ordered = device.target - 1, None
         device.changed, device.next_try = now.time, now.time + device.pause
         device.pause = min(RETRY_MOST, 2 * device.pause)
         device.foreign = _foreign(now.readings.get(device.key))

@@ -70,6 +70,11 @@ class Device:
     said: bool = False
     """The waiting was told."""
     changed: float = -1e9
+    """When it began or was narrowed last."""
+    ordered: float | None = None
+    """When more workers were ordered that do not all work yet."""
+    start_seconds: float | None = None
+    """From that to the first frame of each, as it was seen last."""
     next_try: float = -1e9
     narrowed: float = -1e9
     """When memory ran out last."""

@@ -19,11 +19,13 @@ from dflwrap.planning.width.controller import Now, Order, WidthController
 from dflwrap.planning.width.device import Device, Reading
 from dflwrap.supervisor.attempt.record import RunningAttempt
 from dflwrap.supervisor.services import RunServices
-from dflwrap.telemetry.base import DeviceSample, HostSample
+from dflwrap.telemetry.base import DeviceSample, HostSample, Sample
 from dflwrap.telemetry.limits import usable_cores, usable_memory
 
 LOW_OVER = 4.0
-"""Seconds over which the least free memory counts: what a worker takes for a moment is missed by single looks."""
+"""Seconds over which the least free memory counts: what a worker takes for a moment is missed by single samples."""
+LOOK_AGAIN = 0.5
+"""Seconds from one look to the next while frames come back."""
 TOLD_AFTER = 1.0
 """Seconds after which a narrowing is told: several come together, and with each some frames that go round again."""
 SHORT_RAM = 256 << 20
@@ -63,6 +65,10 @@ class ElasticWidth:
     _again: Counter[str] = field(default_factory=Counter)
     _free: dict[str, deque[tuple[float, int]]] = field(default_factory=dict)
     _each: dict[str, int] = field(default_factory=dict)
+    _sample: Sample | None = None
+    _is_new: bool = True
+    """The sample was not looked at before."""
+    _looked: float = -1e9
 
     # -- an attempt begins, and ends ---------------------------------------------------------------
 
@@ -147,6 +153,8 @@ class ElasticWidth:
         """Take in what the extractor reports."""
         for event in events:
             self._event(event)
+        if events and time.monotonic() - self._looked >= LOOK_AGAIN:
+            self.look()
 
     def _event(self, event: Event) -> None:
         kind, worker = event.kind, event.worker or ""
@@ -201,9 +209,10 @@ class ElasticWidth:
         return key != CPU and bool(lows) and min(free for _, free in lows or ()) < SHORT_RAM
 
     def look(self) -> None:
-        """About once a second."""
+        """About once a second, or sooner."""
         if self._controller is None:
             return
+        self._looked = time.monotonic()
         unsent, self._unsent = self._unsent, []
         self._carry_out(unsent)
         self._carry_out(self._controller.look(self._now()))
@@ -243,6 +252,7 @@ class ElasticWidth:
 
     def _now(self) -> Now:
         sample = self.services.observer.latest()
+        self._is_new, self._sample = sample is not self._sample, sample
         readings = {}
         if sample is not None:
             ours = frozenset(process.pid for process in sample.host.processes)
@@ -255,24 +265,31 @@ class ElasticWidth:
         ram = sample.host.ram_available if sample is not None else None
         return Now(time.monotonic(), self._frames, self.services.state.counts.open, working, readings, ram)
 
-    def _card(self, card: DeviceSample, ours: frozenset[int]) -> Reading:
+    def _card(self, card: DeviceSample, pids: frozenset[int]) -> Reading:
         key = f"GPU{card.index}"
-        held = [one.used for one in card.processes or () if one.pid in ours and one.used is not None]
+        held = [one.used for one in card.processes or () if one.pid in pids and one.used is not None]
         if held:
             self._each[key] = max(self._each.get(key, 0), *held)
-        free = None if card.free is None else self._low(key, card.free)
         # Several may share a card with a driver that shows other process ids (containers): then none is ours.
-        return Reading(card.total or 0, free, sum(held) if held else None, self._each.get(key))
+        ours = sum(held) if held else None
+        free = None if card.free is None else self._low(key, card.free, LOW_OVER)
+        if card.free is not None and ours is not None:
+            # A worker's need is known then, and what is free is free; but both are read one after the other, and a
+            # worker may grow between: the last two samples.
+            free = max(0, self._low(f"{key} without ours", card.free + ours, 0.0) - ours)
+        return Reading(card.total or 0, free, ours, self._each.get(key))
 
     def _ram(self, host: HostSample) -> Reading:
-        free = self._low(CPU, usable_ram(host.ram_available or 0))
+        free = self._low(CPU, usable_ram(host.ram_available or 0), LOW_OVER)
         return Reading(
             host.ram_total or 0, free, None, max((one.rss for one in host.processes), default=None)
         )
 
-    def _low(self, key: str, free: int) -> int:
+    def _low(self, key: str, free: int, over: float) -> int:
+        """The least of so many seconds, and of the last two samples."""
         now, lows = time.monotonic(), self._free.setdefault(key, deque())
-        lows.append((now, free))
-        while now - lows[0][0] > LOW_OVER:
+        if self._is_new or not lows:
+            lows.append((now, free))
+        while len(lows) > 2 and now - lows[0][0] > over:
             lows.popleft()
         return min(one for _, one in lows)

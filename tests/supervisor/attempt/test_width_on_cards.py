@@ -29,8 +29,6 @@ device.MEMORY_AGAIN = 2.0
 import dflwrap.planning.width.controller as controller
 assert (controller.WINDOW_SECONDS, controller.SETTLED, controller.STAND_IN_AFTER) == (2, 3, 10)
 controller.WINDOW_SECONDS, controller.SETTLED, controller.STAND_IN_AFTER = 1.0, 1.0, 3.0
-assert controller.WORTH_TRYING == 20
-controller.WORTH_TRYING = 5.0
 import dflwrap.supervisor.attempt.width as width
 assert (width.LOW_OVER, width.TOLD_AFTER) == (4, 1)
 width.LOW_OVER, width.TOLD_AFTER = 2.0, 0.5
