@@ -21,8 +21,6 @@ from test_page import HOSTILE, pictures_in
 from dflwrap.report.night.gathering import gather
 from dflwrap.report.page.rendering import render
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="NO BROWSER TEST: playwright is not installed")
-
 PLACES = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
@@ -42,6 +40,10 @@ def browser_program() -> str | None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    # Here, not above: every worker of the suite imports this module, and one of them opens a browser.
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="NO BROWSER TEST: playwright is not installed"
+    )
     program = browser_program()
     if program is None:
         pytest.skip(
