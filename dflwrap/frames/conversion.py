@@ -20,7 +20,7 @@ from typing import IO, Any, Self
 
 from dflwrap.common.errors import StoppedError
 from dflwrap.common.waits import never, take, wait_until
-from dflwrap.frames.decoding.damage import Checked
+from dflwrap.frames.decoding.damage import PNG, Checked
 from dflwrap.frames.decoding.likeness import Likeness, Piece
 from dflwrap.frames.decoding.measures import Measures, failed
 
@@ -149,8 +149,9 @@ class Converter:
 
         thorough: a PNG too; no decoder makes a picture of a damaged one, so whoever could read it need not ask.
         """
-        request = {"source": os.fsencode(source).hex(), "check": True, "thorough": thorough}
-        answer = self._ask(request)
+        if not thorough and _is_png(source):
+            return Checked()
+        answer = self._ask({"source": os.fsencode(source).hex(), "check": True})
         return Checked(answer["damage"], answer["note"])
 
     def look(self, source: Path) -> Look:
@@ -272,6 +273,13 @@ class Converter:
                 target=_pump, args=(child.stdout, self._answers), name="decoder-answers", daemon=True
             ).start()
         return child
+
+
+def _is_png(source: Path) -> bool:
+    """By its first bytes. What cannot be read is for the decoder to tell."""
+    with suppress(OSError), source.open("rb") as file:
+        return file.read(len(PNG)) == PNG
+    return False
 
 
 def _os_error(source: str, number: int | None, winerror: int | None) -> OSError:

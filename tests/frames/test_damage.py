@@ -9,11 +9,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from damaged import cut, encoded, first_scans, flipped, with_a_hole, without_data, zeroed
 from PIL import Image
 
-from dflwrap.frames.conversion import ConversionError, Converter
+from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
 from dflwrap.samples.generator import make_frames
 
 PREMATURE = "Corrupt JPEG data: premature end of data segment"
@@ -207,6 +208,18 @@ def test_a_png_is_only_read_where_nobody_else_would_refuse_it(
     assert converter.check(tmp_path / "x.jpg", thorough=False).damage == ""
     (tmp_path / "y.png").write_bytes(cut(baseline(picture)))
     assert converter.check(tmp_path / "y.png", thorough=False).damage == PREMATURE
+    with pytest.raises(SourceUnreadError):
+        converter.check(tmp_path / "gone.png", thorough=False)
+
+
+def test_no_decoder_starts_for_a_png_that_is_not_read(picture: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(png(picture))
+    before = {child.pid for child in psutil.Process().children()}
+    with Converter() as converter:
+        assert converter.check(tmp_path / "x.png", thorough=False).damage == ""
+        assert {child.pid for child in psutil.Process().children()} == before
+        assert converter.check(tmp_path / "x.png").damage == ""
+        assert {child.pid for child in psutil.Process().children()} > before
 
 
 def test_without_room_for_the_decoders_words_pictures_are_still_decoded(
