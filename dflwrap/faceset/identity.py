@@ -27,6 +27,7 @@ from dflwrap.common.waits import never
 from dflwrap.faceset.face_file.errors import FaceFileError, HostileMetadataError
 from dflwrap.faceset.face_file.metadata import MAX_FILE_BYTES, FaceMetadata, Points, read_metadata
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
+from dflwrap.frames.decoder_child import SpareDecoders
 from dflwrap.frames.decoding.likeness import Likeness, Piece
 from dflwrap.frames.header import read_header
 
@@ -89,10 +90,17 @@ class FaceMatcher:
     Read-only. At most `workers` children run, which start on first use and end with `close`.
     """
 
-    def __init__(self, workers: int | None = None, stopping: Callable[[], bool] = never) -> None:
-        """workers: decoders at work; None = one a CPU, four at most. stopping: True ends `matches` by StoppedError."""
+    def __init__(
+        self,
+        workers: int | None = None,
+        stopping: Callable[[], bool] = never,
+        spares: SpareDecoders | None = None,
+    ) -> None:
+        """workers: decoders at work; None = one a CPU, four at most. stopping: True ends `matches` by StoppedError.
+        spares: as for `Converter`.
+        """
         self._workers = workers or min(_MOST_WORKERS, os.cpu_count() or 1)
-        self._free = [Converter(stopping) for _ in range(self._workers)]
+        self._free = [Converter(stopping, spares) for _ in range(self._workers)]
 
     def __enter__(self) -> Self:
         return self

@@ -6,44 +6,23 @@ import errno
 import json
 import os
 import queue
-import select
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from dflwrap.common.errors import StoppedError
-from dflwrap.common.waits import never, take, wait_until
+from dflwrap.common.waits import never, take
+from dflwrap.frames.decoder_child import DecoderChild, SpareDecoders
 from dflwrap.frames.decoding.damage import PNG, Checked
 from dflwrap.frames.decoding.likeness import Likeness, Piece
 from dflwrap.frames.decoding.measures import Measures, failed
 
 TIMEOUT = 120.0
 """Seconds for one image; 20000x20000 takes about 30."""
-
-END_BOUND = 5.0
-"""Seconds for a killed child to be gone; one whose disk does not answer cannot be killed, and is left behind."""
-
-_OWN_GROUP: dict[str, Any] = (
-    {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined,unused-ignore]
-    if sys.platform == "win32"
-    else {"process_group": 0}
-)
-
-
-AT_ONCE: int = 0 if sys.platform == "win32" else getattr(select, "PIPE_BUF", 512)
-"""Bytes that an empty pipe takes without waiting for its reader (POSIX). A child has read what it has answered."""
-
-_KEPT = str(32 * 1024**2)
-KEEPS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": _KEPT, "MALLOC_TRIM_THRESHOLD_": _KEPT}
-"""For glibc (mallopt(3)): memory that a decoder frees, up to 32 MiB, is there for the next frame. Fresh pages for each
-cost a third of the time of a small frame."""
 
 
 class ConversionError(Exception):
@@ -105,13 +84,14 @@ class Thumbnail:
 class Converter:
     """Converts images one at a time in a child process that starts on first use."""
 
-    def __init__(self, stopping: Callable[[], bool] = never) -> None:
-        """stopping: asked while an image is waited for; True ends its child, and raises StoppedError."""
-        self._stopping = stopping
-        self._child: subprocess.Popen[bytes] | None = None
-        self._said: IO[bytes] | None = None
-        """What the child's decoders say; the child reads and empties it."""
-        self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    def __init__(self, stopping: Callable[[], bool] = never, spares: SpareDecoders | None = None) -> None:
+        """stopping: asked while an image is waited for; True ends its child, and raises StoppedError.
+
+        spares: where its child comes from, if there is one, and where it is left.
+        """
+        self._stopping, self._spares = stopping, spares
+        self._lock = threading.Lock()
+        self._child: DecoderChild | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -202,16 +182,9 @@ class Converter:
         if self._stopping():
             raise StoppedError
         child = self._started()
-        assert child.stdin is not None
-        data = json.dumps(request).encode("ascii") + b"\n"
-        if len(data) <= AT_ONCE:
-            _write(child.stdin, data)
-        else:  # in a thread: a child that hangs before it reads would hold a long request up forever
-            threading.Thread(
-                target=_write, args=(child.stdin, data), name="decoder-request", daemon=True
-            ).start()
+        child.send(json.dumps(request).encode("ascii") + b"\n")
         try:
-            line = take(self._answers, TIMEOUT, self._stopping)
+            line = take(child.answers, TIMEOUT, self._stopping)
         except queue.Empty:
             self.close()
             if self._stopping():
@@ -220,7 +193,10 @@ class Converter:
         if not line:
             if self._stopping():  # whoever stops it may have ended the child already
                 raise StoppedError
-            raise ConversionError(f"the decoder died of it (exit status {self._status_of(child)})")
+            status = child.exit_status()
+            self.close()
+            raise ConversionError(f"the decoder died of it (exit status {status})")
+        child.busy = False
         answer: dict[str, Any] = json.loads(line)
         if "unwritable" in answer:  # a full disk is no fault of the image
             raise OSError(answer["unwritable"], os.strerror(answer["unwritable"]))
@@ -232,46 +208,29 @@ class Converter:
             raise error
         return answer
 
-    def _status_of(self, child: subprocess.Popen[bytes]) -> int | None:
-        wait_until(lambda: child.poll() is not None, END_BOUND)
-        self.close()
-        return child.returncode
-
     def close(self) -> None:
-        child, self._child = self._child, None
-        said, self._said = self._said, None
-        if said is not None:
-            said.close()
+        """Ends a child that owes an answer, also in the middle of it; any other one becomes a spare one."""
+        with self._lock:  # a child is ended, or given away: by one thread, and once
+            child, self._child = self._child, None
         if child is None:
             return
-        child.kill()
-        wait_until(lambda: child.poll() is not None, END_BOUND)
-        if child.stdin and child.returncode is not None:
-            with suppress(OSError):
-                child.stdin.close()
+        if child.busy or self._spares is None:
+            child.end()
+        else:
+            self._spares.take_back(child)
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        child = self._child
-        if child is None or child.poll() is not None:
+    def _started(self) -> DecoderChild:
+        """The child that is to be asked; `close` ends it from now on."""
+        with self._lock:
+            child = self._child
+            if child is not None:
+                child.busy = True
+        if child is None or not child.alive:
             self.close()
-            with suppress(OSError):  # a full temporary folder: decoding continues, and says less
-                self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
+            child = (self._spares.lend() if self._spares is not None else None) or DecoderChild()
+            child.busy = True
             # By a name of its own: another thread may close the converter at any moment.
-            self._child = child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "dflwrap.frames.decoding.decoder"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._said or subprocess.DEVNULL,
-                env=KEEPS_MEMORY | os.environ,
-                # Ctrl+C is for dflwrap: a decoder that died of it would look like an image that kills it.
-                **_OWN_GROUP,
-            )
-            assert child.stdout is not None
-            # A queue of its own per child: an answer of a killed one is never taken for the next's.
-            self._answers = queue.SimpleQueue()
-            threading.Thread(
-                target=_pump, args=(child.stdout, self._answers), name="decoder-answers", daemon=True
-            ).start()
+            self._child = child
         return child
 
 
@@ -290,17 +249,3 @@ def _os_error(source: str, number: int | None, winerror: int | None) -> OSError:
     if winerror is not None and os.name != "nt":  # elsewhere the constructor drops it
         error.winerror = winerror  # type: ignore[attr-defined,unused-ignore]
     return error
-
-
-def _write(stream: IO[bytes], data: bytes) -> None:
-    """What cannot be written is told by the end of the answers."""
-    with suppress(OSError, ValueError):
-        stream.write(data)
-        stream.flush()
-
-
-def _pump(stream: IO[bytes], answers: queue.SimpleQueue[bytes]) -> None:
-    with stream:
-        for line in stream:
-            answers.put(line)
-    answers.put(b"")

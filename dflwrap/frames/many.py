@@ -14,6 +14,7 @@ from typing import Any, Generic, Self, TypeVar
 from dflwrap.common.errors import StoppedError
 from dflwrap.common.waits import heeding, join, never, take
 from dflwrap.frames.conversion import TIMEOUT, Converter
+from dflwrap.frames.decoder_child import SpareDecoders
 from dflwrap.frames.decoding.measures import Measures, failed
 
 T = TypeVar("T")
@@ -43,11 +44,14 @@ class _Request(Generic[T]):
 class DecoderPool:
     """Children that end with the block, and start with their first job. One at a time may iterate."""
 
-    def __init__(self, children: int, stopping: Callable[[], bool] = never) -> None:
+    def __init__(
+        self, children: int, stopping: Callable[[], bool] = never, spares: SpareDecoders | None = None
+    ) -> None:
+        """spares: as for `Converter`."""
         self._stopping = stopping
         self._ended = False
         self._wanted: queue.SimpleQueue[_Request[Any] | None] = queue.SimpleQueue()
-        self._converters = [Converter(self._ending) for _ in range(max(1, children))]
+        self._converters = [Converter(self._ending, spares) for _ in range(max(1, children))]
         self._threads = [
             threading.Thread(target=self._work, args=(one,), name=f"decoders {number}", daemon=True)
             for number, one in enumerate(self._converters)

@@ -69,7 +69,9 @@ def learn_from_the_end(services: RunServices) -> None:
     """Why frames have no face, for the report; and how fast it went, for a forecast."""
     state, ledger, control = services.state, services.ledger, services.control
     rate, plan = state.pace.rate(), state.plan
-    look_for_reasons(ledger, services.input_dir, state.pace.seconds, lambda: control.stopping)
+    look_for_reasons(
+        *(ledger, services.input_dir, state.pace.seconds, lambda: control.stopping, services.decoders)
+    )
     if rate is not None and plan is not None:
         counts, side = ledger.counts(), ledger.longest_side("1")
         device = ", ".join(f"GPU {index}" for index in plan.devices) or "the CPU"

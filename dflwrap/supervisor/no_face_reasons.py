@@ -12,6 +12,7 @@ from dflwrap.check.quality import flaw_of
 from dflwrap.check.thresholds import Thresholds
 from dflwrap.common.errors import StoppedError
 from dflwrap.extractors.builtin.settings import MIN_RECT_SIDE, smallest_face
+from dflwrap.frames.decoder_child import SpareDecoders
 from dflwrap.frames.many import DecoderPool
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.planning.yields import spread
@@ -26,9 +27,16 @@ LEAST_SECONDS, SHARE = 5.0, 0.01
 
 
 def look_for_reasons(
-    ledger: Ledger, source: Path, extracted_for: float, stopping: Callable[[], bool]
+    ledger: Ledger,
+    source: Path,
+    extracted_for: float,
+    stopping: Callable[[], bool],
+    spares: SpareDecoders | None = None,
 ) -> dict[str, Any] | None:
-    """Look, and keep the result in the ledger; None where every frame has a face. extracted_for: seconds."""
+    """Look, and keep the result in the ledger; None where every frame has a face.
+
+    extracted_for: seconds. spares: as for `Converter`.
+    """
     rows = ledger.frames("outcome = 'no_face'")
     if not rows:
         ledger.put(KEY, None)
@@ -37,7 +45,7 @@ def look_for_reasons(
     until = time.monotonic() + max(LEAST_SECONDS, SHARE * extracted_for)
     wanted = (_sized(source / row.file_name) for row in spread(rows, MOST))
     try:
-        with DecoderPool(usable_cores(), stopping) as pool:
+        with DecoderPool(usable_cores(), stopping, spares) as pool:
             for _, measures in pool.measure(wanted, limits.dark_below):
                 if measures.pixels is not None:
                     flaw = flaw_of(measures.pixels, limits)

@@ -14,6 +14,7 @@ from dflwrap.common.text import display
 from dflwrap.extractors.base import Extractor
 from dflwrap.faceset.identity import FaceMatcher
 from dflwrap.faceset.promotion import set_aside
+from dflwrap.frames.decoder_child import SpareDecoders
 from dflwrap.frames.inventory import Inventory
 from dflwrap.ledger.history import begin_session, end_session
 from dflwrap.ledger.records import FrameRow
@@ -77,8 +78,8 @@ def run_extraction(
     folder.on_kept = on_kept
     folder.lock()
     try:
-        with heeded(folder.path, control):
-            return _owning(request, extractors, reporter, control, state, folder)
+        with heeded(folder.path, control), SpareDecoders() as decoders:
+            return _owning(request, extractors, reporter, control, state, folder, decoders)
     except DamagedLedgerError as error:
         if folder.kept:
             stopped = error.while_running()
@@ -100,6 +101,7 @@ def _owning(
     control: Control,
     state: RunState,
     folder: RunFolder,
+    decoders: SpareDecoders,
 ) -> RunResult:
     try:
         folder.make_output()
@@ -109,11 +111,11 @@ def _owning(
     stages.at("listing the frames")
     inventory = frames_of(request, stages.stopping)
     stages.at("looking at the faceset")
-    with FaceMatcher(stopping=stages.stopping) as matcher:
+    with FaceMatcher(stopping=stages.stopping, spares=decoders) as matcher:
         begun = begin(request, folder, inventory, matcher.judge, stages.stopping)
     ledger = begun.ledger
     try:
-        services = make_services(request, folder, ledger, reporter, control, state)
+        services = make_services(request, folder, ledger, reporter, control, state, decoders)
         run = _Run(services, extractors, begun, inventory, stages)
         del begun, inventory  # a hundred megabytes at a hundred thousand frames: not kept beside the attempts
         try:
@@ -202,7 +204,7 @@ class _Run:
         self._stages.at("entering the frames")
         stopping = self._stages.stopping
         try:
-            with FaceMatcher(stopping=stopping) as matcher:
+            with FaceMatcher(stopping=stopping, spares=self._services.decoders) as matcher:
                 return take_in(self._request, begun, inventory, self._folder.path, matcher.judge, stopping)
         except StoppedError:
             raise

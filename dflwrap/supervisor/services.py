@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dflwrap.common.text import display_start
 from dflwrap.faceset.promotion import Promoter
+from dflwrap.frames.decoder_child import SpareDecoders
 from dflwrap.ledger.history import ProgressLog
 from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.records import FrameRow, Outcome
@@ -41,6 +42,7 @@ class RunServices:
     progress: ProgressLog
     page: PageMaker
     presence: Presence
+    decoders: SpareDecoders
 
     @property
     def input_dir(self) -> Path:

@@ -14,6 +14,7 @@ from dflwrap.common.text import display
 from dflwrap.common.trees import check_output, is_inside, is_same_folder
 from dflwrap.extractors.base import Extractor
 from dflwrap.faceset.promotion import Promoter
+from dflwrap.frames.decoder_child import SpareDecoders
 from dflwrap.frames.inventory import check_folder
 from dflwrap.ledger.history import ProgressLog
 from dflwrap.ledger.ledger import Ledger
@@ -69,6 +70,7 @@ def make_services(
     reporter: Reporter,
     control: Control,
     state: RunState,
+    decoders: SpareDecoders,
 ) -> RunServices:
     """Opens the video cards' driver: close the observer when the run is over."""
     roles = {"input": request.input_dir, "output": request.output_dir, "temp": Path(tempfile.gettempdir())}
@@ -79,7 +81,8 @@ def make_services(
     observer = Observer(ledger, roles, gpu)
     progress, page, presence = ProgressLog(ledger), PageMaker(folder.database, folder.page), Presence(ledger)
     return RunServices(
-        request, folder, ledger, promoter, observer, reporter, control, state, progress, page, presence
+        *(request, folder, ledger, promoter, observer, reporter, control, state, progress, page, presence),
+        decoders,
     )
 
 

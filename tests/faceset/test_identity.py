@@ -299,8 +299,8 @@ def test_a_decoder_that_dies_is_replaced(clip: Path) -> None:
         assert matcher.judge(pairs(clip)[:1]) == [Match.SAME]
         child = matcher._free[0]._child
         assert child is not None
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait(timeout=60)
+        os.kill(child.process.pid, signal.SIGKILL)
+        child.process.wait(timeout=60)
         assert matcher.judge(pairs(clip)) == [Match.SAME] * COUNT
 
 

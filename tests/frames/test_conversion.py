@@ -190,7 +190,7 @@ def test_a_bomb_ends_as_an_error_within_its_memory(
     with pytest.raises(ConversionError):
         converter.convert(tmp_path / "bomb.png", tmp_path / "out.png")
     assert not (tmp_path / "out.png").exists()
-    child = converter._started()
+    child = converter._started().process
     if sys.platform == "linux":
         peak = Path(f"/proc/{child.pid}/status").read_text().split("VmPeak:")[1].split()[0]
         assert int(peak) * 1024 <= MEMORY_BOUND
@@ -204,7 +204,7 @@ def test_a_killed_decoder_costs_one_image(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     with Converter() as converter:
         converted(converter, tmp_path / "a.png")
-        child = converter._started()
+        child = converter._started().process
         killer = subprocess.Popen(
             [sys.executable, "-c", f"import os,time; time.sleep(.5); os.kill({child.pid}, 9)"]
         )
@@ -219,7 +219,7 @@ def test_a_decoder_that_died_between_two_images_costs_none(tmp_path: Path) -> No
     cv2.imwrite(str(tmp_path / "a.png"), gradient())
     with Converter() as converter:
         converter.convert(tmp_path / "a.png", tmp_path / "1.png")
-        child = converter._started()
+        child = converter._started().process
         child.kill()
         child.wait()
         converter.convert(tmp_path / "a.png", tmp_path / "2.png")
@@ -246,7 +246,7 @@ def test_an_image_that_never_ends_is_given_up(tmp_path: Path, monkeypatch: pytes
 def test_ctrl_c_at_the_terminal_is_not_blamed_on_an_image(tmp_path: Path) -> None:
     """The terminal signals the whole foreground group: the decoder must not be in it."""
     with Converter() as converter:
-        child = converter._started()
+        child = converter._started().process
         assert os.getpgid(child.pid) != os.getpgid(0)
         assert psutil.Process(child.pid).is_running()
 
@@ -255,7 +255,7 @@ def test_ctrl_c_at_the_terminal_is_not_blamed_on_an_image(tmp_path: Path) -> Non
 def test_a_decoder_ends_with_its_parent(tmp_path: Path) -> None:
     script = (
         "import sys, time; from dflwrap.frames.conversion import Converter\n"
-        "print(Converter()._started().pid, flush=True); time.sleep(60)"
+        "print(Converter()._started().process.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
     assert parent.stdout is not None

@@ -20,7 +20,7 @@ from PIL import Image
 
 from dflwrap.check.quality import DARK_SHARE, flaw_of
 from dflwrap.check.thresholds import Thresholds
-from dflwrap.frames import conversion, many
+from dflwrap.frames import decoder_child, many
 from dflwrap.frames.conversion import Converter
 from dflwrap.frames.decoding.measures import GRID, HASH_SIDE, LONG_SIDE, WHITE, Measures
 from dflwrap.frames.many import DecoderPool
@@ -147,7 +147,7 @@ def test_a_long_request_reaches_the_child_too(child: Converter, tmp_path: Path) 
     """More than a pipe takes at once."""
     path = tmp_path / "a.png"
     save(path, next(pictures(1, (128, 128))))
-    count = 2 * conversion.AT_ONCE // len(os.fsencode(path).hex()) + 2
+    count = 2 * decoder_child.AT_ONCE // len(os.fsencode(path).hex()) + 2
     found = child.measure([(path, path.stat().st_size)] * count, 64)
     assert len(found) == count and all(one.usable for one in found)
 
@@ -180,7 +180,9 @@ def test_a_decoder_takes_no_fresh_pages_for_each_frame(tmp_path: Path) -> None:
         def faults(frames: int) -> int:
             child.measure([(path, path.stat().st_size)] * frames, 64)
             assert child._child is not None
-            return int(Path(f"/proc/{child._child.pid}/stat").read_text().rpartition(")")[2].split()[7])
+            return int(
+                Path(f"/proc/{child._child.process.pid}/stat").read_text().rpartition(")")[2].split()[7]
+            )
 
         before = faults(20)
         assert (faults(100) - before) / 100 < 20  # a picture of 640x360 is 56 pages
@@ -195,6 +197,6 @@ def test_the_user_s_own_settings_of_the_allocator_stand(
     with Converter() as child:
         child.measure([(path, path.stat().st_size)], 64)
         assert child._child is not None
-        environment = psutil.Process(child._child.pid).environ()
+        environment = psutil.Process(child._child.process.pid).environ()
     assert environment["MALLOC_TRIM_THRESHOLD_"] == "131072"
     assert "MALLOC_MMAP_THRESHOLD_" in environment

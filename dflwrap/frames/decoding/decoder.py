@@ -55,6 +55,10 @@ def _bound_memory() -> None:
         pass
 
 
+SYSTEMS_OWN = -1
+"""OpenCV's number of threads where nobody has set one."""
+
+
 class _UnreadError(Exception):
     def __init__(self, error: OSError) -> None:
         super().__init__(str(error))
@@ -203,11 +207,12 @@ def look(source: Path) -> dict[str, Any]:
     }
 
 
-@cache
-def _one_thread() -> None:
-    import cv2
+def _threads(one: bool) -> None:
+    """one: there is a child for every core."""
+    if one or "cv2" in sys.modules:
+        import cv2
 
-    cv2.setNumThreads(1)
+        cv2.setNumThreads(1 if one else SYSTEMS_OWN)
 
 
 def measured(name: bytes, size: int, dark_below: float) -> list[Any]:
@@ -230,19 +235,17 @@ def _answer(line: bytes) -> dict[str, Any]:
     request = json.loads(line)
     source = Path(os.fsdecode(bytes.fromhex(request.get("source", ""))))
     try:
+        _threads(one=not request.keys().isdisjoint(("measure", "pieces", "thumbnail")))
         if "measure" in request:
-            _one_thread()  # there is a child for every core
             dark = float(request["dark_below"])
             return {
                 "measured": [measured(bytes.fromhex(name), size, dark) for name, size in request["measure"]]
             }
         if "pieces" in request:
-            _one_thread()
             return compare(source if request["source"] else None, request["pieces"], Path.read_bytes)
         if request.get("check"):
             return checked(source)
         if "thumbnail" in request:
-            _one_thread()
             side, quality = request["thumbnail"]
             return thumbnail(_bytes_of(source), int(side), int(quality))
         if "target" not in request:

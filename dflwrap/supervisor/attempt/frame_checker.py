@@ -15,6 +15,7 @@ from typing import Self
 from dflwrap.common.text import display
 from dflwrap.common.waits import join, wait_until
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
+from dflwrap.frames.decoder_child import SpareDecoders
 from dflwrap.frames.decoding.damage import Checked
 from dflwrap.supervisor.batch import Batch
 from dflwrap.telemetry.limits import usable_cores
@@ -36,9 +37,13 @@ class FrameChecker:
     Frames that were converted for the batch are not asked about: the converter looked at them.
     """
 
-    def __init__(self, source: Path, batch: Batch, *, thorough: bool) -> None:
-        """thorough: PNGs too; needed where the extractor does not tell which frames it could not read."""
-        self._source, self._batch, self.thorough = source, batch, thorough
+    def __init__(
+        self, source: Path, batch: Batch, *, thorough: bool, spares: SpareDecoders | None = None
+    ) -> None:
+        """thorough: PNGs too; needed where the extractor does not tell which frames it could not read. spares: as for
+        `Converter`.
+        """
+        self._source, self._batch, self.thorough, self._spares = source, batch, thorough, spares
         self._asked: dict[str, bool] = {}
         """Name -> whether thoroughly."""
         self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -79,7 +84,7 @@ class FrameChecker:
         self._odd.pop(name, None)
         self._wanted.put(name)
         if len(self._threads) < min(self._most, 1 + self._wanted.qsize() // QUEUED_A_CHILD):
-            self._converters.append(Converter())
+            self._converters.append(Converter(spares=self._spares))
             name_ = f"frame checks {len(self._threads)}"
             thread = threading.Thread(
                 target=self._work, args=(self._converters[-1],), name=name_, daemon=True

@@ -15,6 +15,7 @@ from dflwrap.common.retrying import retry_held_open
 from dflwrap.common.waits import join
 from dflwrap.extractors.control_file import NO_COPY, ControlWriter
 from dflwrap.frames.conversion import ConversionError, Converter
+from dflwrap.frames.decoder_child import SpareDecoders
 from dflwrap.frames.judgement import REPAIR_SIDE, judge_size
 from dflwrap.ledger.records import FrameRow
 from dflwrap.supervisor.batch import Batch, Scale
@@ -36,13 +37,19 @@ class Reencoder:
     """
 
     def __init__(
-        self, source: Path, folder: Path, batch: Batch, max_side: int, control: Path | None = None
+        self,
+        source: Path,
+        folder: Path,
+        batch: Batch,
+        max_side: int,
+        control: Path | None = None,
+        spares: SpareDecoders | None = None,
     ) -> None:
         """max_side: of the plan, pixels, 0 = none. `folder` is made on first use. control: the attempt's control
-        file; None = it has none."""
+        file; None = it has none. spares: as for `Converter`."""
         self._source, self._folder, self._batch, self._max_side = source, folder, batch, max_side
         self._control = ControlWriter(str(control)) if control is not None else None
-        self._converter = Converter()
+        self._converter = Converter(spares=spares)
         self._asked: set[str] = set()
         self._waiting: queue.SimpleQueue[tuple[str, FrameRow, float] | None] = queue.SimpleQueue()
         self._ended = False

@@ -143,7 +143,7 @@ class AttemptRunner:
         )
         busy = 0 if whole else plan.workers * max(1, len(plan.devices), plan.threads)
         threads = min(len(rows), threads_for(usable_cores(), busy))
-        stream = FrameStream(maker, rows, threads, ahead=0 if whole else AHEAD)
+        stream = FrameStream(maker, rows, threads, ahead=0 if whole else AHEAD, spares=services.decoders)
         return Feed(services, self.storage, stream, maker.batch, len(rows))
 
     def _prepare(
@@ -163,12 +163,16 @@ class AttemptRunner:
         except OSError as error:
             raise cannot_write(output, error) from error
         control = None if black_box or alone else control_of(folder)
-        reencoder = Reencoder(services.input_dir, repaired_of(folder), batch, plan.max_side, control)
+        reencoder = Reencoder(
+            services.input_dir, repaired_of(folder), batch, plan.max_side, control, services.decoders
+        )
         collector = Collector(
             services.ledger, services.promoter, batch, number, output, self.template.options.output_debug
         )
         collector.repaired_scales = reencoder.scales
-        collector.checker = checker = FrameChecker(services.input_dir, batch, thorough=black_box)
+        collector.checker = checker = FrameChecker(
+            services.input_dir, batch, thorough=black_box, spares=services.decoders
+        )
         return RunningAttempt(
             *(number, folder, plan, extractor, batch, feed, collector, reencoder, checker),
             *(black_box, alone, control),

@@ -16,6 +16,7 @@ from dflwrap.common.errors import StoppedError
 from dflwrap.common.storage import FULL_ERRNOS
 from dflwrap.common.waits import SLICE, join
 from dflwrap.frames.conversion import Converter
+from dflwrap.frames.decoder_child import SpareDecoders
 from dflwrap.ledger.records import FrameRow
 from dflwrap.supervisor.batch import FrameMaker, Made, Room
 
@@ -41,9 +42,17 @@ def threads_for(cores: int, busy: int) -> int:
 class FrameStream:
     """Makes the frames of `rows` ready, roughly in their order. `start`, then `close`, whatever happens."""
 
-    def __init__(self, maker: FrameMaker, rows: deque[FrameRow], threads: int, *, ahead: int = AHEAD) -> None:
+    def __init__(
+        self,
+        maker: FrameMaker,
+        rows: deque[FrameRow],
+        threads: int,
+        *,
+        ahead: int = AHEAD,
+        spares: SpareDecoders | None = None,
+    ) -> None:
         """rows: taken out of it one by one. ahead: frames that may be ready before they are taken; 0 = all, as nobody
-        takes any before the last one.
+        takes any before the last one. spares: as for `Converter`.
         """
         self._maker, self._most_ahead = maker, ahead
         self._room = Room.at(maker.folder)
@@ -58,7 +67,7 @@ class FrameStream:
         """Frames that threads have in hand: each may become a copy that nobody sees on the disk yet."""
         self._largest = 0
         """Bytes of the largest copy so far: for how much room to wait."""
-        self._converters = [Converter(self._is_ended) for _ in range(threads)]
+        self._converters = [Converter(self._is_ended, spares) for _ in range(threads)]
         self._threads = [
             threading.Thread(target=self._work, args=(one,), name=f"frames {number}", daemon=True)
             for number, one in enumerate(self._converters)
