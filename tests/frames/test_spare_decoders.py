@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import cv2
 import numpy as np
 import psutil
 import pytest
-from support import until
+from support import DOUBLE, dflwrap, until
 
 from dflwrap.frames import decoder_child
 from dflwrap.frames.conversion import ConversionError, Converter
@@ -128,3 +129,38 @@ def test_one_that_comes_back_after_the_end_is_ended(frame: Path) -> None:
         late.look(frame)
     late.close()
     assert decoders() == before
+
+
+COUNTED = """
+import sys
+from dflwrap.frames import conversion
+class Counted(conversion.DecoderChild):
+    def __init__(self):
+        super().__init__()
+        print(f"decoder {self.process.pid}", file=sys.stderr)
+conversion.DecoderChild = Counted
+"""
+
+
+@posix
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_run_of_several_attempts_starts_one_and_leaves_none(
+    tmp_path: Path, clean_frames: Path, broken: bool
+) -> None:
+    """Each attempt checks its JPEGs. broken: dflwrap itself fails after the last of them."""
+    limits = COUNTED
+    if broken:
+        limits += "import dflwrap.supervisor.run as run\nrun.learn_from_the_end = None\n"
+    done = dflwrap(
+        *("extract", "--json", "--cpu-only", "--workers", "1", "--second-look", "off", "--batch-size", "4"),
+        *("--input-dir", clean_frames, "--output-dir", tmp_path / "aligned", "--extractor", "dfl"),
+        *("--dfl-root", DOUBLE, "--dfl-python", sys.executable),
+        limits=limits,
+    )
+    started = [int(line.split()[1]) for line in done.stderr.splitlines() if line.startswith("decoder ")]
+    assert len(started) == 1, done.stderr
+    assert not psutil.pid_exists(started[0])
+    if broken:
+        assert "dflwrap itself failed" in (tmp_path / "aligned_dflwrap" / "report.json").read_text()
+    else:
+        assert done.code == 0 and len(done.report["attempts"]) == 3, done.stderr
