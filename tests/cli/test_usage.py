@@ -79,6 +79,29 @@ def test_starting_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize(("name", "reads"), [("stop", {"stop"}), ("rules", {"rules"})])
+def test_a_command_reads_the_options_of_no_other(name: str, reads: set[str]) -> None:
+    """Typer takes 40 ms for those of all commands."""
+    code = (
+        "import typer.main as typer\nfrom dflwrap.cli import main\n"
+        "build, built = typer.get_group_from_info, set()\n"
+        "def seen(info, **more):\n    group = build(info, **more)\n    built.update(group.commands)\n    return group\n"
+        "typer.get_group_from_info = seen\n"
+        f"try: main.run([{name!r}, '--no-such-option'])\nexcept SystemExit: print(*built)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, name, "--no-such-option"], capture_output=True, text=True
+    )
+    assert reads <= set(done.stdout.split()) and "extract" not in done.stdout.split(), done
+    assert "No such option: --no-such-option" in done.stderr and f"See dflwrap {name}" in done.stderr
+
+
+def test_a_command_that_is_not_there_is_told_with_those_that_are() -> None:
+    done = dflwrap("extrakt")
+    assert done.code == 2
+    assert "No such command 'extrakt'" in done.stderr and "extract" in done.stderr.replace("extrakt", "")
+
+
 def test_the_version_is_told() -> None:
     from dflwrap import __version__
 
