@@ -1,7 +1,7 @@
 """Faults of every kind at every stage, in every frame, and kills of dflwrap itself; then: is anything lost?
 
     python -m benchmarks.chaos [--quick] [--kills 200] [--seed S] [--jobs N] [--targets double,built-in,real]
-                               [--only PATTERN ...] [--sample N] [--no-matrix] [--diagonal] [--record FILE]
+                               [--only PATTERN ...] [--sample N] [--no-matrix] [--diagonal] [--record FILE] [--warm]
 
 After each fault: every frame is accounted for, with cause and evidence where it was not extracted; no face is
 there twice or half-written; no process is left; the input is unchanged; and the same command, without the
@@ -32,8 +32,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from benchmarks._clock import build as build_clock
-from benchmarks._common import Target, builtin, double, end_with_me, real_dfl
+from benchmarks._common import Target, builtin, double, end_with_me, real_dfl, start_warm
 from benchmarks._every_frame import every_frame_cases
+from benchmarks._holding import MARKER
 from benchmarks._kills import KILLS_A_RUN, Killed, kill_and_resume
 from benchmarks._matrix import double_cases, hooked_cases, outside_cases
 from benchmarks._shims import hooked_builtin, hooked_real
@@ -206,8 +207,13 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="of the extractor, in the matrix")
     parser.add_argument("--no-matrix", action="store_true")
     parser.add_argument("--record", type=Path, help="file of the cases that held: they are not tried again")
+    parser.add_argument(
+        "--warm", action="store_true", help="fork dflwrap from a process that has imported it"
+    )
     options = parser.parse_args()
     end_with_me()
+    if options.warm:
+        start_warm(MARKER)
     began = time.monotonic()
     mount = may_mount()
     if not mount:

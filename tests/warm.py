@@ -51,6 +51,7 @@ _STARTED_WITH = {
 }
 """Before a test has changed anything."""
 _servers: dict[int, _Server] = {}
+_forking = threading.Lock()
 
 
 def can_run_warm(env: dict[str, str]) -> bool:
@@ -150,6 +151,22 @@ class WarmPopen:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
+
+
+def also_own(name: str) -> None:
+    """Another variable that nothing reads while Python or a library starts."""
+    global OWN
+    OWN = OWN | {name}
+
+
+def fork_warm(
+    arguments: list[str], env: dict[str, str], stdout: IO[bytes], stderr: IO[bytes]
+) -> WarmPopen | None:
+    """`dflwrap ARGUMENTS` under way; None where it has to be started. From any thread."""
+    if not can_run_warm(env):
+        return None
+    with _forking:
+        return WarmPopen(arguments, "", env, stdout=stdout, stderr=stderr)
 
 
 def _ends(stream: int | IO[bytes]) -> tuple[IO[bytes] | None, int]:
