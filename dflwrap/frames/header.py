@@ -50,7 +50,7 @@ def header_in(file: BinaryIO) -> HeaderFacts:
     if not head:
         return HeaderFacts("empty", problem="the file is empty (0 bytes)")
     if head.startswith(b"\xff\xd8"):
-        return _jpeg(file)
+        return _jpeg(file, head)
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return _png(file, head)
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
@@ -78,13 +78,20 @@ def _is_text(head: bytes) -> bool:
     return not any(byte < 9 for byte in head[:1024])
 
 
-def _jpeg(file: BinaryIO) -> HeaderFacts:
+def _at(file: BinaryIO, head: bytes, position: int, count: int) -> bytes:
+    """`count` bytes from `position` on, or what there is of them; head: the first ones, which are read already."""
+    if position + count <= len(head):
+        return head[position : position + count]
+    file.seek(position)
+    return file.read(count)
+
+
+def _jpeg(file: BinaryIO, head: bytes) -> HeaderFacts:
     """Walk the marker segments to the start of scan (ITU-T T.81, annex B)."""
     position = 2
     width = height = bits = channels = None
     for _ in range(_MAX_SEGMENTS):
-        file.seek(position)
-        marker = file.read(4)
+        marker = _at(file, head, position, 4)
         if len(marker) < 4:
             return HeaderFacts(
                 "jpeg", width, height, bits, channels, False, "the file ends inside its header"
@@ -97,9 +104,9 @@ def _jpeg(file: BinaryIO) -> HeaderFacts:
         if marker[1] == 0x01 or 0xD0 <= marker[1] <= 0xD8:  # markers without a length
             position += 2
             continue
-        length = struct.unpack(">H", marker[2:])[0]
+        length = marker[2] << 8 | marker[3]
         if 0xC0 <= marker[1] <= 0xCF and marker[1] not in (0xC4, 0xC8, 0xCC):
-            frame = file.read(6)
+            frame = _at(file, head, position + 4, 6)
             if len(frame) == 6:
                 bits, height, width, channels = struct.unpack(">BHHB", frame)
         if marker[1] == 0xDA:

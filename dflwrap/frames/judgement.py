@@ -92,10 +92,16 @@ def judge_file(folder: Path, name: str) -> Judgement:
 
 def judge_header(name: str, facts: HeaderFacts) -> Judgement:
     """Judge a file that could be opened by what its header says."""
-    return replace(_judge_facts(name, facts), longest_side=max(facts.width or 0, facts.height or 0))
+    longest = max(facts.width or 0, facts.height or 0)
+    judgement = _why_not_as_it_is(name, facts)
+    if judgement is not None:
+        return replace(judgement, longest_side=longest)
+    plain = is_plain(name)
+    reason = "" if plain else "its name is not plain ASCII or is long"
+    return Judgement(Entry.LINK, reason, plain_name=plain, longest_side=longest)
 
 
-def _judge_facts(name: str, facts: HeaderFacts) -> Judgement:
+def _why_not_as_it_is(name: str, facts: HeaderFacts) -> Judgement | None:
     if facts.problem:
         return Judgement(Entry.REFUSE, facts.problem, "imread-failed")
     if facts.whole is False:
@@ -111,8 +117,7 @@ def _judge_facts(name: str, facts: HeaderFacts) -> Judgement:
     reason, max_side = _why_convert(name, facts)
     if reason:
         return Judgement(Entry.CONVERT, reason, plain_name=False, max_side=max_side)
-    plain = is_plain(name)
-    return Judgement(Entry.LINK, "" if plain else "its name is not plain ASCII or is long", plain_name=plain)
+    return None
 
 
 def judge_size(width: int, height: int) -> Judgement | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import struct
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from damaged import cut, encoded, first_scans, flipped, with_a_hole, without_dat
 from PIL import Image
 
 from dflwrap.frames.conversion import ConversionError, Converter, SourceUnreadError
+from dflwrap.frames.decoding import damage
 from dflwrap.samples.generator import make_frames
 
 PREMATURE = "Corrupt JPEG data: premature end of data segment"
@@ -229,3 +231,51 @@ def test_without_room_for_the_decoders_words_pictures_are_still_decoded(
     with Converter() as converter:
         assert converter.convert(picture, tmp_path / "out.png").width == 640
         assert converter.check(picture).damage == ""
+
+
+PARTS = (
+    b"\xff\x00",
+    b"\xff\xff",
+    b"\xff",
+    b"\xd9",
+    b"\x00",
+    b"\xff\xd0",
+    b"\xff\xd7",
+    b"\xd8",
+    b"\x01",
+    b"ab",
+)
+"""What may stand in the data of a scan, and what looks like it."""
+
+
+@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("piece", [2, 3, 7, 1 << 16])
+def test_the_end_of_a_scan_is_where_its_first_marker_is(
+    monkeypatch: pytest.MonkeyPatch, seed: int, piece: int
+) -> None:
+    """By the rule of T.81, B.1.1.5, however the data fall into pieces."""
+    monkeypatch.setattr(damage, "_PIECE", piece)
+    chosen = random.Random(seed)
+    scan = b"".join(chosen.choice(PARTS) for _ in range(chosen.randrange(200))) + b"\x05"
+    while marker := re.search(rb"\xff[^\x00\x01\xff\xd0-\xd8]", scan):
+        scan = scan[: marker.start()] + scan[marker.start() + 1 :]
+    head = b"\xff\xd8\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
+    seen: list[bytes] = []
+
+    def decode(data: bytes | bytearray) -> tuple[bool, str]:
+        seen.append(bytes(data))
+        return True, ""
+
+    more = b"\x00" * chosen.randrange(1, 9)
+    found = damage.check(head + scan + b"\xff\xd9" + more, decode)
+    assert found == damage.Checked(note=f"{len(more)} bytes stand behind its end mark")
+    assert seen == [head + re.sub(rb"\xff[\x01\xd8]", b"", scan) + b"\xff\xd9"], (
+        "less what belongs to no scan"
+    )
+
+
+def test_the_end_of_a_long_scan_is_found_at_the_border_of_two_looks() -> None:
+    head = b"\xff\xd8\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
+    for length in range(2 * (damage._PIECE - 1) - 3, 2 * (damage._PIECE - 1) + 4):
+        found = damage.check(head + b"a" * length + b"\xff\xd9\x00", lambda _: (True, ""))
+        assert found.note == "1 bytes stand behind its end mark"

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dflwrap.frames.header import read_header
+from dflwrap.frames.header import header_in, read_header
 from dflwrap.frames.inventory import FrameEntry, take_inventory
 from dflwrap.frames.judgement import BOMB_PIXELS, Entry, Judgement, judge
 
@@ -90,6 +90,20 @@ def test_an_empty_frame_is_told_from_a_damaged_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["baseline.jpg", "progressive.jpg", "plain.png"])
 def test_bytes_after_the_end_of_the_image_do_no_harm(tmp_path: Path, name: str, more: bytes) -> None:
     assert judged(tmp_path, name, GOOD[name] + more).entry is Entry.LINK
+
+
+@pytest.mark.parametrize("name", ["baseline.jpg", "progressive.jpg", "gray.jpg"])
+def test_a_header_is_read_the_same_wherever_the_first_read_ends(name: str, tmp_path: Path) -> None:
+    """A comment moves the header over the end of the first 4096 bytes, by one byte at a time."""
+    data, path = GOOD[name], tmp_path / name
+    plain = header_in(io.BytesIO(data))
+    assert (plain.width, plain.height, plain.bits, plain.whole) == (200, 160, 8, True)
+    until_scan = data.index(b"\xff\xda")
+    for length in range(4096 - until_scan - 20, 4096 + 10):
+        moved = data[:2] + b"\xff\xfe" + struct.pack(">H", length) + bytes(length - 2) + data[2:]
+        path.write_bytes(moved)
+        assert header_in(io.BytesIO(moved)) == read_header(path) == plain
+        assert header_in(io.BytesIO(moved[:4100])).whole is False
 
 
 def test_a_file_that_a_crash_filled_up_with_zeros_is_cut_short(tmp_path: Path) -> None:

@@ -152,21 +152,41 @@ def test_a_long_request_reaches_the_child_too(child: Converter, tmp_path: Path) 
     assert len(found) == count and all(one.usable for one in found)
 
 
-def test_a_request_is_bounded_in_frames_and_in_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    path = tmp_path / "a.png"
-    save(path, next(pictures(1, (128, 128))))
+def requests(monkeypatch: pytest.MonkeyPatch, path: Path, sizes: list[int], children: int) -> list[list[int]]:
+    """What a pool asks its children about files of these sizes: each one really `path`."""
     asked: list[list[int]] = []
 
-    class Counting(Converter):
+    class Noting(Converter):
         def measure(self, files, dark_below):  # type: ignore[no-untyped-def]
             asked.append([size for _, size in files])
             return super().measure([(name, path.stat().st_size) for name, _ in files], dark_below)
 
-    monkeypatch.setattr(many, "Converter", Counting)
-    with DecoderPool(1) as pool:
-        sizes = [1] * 20 + [many.A_REQUEST_BYTES] * 2 + [1]
+    monkeypatch.setattr(many, "Converter", Noting)
+    with DecoderPool(children) as pool:
         assert len(list(pool.measure(((path, size) for size in sizes), 64))) == len(sizes)
+    return asked
+
+
+def test_a_request_is_bounded_in_frames_and_in_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    save(path, next(pictures(1, (128, 128))))
+    sizes = [1] * (many.A_REQUEST + 4) + [many.A_REQUEST_BYTES] * 2 + [1]
+    asked = requests(monkeypatch, path, sizes, 1)
     assert [len(one) for one in asked] == [many.A_REQUEST, 5, 1, 1]
+
+
+def test_the_last_requests_are_small_so_that_the_children_end_together(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.png"
+    save(path, next(pictures(1, (128, 128))))
+    numbers = list(range(5 * many.A_REQUEST))
+    asked = requests(monkeypatch, path, numbers, 2)
+    assert sorted(number for one in asked for number in one) == numbers
+    lengths = sorted((len(one) for one in asked), reverse=True)
+    assert lengths[:4] == [many.A_REQUEST] * 4 and lengths[-1] == 1
+    for place, length in enumerate(lengths[4:], 4):
+        assert length <= sum(lengths[place:]) / 2 + 1, "no more than is left for the other"
 
 
 @pytest.mark.skipif(

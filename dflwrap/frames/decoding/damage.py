@@ -20,6 +20,10 @@ _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _SEQUENTIAL = frozenset({0xC0, 0xC1})
 _WITH_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _MOST_SEGMENTS = 10_000
+_PIECE = 1 << 16
+"""Bytes that are looked through at once: of a scan that ends soon, not much more."""
+_NOTHING_YET = b"\xff" * 64
+"""No scan gives as low a bit as that: they have four bits for it."""
 _PADDING = 64
 """Zero bytes before the end mark that a camera may have put there; more is data that was wiped."""
 _EXTRANEOUS = re.compile(r"(\d{1,10}) extraneous bytes before marker 0xd9")
@@ -81,8 +85,8 @@ class _Layout:
 
     frame: int = 0
     """The marker of the frame header (SOFn)."""
-    coverage: dict[int, list[int | None]] = field(default_factory=dict)
-    """By component: the lowest bit that the scans so far give of each of the 64 coefficients."""
+    coverage: dict[int, bytearray] = field(default_factory=dict)
+    """By component: the lowest bit that the scans so far give of each of the 64 coefficients; see _NOTHING_YET."""
     scans: int = 0
     end: int | None = None
     """Behind the end mark."""
@@ -111,10 +115,11 @@ def _layout(data: bytes) -> _Layout:
     layout.essential += b"\xff\xd8"
     position = 2
     for _ in range(_MOST_SEGMENTS):
-        found = _NEXT_MARKER.search(data, position)
+        found = _NEXT_MARKER.search(data, _past_stuffing(data, position) if layout.scans else position)
         if found is None:
             break
-        start, marker = found.end() - 2, data[found.end() - 1]
+        start = found.start()
+        marker = data[start + 1]
         if layout.scans and start > position:
             layout.essential += memoryview(data)[position:start]  # the data of the scan
         if marker == 0xD9:
@@ -126,45 +131,66 @@ def _layout(data: bytes) -> _Layout:
             continue
         if start + 4 > len(data):
             break
-        length = int(struct.unpack_from(">H", data, start + 2)[0])
-        segment = bytearray(data[start : start + 2 + length])
-        position = start + 2 + length
+        position = start + 2 + (data[start + 2] << 8 | data[start + 3])
+        segment = data[start:position]
         if marker in _WITH_FRAME:
             layout.frame = marker
-            layout.coverage = {segment[10 + 3 * n]: [None] * 64 for n in range(_count(segment, 9, 10, 3))}
+            layout.coverage = {
+                segment[10 + 3 * n]: bytearray(_NOTHING_YET) for n in range(_count(segment, 9, 10, 3))
+            }
         elif marker == 0xDA:
-            _take_scan(layout, segment)
+            segment = _take_scan(layout, segment)
         if not 0xE0 <= marker <= 0xEF and marker != 0xFE:
             layout.essential += segment
     layout.essential += memoryview(data)[position:]
     return layout
 
 
-def _count(segment: bytearray, at: int, first: int, size: int) -> int:
+def _past_stuffing(data: bytes, position: int) -> int:
+    """The first place from `position` on where FF is not followed by 00, or the last byte.
+
+    For the data of a scan: there NumPy takes a quarter of the time that `re` takes to stop at each FF.
+    """
+    import numpy as np
+
+    last = len(data) - 1
+    while position < last:
+        piece = np.frombuffer(data, np.uint8, min(_PIECE, len(data) - position), position)
+        marks = (piece[:-1] == 0xFF) & (piece[1:] != 0)
+        place = int(marks.argmax())
+        if marks[place]:
+            return position + place
+        position += len(marks)
+    return position
+
+
+def _count(segment: bytes, at: int, first: int, size: int) -> int:
     """Entries that a segment says it has, as far as it holds them."""
     return min(segment[at], (len(segment) - first) // size) if len(segment) > at else 0
 
 
-def _take_scan(layout: _Layout, segment: bytearray) -> None:
+def _take_scan(layout: _Layout, segment: bytes) -> bytes:
+    """Note what the scan gives. Returns its header as a decoder takes it without grumbling."""
     layout.scans += 1
     count = _count(segment, 4, 5, 2)
     tail = 5 + 2 * count
     if len(segment) < tail + 3:
-        return
-    if layout.frame in _SEQUENTIAL:  # some cameras write nonsense here, and decoders only grumble
-        segment[tail : tail + 3] = b"\x00\x3f\x00"
+        return segment
+    if layout.frame in _SEQUENTIAL:  # some cameras write nonsense here
+        segment = segment[:tail] + b"\x00\x3f\x00" + segment[tail + 3 :]
     first, last, low = segment[tail], min(segment[tail + 1], 63), segment[tail + 2] & 15
     for n in range(count):
         known = layout.coverage.get(segment[5 + 2 * n])
-        for k in range(first, last + 1) if known is not None else ():
-            known[k] = low  # type: ignore[index,unused-ignore]
+        if known is not None and first <= last:
+            known[first : last + 1] = bytes([low]) * (last + 1 - first)
+    return segment
 
 
 def _missing_scans(layout: _Layout) -> str:
     """A progressive file may end after any scan: decoders take what is there, silently."""
     if layout.end is None or not layout.scans:
         return ""
-    lacking = sum(any(bit is None or bit > 0 for bit in bits) for bits in layout.coverage.values())
+    lacking = sum(any(bits) for bits in layout.coverage.values())
     if not lacking:
         return ""
     scans = "its first scan" if layout.scans == 1 else f"its first {layout.scans} scans"

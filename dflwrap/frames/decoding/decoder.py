@@ -31,7 +31,7 @@ from dflwrap.frames.decoding import heif
 from dflwrap.frames.decoding.damage import CANNOT_READ, PNG, check, damage_in, damage_of
 from dflwrap.frames.decoding.decoder_errors import NO_MEMORY, plain_words
 from dflwrap.frames.decoding.likeness import compare
-from dflwrap.frames.decoding.measures import failed, measure
+from dflwrap.frames.decoding.measures import failed
 from dflwrap.frames.decoding.thumbnail import thumbnail
 from dflwrap.frames.judgement import scaled_size
 
@@ -217,6 +217,8 @@ def _threads(one: bool) -> None:
 
 def measured(name: bytes, size: int, dark_below: float) -> list[Any]:
     """One frame's `Measures`, also where it cannot be read. size: bytes by the directory."""
+    from dflwrap.frames.decoding.measuring import measure
+
     path = Path(os.fsdecode(name))
     try:
         found = measure(path.name, _bytes_of(path) if size else b"", words().take, dark_below)
