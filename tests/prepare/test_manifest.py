@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import cv2
 import pytest
 from frame_folders import clean
-from support import contents, dflwrap, environment
+from support import contents, dflwrap, start_dflwrap
 
 from dflwrap.prepare.manifest import NAME
 
 
-@pytest.fixture
-def frames(tmp_path: Path) -> Path:
-    folder = clean(tmp_path / "frames", 6)
+def made(root: Path) -> Path:
+    folder = clean(root / "frames", 6)
     picture = cv2.imread(str(folder / "00001.jpg"))
     for number in range(7, 11):  # these are converted
         cv2.imwrite(str(folder / f"{number:05d}.bmp"), picture[:, : -4 * number])
     return folder
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    return made(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `frames` and what was made of them, `out`: each test that damages it sees it mended."""
+    root = tmp_path_factory.mktemp("prepared")
+    assert dflwrap("prepare", made(root), root / "out").code == 0
+    (root / "beside.jpg").write_bytes(b"not ours")
+    return root
 
 
 @pytest.mark.parametrize(
@@ -44,18 +56,16 @@ def frames(tmp_path: Path) -> Path:
     ],
     ids=lambda change: " ".join(map(str, *change.items()))[:30],
 )
-def test_a_damaged_line_is_done_again(change: dict[str, Any], frames: Path, tmp_path: Path) -> None:
-    output = tmp_path / "out"
-    assert dflwrap("prepare", frames, output).code == 0
-    (tmp_path / "beside.jpg").write_bytes(b"not ours")
-    before = {**contents(tmp_path), NAME: None}
+def test_a_damaged_line_is_done_again(change: dict[str, Any], prepared: Path) -> None:
+    frames, output = prepared / "frames", prepared / "out"
+    before = {**contents(prepared), NAME: None}
     lines = (output / NAME).read_text().splitlines()
     lines[1] = json.dumps({**json.loads(lines[1]), **change})
     (output / NAME).write_text("\n".join(lines) + "\n")
     done = dflwrap("prepare", frames, output)
     assert done.code == 0, done.stderr
     assert "10 frames" in done.stdout
-    after = {**contents(tmp_path), NAME: None}
+    after = {**contents(prepared), NAME: None}
     assert {name for name in before if not name.endswith(NAME)} == {
         name for name in after if not name.endswith(NAME)
     }
@@ -64,9 +74,8 @@ def test_a_damaged_line_is_done_again(change: dict[str, Any], frames: Path, tmp_
 
 def test_two_at_once_do_not_move_in_what_the_other_has_half_written(frames: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
-    command = [sys.executable, "-m", "dflwrap", "prepare", str(frames), str(output)]
     both = [
-        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment())
+        start_dflwrap("prepare", frames, output, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         for _ in range(3)
     ]
     said = [process.communicate(timeout=300)[1].decode() for process in both]

@@ -17,7 +17,7 @@ import pytest
 from disks import remount, small_disk
 from frame_folders import MAKERS, clean, save
 from PIL import Image, ImageOps
-from support import contents, dflwrap, environment, until
+from support import contents, dflwrap, start_dflwrap, until
 
 from dflwrap.check.checking import check_frames
 from dflwrap.check.findings import Severity
@@ -187,14 +187,11 @@ def test_what_was_interrupted_goes_on(how: str, tmp_path: Path) -> None:
     for number in range(30):
         picture[:40, :40] = number * 8
         save(source / f"{number:03d}.bmp", picture)
-    command = [sys.executable, "-m", "dflwrap", "prepare", str(source), str(output)]
-    process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = start_dflwrap("prepare", source, output, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert until(lambda: len(list(output.glob("*.png"))) >= 3, 120)
     process.send_signal(signal.SIGKILL if how == "kill" else signal.SIGINT)
     code = process.wait(60)
     assert code == (-9 if how == "kill" else 4)
-    if process.stderr is not None:
-        process.stderr.close()
     made = {path.name: path.stat().st_ino for path in output.glob("*.png")}
     assert 3 <= len(made) < 30
     done = dflwrap("prepare", source, output)

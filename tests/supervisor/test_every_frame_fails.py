@@ -30,7 +30,16 @@ LIMIT = 400.0
 SIZE = (2000, 1400)
 """So large that copying them for a second try takes longer than failing: the copies queue."""
 
+MOST = 60
+"""Frames of the largest run here."""
+
 pytestmark = pytest.mark.posix
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nobody writes into them: each run has links."""
+    return small_frames(tmp_path_factory.mktemp("pictures") / "frames", MOST, SIZE)
 
 
 class Run:
@@ -39,6 +48,7 @@ class Run:
     def __init__(
         self,
         tmp_path: Path,
+        pictures: Path,
         frames: int,
         script: dict[str, Any],
         *more: str,
@@ -47,10 +57,13 @@ class Run:
         self.tmp_path = tmp_path
         path = tmp_path / "script.json"
         path.write_text(json.dumps(script))
+        (tmp_path / "frames").mkdir()
+        for picture in sorted(pictures.iterdir())[:frames]:
+            (tmp_path / "frames" / picture.name).hardlink_to(picture)
         self._streams = tmp_path / "stdout.txt", tmp_path / "stderr.txt"
         command = [
             *("extract", "--json", "--image-size", "256", "--cpu-only"),
-            *("--input-dir", str(small_frames(tmp_path / "frames", frames, SIZE))),
+            *("--input-dir", str(tmp_path / "frames")),
             *("--output-dir", str(tmp_path / "aligned"), "--workers", "2", "--extractor", "dfl"),
             *("--dfl-root", str(DOUBLE), "--dfl-python", sys.executable, *more),
         ]
@@ -100,15 +113,15 @@ class Run:
 @pytest.mark.parametrize(
     ("frames", "fault"), [(40, "raise"), (40, "cuda_oom"), (30, "segfault"), (12, "unreadable")]
 )
-def test_it_ends(tmp_path: Path, frames: int, fault: str) -> None:
-    done = Run(tmp_path, frames, {"*.png": fault}).finish()
+def test_it_ends(tmp_path: Path, pictures: Path, frames: int, fault: str) -> None:
+    done = Run(tmp_path, pictures, frames, {"*.png": fault}).finish()
     assert_conserved(done.report)
     assert done.code in (1, 3), done.stderr
     assert done.report["frames"]["extracted"] == done.report["frames"]["no_face"] == 0
 
 
-def test_it_ends_after_its_host_was_killed(tmp_path: Path) -> None:
-    run = Run(tmp_path, 4, {"*.png": [{"fault": "slow", "seconds": 0.5}, "raise"]})
+def test_it_ends_after_its_host_was_killed(tmp_path: Path, pictures: Path) -> None:
+    run = Run(tmp_path, pictures, 4, {"*.png": [{"fault": "slow", "seconds": 0.5}, "raise"]})
     run.until(lambda: "re-encoding it" in run.stderr)
     host = run.host()
     assert host is not None
@@ -119,9 +132,9 @@ def test_it_ends_after_its_host_was_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["raise", "segfault", "cuda_oom"])
-def test_one_ctrl_c_ends_it(tmp_path: Path, fault: str) -> None:
+def test_one_ctrl_c_ends_it(tmp_path: Path, pictures: Path, fault: str) -> None:
     """Frames that fail and fail must not keep it: what has not begun is not begun."""
-    run = Run(tmp_path, 60, {"*.png": [{"fault": "slow", "seconds": 0.2}, fault]})
+    run = Run(tmp_path, pictures, 60, {"*.png": [{"fault": "slow", "seconds": 0.2}, fault]})
     run.until((tmp_path / "script.json.fired" / "__png-1").exists)
     time.sleep(1)  # a few have failed and queue for their second try
     run.process.send_signal(signal.SIGINT)
@@ -133,8 +146,8 @@ def test_one_ctrl_c_ends_it(tmp_path: Path, fault: str) -> None:
     print(f"{fault}: ended {time.monotonic() - began:.1f} s after Ctrl-C")
 
 
-def test_a_second_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
-    run = Run(tmp_path, 12, {"*.png": {"fault": "slow", "seconds": 45}})
+def test_a_second_ctrl_c_ends_it_at_once(tmp_path: Path, pictures: Path) -> None:
+    run = Run(tmp_path, pictures, 12, {"*.png": {"fault": "slow", "seconds": 45}})
     run.until(lambda: list((tmp_path / "script.json.fired").glob("*")))
     run.process.send_signal(signal.SIGINT)
     time.sleep(1)
@@ -146,7 +159,9 @@ def test_a_second_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
     print(f"ended {time.monotonic() - began:.1f} s after the second Ctrl-C")
 
 
-def test_a_long_clip_of_which_nothing_comes_any_more_is_not_suspected_frame_by_frame(tmp_path: Path) -> None:
+def test_a_long_clip_of_which_nothing_comes_any_more_is_not_suspected_frame_by_frame(
+    tmp_path: Path, pictures: Path
+) -> None:
     """The extractor has worked, so that frames may be suspected; with a small limit for the test."""
     few = (
         "import dflwrap.planning.blame as blame, dflwrap.planning.policy as policy\n"
@@ -155,7 +170,7 @@ def test_a_long_clip_of_which_nothing_comes_any_more_is_not_suspected_frame_by_f
         "    room.MOST_WITHOUT_PROGRESS = 3\n" + SHORT_PAUSES
     )
     script = {"*000[1-9]?.png": "raise", "*0000[5-9].png": "raise"}
-    run = Run(tmp_path, 40, script, program=few)
+    run = Run(tmp_path, pictures, 40, script, program=few)
     done = run.finish()
     assert_conserved(done.report)
     assert done.code == 3, done.stderr

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from support import DOUBLE, Finished, contents, dflwrap, small_frames, until
+from support import DOUBLE, Finished, contents, dflwrap, small_frames, start_dflwrap, until
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.trees import is_link, make_folders, remove_tree
@@ -327,20 +327,18 @@ def test_a_ledger_that_is_damaged_during_the_run_stops_it_and_everything_stays(r
     (root / "aligned").mkdir()
     (root / "aligned" / "00001_0.jpg").write_bytes(b"")  # half-written: will be set aside
     output, folder = root / "aligned", root / "aligned_dflwrap"
-    running = subprocess.Popen(
-        [sys.executable, "-m", "dflwrap", *map(str, command(root))],
-        env={**os.environ, "DFLWRAP_DOUBLE_SCRIPT": str(script)},
-        stdin=subprocess.DEVNULL,
+    running = start_dflwrap(
+        *command(root),
+        env={"DFLWRAP_DOUBLE_SCRIPT": str(script)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        text=True,
     )
     try:
         assert until(lambda: len(list(output.glob("*.jpg"))) >= 2 or running.poll() is not None, 120)
         other = sqlite3.connect(folder / "run.db", timeout=30)
         other.execute("DROP TABLE moves")
         other.close()
-        _, stderr = running.communicate(timeout=120)
+        stderr = running.communicate(timeout=120)[1].decode()
     finally:
         if running.poll() is None:
             running.kill()

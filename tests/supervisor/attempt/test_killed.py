@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
-from support import DOUBLE, assert_conserved, dflwrap, small_frames, until
+from support import DOUBLE, assert_conserved, dflwrap, small_frames, start_dflwrap, until
 
 FRAMES = 6
 MIDDLE = "00003.png"
@@ -111,16 +111,13 @@ def test_a_killed_builtin_extractor_is_not_blamed_on_memory_that_was_free(
     for path in clean_frames.iterdir():
         for number in range(6):
             shutil.copyfile(path, frames / f"{path.stem}-{number}.jpg")
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "dflwrap", "extract", "--json", "--extractor", "builtin"),
-            *("--input-dir", str(frames), "--output-dir", str(tmp_path / "aligned")),
-            *("--workers", "1", "--image-size", "256"),
-        ],
-        stdin=subprocess.DEVNULL,
+    process = start_dflwrap(
+        *("extract", "--json", "--extractor", "builtin"),
+        *("--input-dir", str(frames), "--output-dir", str(tmp_path / "aligned")),
+        *("--workers", "1", "--image-size", "256"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        env={"XDG_CACHE_HOME": str(tmp_path / "cache")},
     )
     try:
         events = tmp_path / "aligned_dflwrap" / "attempts" / "0001" / "events.jsonl"

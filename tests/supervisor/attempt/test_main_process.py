@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
-from support import DOUBLE, assert_conserved, dflwrap, small_frames, until
+from support import DOUBLE, assert_conserved, dflwrap, small_frames, start_dflwrap, until
 
 FRAMES = 6
 MIDDLE = "00003.png"
@@ -73,12 +73,11 @@ def started(events: Path, frame: str) -> bool:
 
 def test_a_second_ctrl_c_ends_at_once_and_leaves_nothing_running(frames: Path, tmp_path: Path) -> None:
     arguments, env = command(frames, tmp_path, {MIDDLE: "hang"})
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dflwrap", *map(str, arguments), "--frame-timeout", "600"],
-        stdin=subprocess.DEVNULL,
+    process = start_dflwrap(
+        *(*arguments, "--frame-timeout", "600"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, **env, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        env={**env, "XDG_CACHE_HOME": str(tmp_path / "cache")},
         start_new_session=True,
     )
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 from disks import small_disk
-from support import DOUBLE, assert_conserved, small_frames
+from support import DOUBLE, assert_conserved, small_frames, start_dflwrap
 
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.plan import Plan
@@ -79,13 +78,13 @@ def test_a_disk_that_filled_up_pauses_the_run_where_that_is_allowed(tmp_path: Pa
     script.write_text(json.dumps({"options": {"frame_seconds": 0.3}}))
     with small_disk(tmp_path / "disk", "24m") as disk:
         output = disk / "aligned"
-        command = [sys.executable, "-m", "dflwrap", "extract", "--input-dir", frames, "--output-dir", output]
+        command: list[str | Path] = ["extract", "--input-dir", frames, "--output-dir", output]
         command += ["--json", "--dfl-root", DOUBLE, "--dfl-python", sys.executable, "--extractor", "dfl"]
         command += ["--cpu-only", "--image-size", "256", "--workers", "1"]
         command += ["--wait-for-disk"] if wait else []
-        env = {**os.environ, "DFLWRAP_DOUBLE_SCRIPT": str(script)}
-        with said.open("w") as stderr:
-            running = subprocess.Popen(command, env=env, text=True, stdout=subprocess.PIPE, stderr=stderr)
+        env = {"DFLWRAP_DOUBLE_SCRIPT": str(script)}
+        with said.open("wb") as stderr:
+            running = start_dflwrap(*command, env=env, stdout=subprocess.PIPE, stderr=stderr, page=True)
         try:
             until(lambda: output.is_dir() and len(list(output.iterdir())) >= 2, running)
             filler = fill(disk)

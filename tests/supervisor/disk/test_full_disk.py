@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 import pytest
 from disks import small_disk
-from support import DOUBLE, all_gone, assert_conserved, dflwrap, small_frames
+from support import DOUBLE, all_gone, assert_conserved, dflwrap, small_frames, start_dflwrap
 
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.events import Event
@@ -94,9 +94,9 @@ def test_waiting_for_the_disk_waits_for_inodes_and_also_at_the_start_of_an_attem
     frames, said = small_frames(tmp_path / "frames", FRAMES), tmp_path / "said.txt"
     with small_disk(tmp_path / "disk", "20m", 100) as disk:
         fillers = use_up_inodes(disk, 14)
-        command = [sys.executable, "-m", "dflwrap", *arguments(frames, disk / "aligned", "--wait-for-disk")]
-        with said.open("w") as stderr:
-            running = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=stderr)
+        words = arguments(frames, disk / "aligned", "--wait-for-disk")
+        with said.open("wb") as stderr:
+            running = start_dflwrap(*words, stdout=subprocess.PIPE, stderr=stderr)
         try:
             deadline = time.monotonic() + 90
             while "waiting until" not in said.read_text():
@@ -191,9 +191,12 @@ def test_the_report_says_running_from_the_start_and_after_a_kill(tmp_path: Path)
         (frames / f"9{number}.png").write_bytes((frames / "00001.png").read_bytes())
     script = tmp_path / "script.json"
     script.write_text('{"options": {"frame_seconds": 2}}')
-    env = {**os.environ, "DFLWRAP_DOUBLE_SCRIPT": str(script)}
-    command = [sys.executable, "-m", "dflwrap", *arguments(frames, output)]
-    running = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    running = start_dflwrap(
+        *arguments(frames, output),
+        env={"DFLWRAP_DOUBLE_SCRIPT": str(script)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         deadline = time.monotonic() + 90
         while len(list(output.glob("*.jpg"))) <= FRAMES:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import DOUBLE, assert_conserved, small_frames, until
+from support import DOUBLE, assert_conserved, small_frames, start_dflwrap, until
 
 from dflwrap.supervisor.liveness.awake_clock import PAUSE, AwakeClock
 
@@ -35,18 +35,14 @@ def test_a_run_that_slept_in_a_frame_goes_on_with_it(tmp_path: Path) -> None:
     frame_timeout, asleep, slow = 8, 7, 10
     small_frames(tmp_path / "frames", 4)
     (tmp_path / "script.json").write_text(json.dumps({MIDDLE: {"fault": "slow", "seconds": slow}}))
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "dflwrap", "extract", "--json", "--image-size", "256", "--cpu-only"),
-            *("--input-dir", tmp_path / "frames", "--output-dir", tmp_path / "aligned"),
-            *("--dfl-root", DOUBLE, "--dfl-python", sys.executable, "--extractor", "dfl"),
-            *("--frame-timeout", str(frame_timeout), "--workers", "1"),
-        ],
-        stdin=subprocess.DEVNULL,
+    process = start_dflwrap(
+        *("extract", "--json", "--image-size", "256", "--cpu-only"),
+        *("--input-dir", tmp_path / "frames", "--output-dir", tmp_path / "aligned"),
+        *("--dfl-root", DOUBLE, "--dfl-python", sys.executable, "--extractor", "dfl"),
+        *("--frame-timeout", str(frame_timeout), "--workers", "1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={
-            **os.environ,
             "DFLWRAP_DOUBLE_SCRIPT": str(tmp_path / "script.json"),
             "XDG_CACHE_HOME": str(tmp_path / "cache"),
         },

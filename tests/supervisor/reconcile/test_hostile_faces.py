@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from support import DOUBLE, Finished, assert_conserved, contents, dflwrap, small_frames, until
+from support import DOUBLE, Finished, assert_conserved, contents, dflwrap, small_frames, start_dflwrap, until
 
 from dflwrap.faceset.face_file.metadata import FaceMetadata, write_metadata
 from dflwrap.faceset.face_file.verify import verify_face
@@ -139,21 +139,20 @@ def test_one_in_the_place_of_a_recorded_face_is_not_believed(root: Path, hostile
 def test_one_that_comes_during_the_run_is_named_at_its_end(root: Path) -> None:
     script = root / "script.json"
     script.write_text(json.dumps({"options": {"frame_seconds": 0.5}}))
-    running = subprocess.Popen(
-        [sys.executable, "-m", "dflwrap", *map(str, command(root))],
-        env={**os.environ, "DFLWRAP_DOUBLE_SCRIPT": str(script)},
-        stdin=subprocess.DEVNULL,
+    running = start_dflwrap(
+        *command(root),
+        env={"DFLWRAP_DOUBLE_SCRIPT": str(script)},
         stdout=subprocess.PIPE,
-        text=True,
+        stderr=subprocess.DEVNULL,
     )
     try:
         assert until(lambda: list((root / "aligned").glob("*.jpg")) or running.poll() is not None, 120)
         (root / "aligned" / "late.jpg").write_bytes(in_its_metadata(root))
-        stdout, _ = running.communicate(timeout=120)
+        stdout = running.communicate(timeout=120)[0].decode()
     finally:
         running.kill()
         running.wait()
-    check(root, Finished(running.returncode, stdout, ""), **{"late.jpg": None})
+    check(root, Finished(running.wait(60), stdout, ""), **{"late.jpg": None})
     assert "late.jpg: hostile: " in stdout.partition("frames  ")[2]
 
 

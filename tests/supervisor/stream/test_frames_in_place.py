@@ -15,7 +15,16 @@ import numpy as np
 import pytest
 from disks import small_disk
 from no_links import NO_COPIES, NO_LINKS
-from support import DOUBLE, Finished, assert_conserved, contents, dflwrap, environment, small_frames, until
+from support import (
+    DOUBLE,
+    Finished,
+    assert_conserved,
+    contents,
+    dflwrap,
+    small_frames,
+    start_dflwrap,
+    until,
+)
 
 from dflwrap.extractors.control_file import NO_FRAME
 from dflwrap.faceset.face_file.verify import verify_face
@@ -155,12 +164,12 @@ def test_a_run_that_was_killed_amid_them_goes_on_and_has_touched_none(tmp_path: 
     script.write_text(json.dumps({"options": {"frame_seconds": 0.05}}))
     words = ("--input-dir", frames, "--output-dir", output, "--cpu-only", "--image-size", "256", *DFL, *OFF)
     code = NO_LINKS + NO_COPIES + "from dflwrap.cli.start import run\nrun()"
-    killed = subprocess.Popen(
-        [sys.executable, "-c", code, "extract", *map(str, words)],
-        stdin=subprocess.DEVNULL,
+    killed = start_dflwrap(
+        *("extract", *words),
+        program=code,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=environment({"DFLWRAP_DOUBLE_SCRIPT": str(script)}),
+        env={"DFLWRAP_DOUBLE_SCRIPT": str(script)},
     )
     try:
         assert until(lambda: output.is_dir() and len(list(output.glob("*.jpg"))) > 5, 240)
