@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import typer
 from support import DOUBLE, Finished, dflwrap, small_frames
 
 from dflwrap.cli.terminal.asking import ask_conflict
@@ -314,14 +315,14 @@ def test_a_fault_of_dflwrap_itself(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In this process, for nothing outside makes dflwrap fail."""
-    from dflwrap.cli import diagnosing, main, start
+    from dflwrap.cli import diagnosing, start
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError(HOSTILE)
 
     monkeypatch.delenv("DFLWRAP_DEBUG", raising=False)
     monkeypatch.setattr(diagnosing, "quick", fail)
-    monkeypatch.setattr(main, "app", fail)
+    monkeypatch.setattr(typer.Typer, "__call__", fail)
     monkeypatch.setattr(sys, "argv", ["dflwrap", command, "x"])
     with pytest.raises(SystemExit) as ended:
         start.run()
