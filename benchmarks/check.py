@@ -7,7 +7,7 @@ collects. Rates are taken from the first frame on, without the start of the proc
 have had ready by then, their first requests, does not count. The sides alternate within a round, so that a busy machine
 slows all alike. To reach (issue 16): 0.8 of the bare rate, as the median of the rounds.
 The bare side is OpenCV and Python as they come, at full size and in colours. `check`'s children keep the memory that
-they free (`conversion.KEEPS_MEMORY`), so that the ratio to bare processes that do so too is told beside it.
+they free (`decoder_child.KEEPS_MEMORY`), so that the ratio to bare processes that do so too is told beside it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 import cv2
 
 from benchmarks._common import end_with_me
-from dflwrap.frames.conversion import KEEPS_MEMORY
+from dflwrap.frames.decoder_child import KEEPS_MEMORY
 from dflwrap.telemetry.limits import usable_cores
 
 TO_REACH = 0.8
