@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import shutil
@@ -37,9 +38,14 @@ def save(path: Path, picture: Picture) -> None:
 def clean(folder: Path, count: int = 10) -> Path:
     """Good frames, numbered as DeepFaceLab numbers them."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number, picture in enumerate(pictures(count), 1):
-        save(folder / f"{number:05d}.jpg", picture)
+    for number, data in enumerate(_good(count), 1):
+        (folder / f"{number:05d}.jpg").write_bytes(data)
     return folder
+
+
+@functools.cache
+def _good(count: int) -> tuple[bytes, ...]:
+    return tuple(cv2.imencode(".jpg", picture)[1].tobytes() for picture in pictures(count))
 
 
 def rename(folder: Path, name: Callable[[int, str], str]) -> None:

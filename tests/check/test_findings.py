@@ -7,6 +7,7 @@ import hashlib
 import shutil
 import sys
 import uuid
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 from frame_folders import COMPANIONS, MAKERS, clean, save
 from frame_folders import pictures as sample_pictures
+from one_decoder import shared_by
 
 from dflwrap.check import checking, page
 from dflwrap.check.checking import CheckResult, Sample, check_frames
@@ -22,8 +24,15 @@ from dflwrap.check.findings import Severity, kinds
 from dflwrap.check.thresholds import Thresholds
 from dflwrap.cli.commands.rules import page as rule_page
 from dflwrap.diagnosis import load_catalogue
+from dflwrap.frames import many
 
 DOCS = Path(__file__).parents[2] / "docs/findings.md"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_decoder() -> Iterator[None]:
+    with shared_by(many):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,11 @@ import cv2
 import numpy as np
 import pytest
 from moving_faces import make_clip
+from one_decoder import shared_by
 from support import contents
 
 from dflwrap.common.errors import DflwrapError, StoppedError
+from dflwrap.faceset import identity
 from dflwrap.faceset.audit import FAULTS, Audit, Kind, audit
 from dflwrap.faceset.face_file.metadata import read_metadata, rewrite, write_metadata
 from dflwrap.faceset.facts import face_facts
@@ -25,6 +27,12 @@ from dflwrap.frames.judgement import Entry
 from dflwrap.ledger.records import FaceRow, FrameRow, Outcome
 
 COUNT = 6
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_decoder() -> Iterator[None]:
+    with shared_by(identity):
+        yield
 
 
 @pytest.fixture(scope="module")

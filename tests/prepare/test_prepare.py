@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ import numpy as np
 import pytest
 from disks import remount, small_disk
 from frame_folders import MAKERS, clean, save
+from one_decoder import shared_by
 from PIL import Image, ImageOps
 from support import contents, dflwrap, start_dflwrap, until
 
 from dflwrap.check.checking import check_frames
 from dflwrap.check.findings import Severity
 from dflwrap.check.thresholds import Thresholds
+from dflwrap.frames import many
 from dflwrap.prepare.manifest import NAME
 
 FIXED = (
@@ -30,6 +33,12 @@ FIXED = (
     *("zero-bytes", "unusual-pixels", "turned-by-exif", "not-a-frame", "too-small", "several-underscores"),
     *("not-numbered", "number-gaps", "per-person-folders", "animated", "stray-files", "images-in-subfolders"),
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_decoder() -> Iterator[None]:
+    with shared_by(many):
+        yield
 
 
 @pytest.fixture

@@ -7,18 +7,20 @@ Real frames, real faces (warped out of them with their matrix), a real ledger; t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from one_decoder import shared_by
 from support import contents
 
 from dflwrap.common.choices import OnConflict
 from dflwrap.common.errors import NeedsUserError
 from dflwrap.common.plan import ExtractOptions
+from dflwrap.faceset import identity
 from dflwrap.faceset.face_file.metadata import FaceMetadata, read_metadata, rewrite, write_metadata
 from dflwrap.faceset.identity import FaceMatcher
 from dflwrap.faceset.promotion import FinishedFrame, Promoter
@@ -34,6 +36,12 @@ from dflwrap.supervisor.run_folder import RunFolder
 
 SIZE = 96
 CLIP = tuple(f"{number:05d}.png" for number in range(1, 9))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_decoder() -> Iterator[None]:
+    with shared_by(identity):
+        yield
 
 
 def picture(seed: int, width: int = 320, height: int = 240) -> np.ndarray:
