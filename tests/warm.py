@@ -40,7 +40,7 @@ SAMPLE_LOGS = Path(__file__).parents[1] / "sample_logs"
 DIAGNOSED = ("cublas-alloc-failed", "disk-full", "eof-on-input")
 OWN = frozenset(
     {
-        *("DFLWRAP_CONFIG", "DFLWRAP_DEBUG", "DFLWRAP_DOUBLE_SCRIPT"),
+        *("DFLWRAP_CONFIG", "DFLWRAP_DEBUG", "DFLWRAP_DOUBLE_SCRIPT", "DFLWRAP_DOUBLE_STARTED"),
         *("XDG_CACHE_HOME", "WIN_PD_OVERRIDE_LOCAL_APPDATA"),
     }
 )
