@@ -41,10 +41,11 @@ DIAGNOSED = ("cublas-alloc-failed", "disk-full", "eof-on-input")
 OWN = frozenset(
     {
         *("DFLWRAP_CONFIG", "DFLWRAP_DEBUG", "DFLWRAP_DOUBLE_SCRIPT", "DFLWRAP_DOUBLE_STARTED"),
-        *("XDG_CACHE_HOME", "WIN_PD_OVERRIDE_LOCAL_APPDATA"),
+        *("XDG_CACHE_HOME", "WIN_PD_OVERRIDE_LOCAL_APPDATA", "NVML_PLAY"),
     }
 )
 """Variables that are read when they are needed. Any other one may be read while Python or a library starts."""
+_LIBRARIES = "LD_LIBRARY_PATH"
 END_BOUND = 30.0
 """Seconds until a killed command, or the server at the end of the tests, is gone."""
 
@@ -52,7 +53,8 @@ _STARTED_WITH = {
     name: value for name, value in os.environ.items() if name not in OWN and not name.startswith("PYTEST_")
 }
 """Before a test has changed anything."""
-_servers: dict[int, _Server] = {}
+_servers: dict[tuple[int, str], _Server] = {}
+"""By the process that asks, and the folders in which the system's loader looks first: they are read as it starts."""
 _forking = threading.Lock()
 
 
@@ -61,13 +63,14 @@ def can_run_warm(env: dict[str, str]) -> bool:
     if sys.platform != "linux":
         return False
     wanted = {name: value for name, value in env.items() if not name.startswith("PYTEST_")}
-    return _without_cv2({**_STARTED_WITH, **_own(env)}) == _without_cv2(wanted)
+    same = {_LIBRARIES: ""}
+    return {**_STARTED_WITH, **_own(env), **same} == {**wanted, **same}
 
 
-def _without_cv2(env: dict[str, str]) -> dict[str, str]:
+def _libraries(env: dict[str, str]) -> str:
     """cv2 puts its own folder before the others as it is imported: by a test here, or by none."""
-    places = [place for place in env.get("LD_LIBRARY_PATH", "").split(":") if place and "/cv2/" not in place]
-    return {**env, "LD_LIBRARY_PATH": ":".join(places)}
+    places = [place for place in env.get(_LIBRARIES, "").split(":") if place and "/cv2/" not in place]
+    return ":".join(places)
 
 
 def run_warm(
@@ -77,7 +80,7 @@ def run_warm(
 
     Raises subprocess.TimeoutExpired.
     """
-    return _server().run(arguments, code, env, timeout)
+    return _server(env).run(arguments, code, env, timeout)
 
 
 class WarmPopen:
@@ -101,7 +104,7 @@ class WarmPopen:
             pipes.append(mine)
             handed.append(theirs)
         try:
-            _server().start(arguments, code, env, handed, start_new_session)
+            _server(env).start(arguments, code, env, handed, start_new_session)
         finally:
             for descriptor in handed:
                 os.close(descriptor)
@@ -185,22 +188,25 @@ def _own(env: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name in OWN}
 
 
-def _server() -> _Server:
-    if os.getpid() not in _servers:
-        _servers[os.getpid()] = _Server()
-    return _servers[os.getpid()]
+def _server(env: dict[str, str]) -> _Server:
+    libraries = _libraries(env)
+    key = os.getpid(), libraries
+    if key not in _servers:
+        as_started = libraries == _libraries(_STARTED_WITH)
+        _servers[key] = _Server(_STARTED_WITH if as_started else {**_STARTED_WITH, _LIBRARIES: libraries})
+    return _servers[key]
 
 
 class _Server:
     """The process that has imported dflwrap, as its client sees it."""
 
-    def __init__(self) -> None:
+    def __init__(self, env: dict[str, str]) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, __file__, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
-                env=_STARTED_WITH,
+                env=env,
                 pass_fds=(theirs.fileno(),),
             )
         self._socket, self._answers = ours, ours.makefile("r", encoding="utf-8")
@@ -237,7 +243,8 @@ class _Server:
         socket.send_fds(self._socket, [json.dumps(wanted).encode() + b"\n"], descriptors)
 
     def _end(self) -> None:
-        _servers.pop(os.getpid(), None)
+        for key in [key for key, one in _servers.items() if one is self]:
+            del _servers[key]
         self._answers.close()
         self._socket.close()
         try:

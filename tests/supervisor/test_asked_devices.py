@@ -6,16 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from nvml_play import compile_player
 from played_cards import cards, extract
 from support import dflwrap, small_frames
 
 from dflwrap.telemetry.limits import usable_cores
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compile_player(tmp_path_factory.mktemp("nvml"))
 
 
 def test_an_index_that_no_card_has_is_refused_before_anything_starts(tmp_path: Path, driver: Path) -> None:

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import pytest
-from nvml_play import compile_player
 from played_cards import cards, extract, plans, sentences
 from support import assert_conserved
 
@@ -19,11 +18,6 @@ assert policy.VRAM_BOUND == 180
 policy.VRAM_BOUND = 4.0
 """
 """Seconds that a card's memory is waited for: nobody gives it back here."""
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compile_player(tmp_path_factory.mktemp("nvml"))
 
 
 def test_too_little_video_memory_is_answered_rung_by_rung(tmp_path: Path, driver: Path) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nvml_play import compile_player
 from played_cards import cards, extract, sentences
 from support import DOUBLE, Finished, assert_conserved, dflwrap
 
@@ -141,10 +140,12 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.cause)
-def test_a_failure_with_a_real_text_takes_the_rungs_of_its_row(row: Row, tmp_path: Path) -> None:
+def test_a_failure_with_a_real_text_takes_the_rungs_of_its_row(
+    row: Row, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     driver = None
     if row.gpus:
-        driver = compile_player(tmp_path / "nvml")
+        driver = request.getfixturevalue("driver")
         (tmp_path / "play.txt").write_text(cards(row.gpus))
     script = {"options": {"gpus": row.gpus}, "start": dies_of(row.cause, row.times)}
     done = extract(tmp_path, driver, FRAMES, script, *row.options, size=(1300, 200))

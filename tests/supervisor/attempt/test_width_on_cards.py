@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nvml_play import compile_player
 from played_cards import extract
 from support import Finished, assert_conserved
 
@@ -34,11 +33,6 @@ assert (width.LOW_OVER, width.TOLD_AFTER) == (4, 1)
 width.LOW_OVER, width.TOLD_AFTER = 2.0, 0.5
 """
 """Seconds as a night has them, cut to what memory takes here that is a counter: their sense is in the order."""
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compile_player(tmp_path_factory.mktemp("nvml"))
 
 
 class Card:

@@ -10,7 +10,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from nvml_play import compile_player
 from played_cards import cards, extract, plans, sentences
 from support import Finished, assert_conserved
 
@@ -30,11 +29,6 @@ idle.SECONDS = 2.5
 """
 """Seconds after which a card without anything of ours is doubted."""
 SILENT_CPU = "cuda-dso-missing-silent-cpu"
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compile_player(tmp_path_factory.mktemp("nvml"))
 
 
 @pytest.fixture
