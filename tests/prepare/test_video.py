@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import pytest
 from frame_folders import clean
-from support import contents, dflwrap, environment, until
+from support import contents, dflwrap, start_dflwrap, until
 
 from dflwrap.prepare.manifest import NAME
 
@@ -23,12 +23,11 @@ def ffmpeg() -> str:
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
-@pytest.fixture
-def video(tmp_path: Path, ffmpeg: str) -> Path:
-    """12 frames, in a folder whose name is a pattern to ffmpeg."""
-    folder = tmp_path / "100 %d of it"
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory, ffmpeg: str) -> Path:
+    """A folder with a video of 12 frames, and with these."""
+    folder = tmp_path_factory.mktemp("film")
     clean(folder / "frames", 12)
-    target = folder / "data_src.mp4"
     subprocess.run(
         [
             ffmpeg,
@@ -47,8 +46,16 @@ def video(tmp_path: Path, ffmpeg: str) -> Path:
         check=True,
         timeout=120,
     )
-    (folder / "frames/v.mp4").rename(target)
-    return target
+    (folder / "frames/v.mp4").rename(folder / "data_src.mp4")
+    return folder
+
+
+@pytest.fixture
+def video(tmp_path: Path, film: Path) -> Path:
+    """In a folder whose name is a pattern to ffmpeg."""
+    folder = tmp_path / "100 %d of it"
+    shutil.copytree(film, folder)
+    return folder / "data_src.mp4"
 
 
 def test_every_frame_is_cut_and_numbered(video: Path) -> None:
@@ -78,9 +85,8 @@ def test_a_cut_that_was_killed_is_begun_again(video: Path, tmp_path: Path, ffmpe
     slow = tmp_path / "ffmpeg"
     slow.write_text(f'#!/bin/sh\n"{ffmpeg}" "$@"; exec sleep 600\n')
     slow.chmod(0o755)
-    command = [sys.executable, "-m", "dflwrap", "prepare", str(video), str(output), "--ffmpeg", str(slow)]
-    process = subprocess.Popen(
-        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    process = start_dflwrap(
+        *("prepare", video, output, "--ffmpeg", slow), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     assert until(lambda: list(output.rglob("00012.png")), 120)
     process.send_signal(signal.SIGINT)
