@@ -42,6 +42,7 @@ def bare_work(frame: Path, matrices: list[np.ndarray]) -> float:
     """CPU seconds to decode the frame, warp and encode its faces."""
     began = time.process_time()
     image = cv2.imdecode(np.frombuffer(frame.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
     for matrix in matrices:
         face = cv2.warpAffine(image, matrix, (SIZE, SIZE), flags=cv2.INTER_LANCZOS4)
         cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])

@@ -188,7 +188,7 @@ class Night:
         if process.poll() is None:
             process.kill()
         self.watch.cpu += cpu
-        return process.wait()
+        return int(process.wait())
 
     def fill_the_card(self, _process: subprocess.Popen[bytes]) -> None:
         self.play.write_text(self.cards(1, 300), encoding="utf-8")
