@@ -9,14 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 from _environment import DEVELOPMENT, ROOT, Environment
 
+OTHER_SYSTEM = ("mypy", "-p", "dflwrap", "--platform")
 LINTERS = (
     ("ruff check", ["ruff", "check", "."]),
     ("ruff format", ["ruff", "format", "--check", "."]),
     ("mypy", ["mypy"]),
     # Code for the other systems runs nowhere else in this suite.
     # A cache each: one that was made for another system is made anew.
-    ("mypy for Windows", ["mypy", "--platform", "win32", "--cache-dir", ".mypy_cache/win32"]),
-    ("mypy for macOS", ["mypy", "--platform", "darwin", "--cache-dir", ".mypy_cache/darwin"]),
+    ("mypy for Windows", [*OTHER_SYSTEM, "win32", "--cache-dir", ".mypy_cache/win32"]),
+    ("mypy for macOS", [*OTHER_SYSTEM, "darwin", "--cache-dir", ".mypy_cache/darwin"]),
 )
 # Rewriting the tests takes as long as compiling does, and each worker would do it for itself: done once, and kept.
 REWRITE = ["pytest", "--collect-only", "--quiet"]
