@@ -42,6 +42,7 @@ OWN = frozenset(
     {
         *("DFLWRAP_CONFIG", "DFLWRAP_DEBUG", "DFLWRAP_DOUBLE_SCRIPT", "DFLWRAP_DOUBLE_STARTED"),
         *("XDG_CACHE_HOME", "WIN_PD_OVERRIDE_LOCAL_APPDATA", "NVML_PLAY"),
+        *("HOME", "USERPROFILE", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "PATH", "DISPLAY", "COLUMNS"),
     }
 )
 """Variables that are read when they are needed. Any other one may be read while Python or a library starts."""
