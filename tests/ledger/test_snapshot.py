@@ -15,7 +15,7 @@ from dflwrap.ledger.ledger import Ledger
 from dflwrap.ledger.snapshot import snapshot_of
 
 WRITER = """
-import sys
+import sys, time
 from pathlib import Path
 import dflwrap.ledger.schema as schema
 schema._on_network_share = lambda path: sys.argv[2] == "DELETE"
@@ -23,8 +23,11 @@ from dflwrap.ledger.ledger import Ledger
 ledger = Ledger(Path(sys.argv[1]))
 assert ledger.db.execute("PRAGMA journal_mode").fetchone()[0].upper() == sys.argv[2]
 ledger.db.execute("PRAGMA synchronous=OFF")  # so that there are many writes while the test looks
-number = 0
+number, rest_at = 0, time.monotonic() + 0.1
 while True:
+    if sys.argv[2] == "DELETE" and time.monotonic() > rest_at:  # with no rest at all, only luck would bring a copy
+        time.sleep(0.03)
+        rest_at = time.monotonic() + 0.1
     number += 1
     with ledger.transaction():
         # Two far ends of the file, always alike.
