@@ -386,3 +386,18 @@ def test_it_settles_before_memory_is_judged_again() -> None:
     assert world.width["GPU0"] == 0
     world.run(2)
     assert world.width["GPU0"] == 1
+
+
+@pytest.mark.parametrize(
+    ("taken", "room"),
+    [(0.0, True), (0.5, True), (10.0, True), (16.0, True), (17.0, False)],
+    ids=["nothing", "what comes and goes", "much of it", "half a worker is left over", "too much"],
+)
+def test_a_frame_that_fails_alone_is_doubted_for_no_memory_that_a_worker_does_not_need(
+    taken: float, room: bool
+) -> None:
+    """Else it went round again every few seconds, for ever, where another program kept what was free at the start."""
+    world = World(most=1).begin().run(10).out_of_memory()
+    world.foreign, orders = taken, len(world.orders)
+    world.run(5)
+    assert [order.room for order in world.orders[orders:] if order.workers] == [room]

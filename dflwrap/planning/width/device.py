@@ -20,6 +20,8 @@ MEMORY_AGAIN, MEMORY_AGAIN_MOST = 5.0, 300.0
 PLAUSIBLE = 1.5
 """A need that is inferred from a failure is no more than this many times what was measured: else the last look at the
 memory was before another program took it, or after that had given it back."""
+COMES_AND_GOES = 0.05
+"""Share of the memory with which frames were done that may be missing: what other programs take and give back."""
 SAME_REQUEST = 0.8
 """A refused need that is so many times another one, or more, is taken for that of the same frame."""
 ALL_OF_IT = 0.9
@@ -112,7 +114,15 @@ class Device:
     def is_the_frames(self, reading: Reading | None) -> bool:
         """What fails now for lack of memory, alone on the device, fails by itself: others were done with no more."""
         usable = self.usable(reading)
-        return self.enough is not None and usable is not None and usable >= self.enough
+        return usable is not None and self._is_enough(usable)
+
+    def _is_enough(self, usable: int) -> bool:
+        """Frames were done with as much; or it is far more than a worker was ever seen to need, and waiting for what
+        was free when frames were done might last for ever."""
+        if self.enough is None:
+            return False
+        known = max(self.need or 0, self.asked or 0)
+        return usable >= (1 - COMES_AND_GOES) * self.enough or 0 < PLAUSIBLE * known <= usable
 
     def take_refusal(self, reading: Reading, asked: int, of_frame: bool) -> None:
         """asked: bytes that a worker was refused. of_frame: for a frame that asks for more than others do.
@@ -132,7 +142,7 @@ class Device:
         if reading is None or reading.free is None or usable is None:
             return False
         if self.enough is not None:
-            return usable >= self.enough
+            return self._is_enough(usable)
         if self.on_cpu or (self.waited(now) >= LONGEST_DOUBT and usable >= LEAST_NEED):
             return True
         return reading.free >= ALL_OF_IT * reading.total
