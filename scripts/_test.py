@@ -22,7 +22,7 @@ LINTERS = (
 # Rewriting the tests takes as long as compiling does, and each worker would do it for itself: done once, and kept.
 REWRITE = ["pytest", "--collect-only", "--quiet"]
 # Much of the suite waits for processes: more of it at once than there are cores.
-PYTEST = ["pytest", "-n", "7", "--dist", "worksteal"]
+PYTEST = ["pytest", "-n", "6", "--dist", "worksteal"]
 
 
 def main() -> int:

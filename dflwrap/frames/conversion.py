@@ -90,8 +90,10 @@ class Converter:
         spares: where its child comes from, if there is one, and where it is left.
         """
         self._stopping, self._spares = stopping, spares
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._child: DecoderChild | None = None
+        self._closed = 0
+        """Times; one that is closed may be asked again."""
 
     def __enter__(self) -> Self:
         return self
@@ -212,6 +214,7 @@ class Converter:
         """Ends a child that owes an answer, also in the middle of it; any other one becomes a spare one."""
         with self._lock:  # a child is ended, or given away: by one thread, and once
             child, self._child = self._child, None
+            self._closed += 1
         if child is None:
             return
         if child.busy or self._spares is None:
@@ -227,10 +230,14 @@ class Converter:
                 child.busy = True
         if child is None or not child.alive:
             self.close()
+            closed = self._closed
             child = (self._spares.lend() if self._spares is not None else None) or DecoderChild()
             child.busy = True
-            # By a name of its own: another thread may close the converter at any moment.
-            self._child = child
+            # By a name of its own: another thread may close the converter at any moment, also while the child starts.
+            with self._lock:
+                self._child = child if closed == self._closed else None
+            if self._child is not child:
+                child.end()
         return child
 
 

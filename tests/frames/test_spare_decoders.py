@@ -13,7 +13,7 @@ import psutil
 import pytest
 from support import DOUBLE, dflwrap, until
 
-from dflwrap.frames import decoder_child
+from dflwrap.frames import conversion, decoder_child
 from dflwrap.frames.conversion import ConversionError, Converter
 from dflwrap.frames.decoder_child import SpareDecoders
 
@@ -80,6 +80,25 @@ def test_one_that_owes_an_answer_is_ended_and_not_handed_on(frame: Path, tmp_pat
         assert not busy & decoders()
         with Converter(spares=spares) as another:
             assert another.look(frame).mean == pytest.approx(90, abs=1)
+    assert decoders() == before
+
+
+def test_one_that_is_closed_while_its_child_starts_leaves_none(
+    frame: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Closed(decoder_child.DecoderChild):
+        def __init__(self) -> None:
+            super().__init__()
+            converter.close()
+
+    before, converter = decoders(), Converter()
+    monkeypatch.setattr(conversion, "DecoderChild", Closed)
+    with pytest.raises(ConversionError, match="died"):
+        converter.look(frame)
+    assert decoders() == before
+    monkeypatch.undo()
+    with converter:
+        assert converter.look(frame).mean == pytest.approx(90, abs=1), "it may be asked again"
     assert decoders() == before
 
 
