@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from dflwrap.common.waits import heeding, never, take
 from dflwrap.faceset.strangers import Stranger, look_at, parsed, request
+from dflwrap.frames.decoder_child import OWN_GROUP
 
 FEW = 2000
 """Files up to which children cost more than they bring: one starts in some 0.2 s, and reads 2,000 files a second."""
@@ -30,12 +31,6 @@ ANSWER_BOUND = 60.0
 """Seconds for one answer; it takes some fifty milliseconds, and a disk that sleeps wakes up within ten seconds."""
 END_BOUND = 5.0
 """Seconds for a killed child to be gone."""
-
-_OWN_GROUP: dict[str, Any] = (
-    {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined,unused-ignore]
-    if sys.platform == "win32"
-    else {"process_group": 0}
-)
 
 
 def look_at_all(
@@ -101,7 +96,7 @@ class _Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                **_OWN_GROUP,  # Ctrl+C is for dflwrap
+                **OWN_GROUP,  # Ctrl+C is for dflwrap
             )
             assert self._process.stdout is not None
             pump = threading.Thread(

@@ -20,11 +20,12 @@ END_BOUND = 5.0
 MOST_SPARE = 4
 """Children that are kept while nobody uses them; each holds about 60 MB."""
 
-_OWN_GROUP: dict[str, Any] = (
+OWN_GROUP: dict[str, Any] = (
     {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined,unused-ignore]
     if sys.platform == "win32"
     else {"process_group": 0}
 )
+"""Ctrl+C is for dflwrap, not for its children: for subprocess.Popen."""
 
 AT_ONCE: int = 0 if sys.platform == "win32" else getattr(select, "PIPE_BUF", 512)
 """Bytes that an empty pipe takes without waiting for its reader (POSIX). A child has read what it has answered."""
@@ -54,7 +55,7 @@ class DecoderChild:
             stderr=self._said or subprocess.DEVNULL,
             env=KEEPS_MEMORY | os.environ,
             # Ctrl+C is for dflwrap: a decoder that died of it would look like an image that kills it.
-            **_OWN_GROUP,
+            **OWN_GROUP,
         )
         assert self.process.stdout is not None
         threading.Thread(
