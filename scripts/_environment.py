@@ -142,12 +142,9 @@ class Environment:
         print(f"Installing {what} ({said} on the disk in all) ...", flush=True)
         extras = [part for part in parts if part not in SETUPS or part == "samples"]
         project = f".[{','.join(extras)}]" if extras else "."
-        failure = (
-            # Uncompiled: of TensorFlow's 12,000 files a test or the demo imports a tenth.
-            self._run_pip("--no-compile", "--editable", project)
-            if self.editable
-            else self._run_pip("--upgrade", project)
-        )
+        # Uncompiled: of TensorFlow's 12,000 files a run imports a tenth, and Python keeps what it compiles.
+        how = "--editable" if self.editable else "--upgrade"
+        failure = self._run_pip("--no-compile", how, project)
         for part in SETUPS:
             if part in parts and not failure:
                 failure = self._run_setup(part)
