@@ -25,6 +25,9 @@ A_REQUEST = 64
 """Frames per request, at most: asking takes as long as decoding half of a small one."""
 A_REQUEST_BYTES = 32 * 1024**2
 """Of files, from which a request is full: all of it has to be read and decoded within one `TIMEOUT`."""
+A_FEW = 8
+A_FEW_BYTES = 256 * 1024
+"""Files, and their bytes, that one child decodes before another one has started: they stay one request."""
 AHEAD = 3
 """Requests in hand per child."""
 CLOSE_BOUND = 10.0
@@ -124,14 +127,16 @@ class DecoderPool:
 
 
 def _requests(files: Iterable[File], children: int) -> Iterator[list[File]]:
-    """Full ones, and smaller and smaller ones of the last files, so that the children end together (guided
-    self-scheduling, Polychronopoulos and Kuck 1987)."""
+    """Full ones, and smaller and smaller ones of the last files, down to a few, so that the children end together
+    (guided self-scheduling, Polychronopoulos and Kuck 1987; GSS(k) there)."""
     source = iter(files)
     ahead = deque(islice(source, children * A_REQUEST))
     while ahead:
         request: list[File] = []
         size, most = 0, math.ceil(len(ahead) / children)
-        while ahead and len(request) < most and size < A_REQUEST_BYTES:
+        while ahead and (
+            (len(request) < most and size < A_REQUEST_BYTES) or (len(request) < A_FEW and size < A_FEW_BYTES)
+        ):
             request.append(ahead.popleft())
             size += request[-1][1]
         yield request

@@ -180,13 +180,26 @@ def test_the_last_requests_are_small_so_that_the_children_end_together(
 ) -> None:
     path = tmp_path / "a.png"
     save(path, next(pictures(1, (128, 128))))
-    numbers = list(range(5 * many.A_REQUEST))
-    asked = requests(monkeypatch, path, numbers, 2)
-    assert sorted(number for one in asked for number in one) == numbers
+    sizes = [many.A_FEW_BYTES + number for number in range(5 * many.A_REQUEST)]
+    monkeypatch.setattr(many, "A_REQUEST_BYTES", sum(sizes))
+    asked = requests(monkeypatch, path, sizes, 2)
+    assert sorted(size for one in asked for size in one) == sizes
     lengths = sorted((len(one) for one in asked), reverse=True)
     assert lengths[:4] == [many.A_REQUEST] * 4 and lengths[-1] == 1
     for place, length in enumerate(lengths[4:], 4):
         assert length <= sum(lengths[place:]) / 2 + 1, "no more than is left for the other"
+
+
+def test_a_few_small_files_are_one_request_and_start_one_child(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.png"
+    save(path, next(pictures(1, (128, 128))))
+    few, half = many.A_FEW, many.A_FEW_BYTES // 2
+    assert requests(monkeypatch, path, [1] * few, 4) == [[1] * few]
+    asked = requests(monkeypatch, path, [1] * 100, 4)
+    assert sum(map(len, asked)) == 100 and min(map(len, asked)) <= few <= sorted(map(len, asked))[1]
+    assert sorted(map(len, requests(monkeypatch, path, [half] * 6, 3))) == [2, 2, 2], "large ones are spread"
 
 
 @pytest.mark.skipif(
