@@ -10,7 +10,7 @@ from dflwrap.check.findings import Findings
 from dflwrap.check.hash_set import HashSet
 from dflwrap.check.thresholds import Thresholds
 from dflwrap.frames.decoding.measures import Measures, Pixels
-from dflwrap.frames.judgement import SMALLEST_SIDE
+from dflwrap.frames.sizes import SMALLEST_SIDE
 
 DARK_SHARE = 0.95
 """Of the pixels of a dark frame that are under `Thresholds.dark_below`."""

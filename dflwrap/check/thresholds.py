@@ -22,4 +22,4 @@ class Thresholds:
     frozen_frames: int = 24
     """Frames in a row: a second of film."""
     huge_pixels: int = 64_000_000
-    """As `dflwrap.frames.judgement.HUGE_PIXELS`: what `extract` brings down by itself."""
+    """As `dflwrap.frames.sizes.HUGE_PIXELS`: what `extract` brings down by itself."""

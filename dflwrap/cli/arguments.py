@@ -7,11 +7,10 @@ from pathlib import Path
 
 from dflwrap.common.errors import DflwrapError
 from dflwrap.common.trees import resolved
+from dflwrap.frames.sizes import SMALLEST_SIDE
 
 MOST = 1_000_000
 """Workers, or frames per attempt: beyond every use."""
-SMALLEST_SIDE = 128
-"""Pixels; as `dflwrap.frames.judgement.SMALLEST_SIDE`, which would make `--help` slow."""
 
 
 def folder(option: str, path: Path) -> Path:

@@ -10,7 +10,8 @@ from dflwrap.check.findings import Findings
 from dflwrap.check.quality import Likenesses, flaw_of
 from dflwrap.frames.decoding.measures import Measures
 from dflwrap.frames.inventory import FrameEntry
-from dflwrap.frames.judgement import SMALLEST_SIDE, Entry, scaled_size
+from dflwrap.frames.judgement import Entry
+from dflwrap.frames.sizes import SMALLEST_SIDE, scaled_size
 from dflwrap.prepare.options import PrepareOptions
 
 _SUFFIXES = {"jpeg": ".jpg", "png": ".png"}

@@ -112,13 +112,6 @@ def test_the_version_is_told() -> None:
     assert builtin.startswith("built-in extractor: ")
 
 
-def test_the_smallest_side_is_that_of_the_frames() -> None:
-    from dflwrap.cli import arguments
-    from dflwrap.frames import judgement
-
-    assert arguments.SMALLEST_SIDE == judgement.SMALLEST_SIDE
-
-
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -23,7 +23,8 @@ from PIL import Image
 from dflwrap.frames import conversion
 from dflwrap.frames.conversion import ConversionError, Converter
 from dflwrap.frames.decoding.decoder import MEMORY_BOUND
-from dflwrap.frames.judgement import judge_size, scaled_size
+from dflwrap.frames.judgement import judge_size
+from dflwrap.frames.sizes import scaled_size
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes and signals of POSIX")
 

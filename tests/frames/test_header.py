@@ -20,7 +20,8 @@ from PIL import Image
 
 from dflwrap.frames.header import header_in, read_header
 from dflwrap.frames.inventory import FrameEntry, take_inventory
-from dflwrap.frames.judgement import BOMB_PIXELS, Entry, Judgement, judge
+from dflwrap.frames.judgement import Entry, Judgement, judge
+from dflwrap.frames.sizes import BOMB_PIXELS
 
 
 def noise(width: int = 200, height: int = 160) -> Image.Image:

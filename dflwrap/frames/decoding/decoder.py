@@ -12,6 +12,8 @@ With `measure` ([[path, bytes], ...]) and `dark_below` the answer holds the meas
 
 Decoders (libjpeg, libpng, libtiff) warn on the C level's standard error only: the parent gives this process an empty
 file as its standard error, and here it is read and emptied around each decode.
+
+What only some requests need is imported by the first of them: most runs start a decoder for a handful of frames.
 """
 
 from __future__ import annotations
@@ -30,10 +32,7 @@ from dflwrap.common.storage import is_device_error, is_missing
 from dflwrap.frames.decoding import heif
 from dflwrap.frames.decoding.damage import CANNOT_READ, PNG, check, damage_in, damage_of
 from dflwrap.frames.decoding.decoder_errors import NO_MEMORY, plain_words
-from dflwrap.frames.decoding.likeness import compare
-from dflwrap.frames.decoding.measures import failed
-from dflwrap.frames.decoding.thumbnail import thumbnail
-from dflwrap.frames.judgement import scaled_size
+from dflwrap.frames.sizes import scaled_size
 
 MEMORY_BOUND = 6 * 1024**3
 """Address space of this process in bytes (Windows: memory committed by it): a bomb that hides its size ends here."""
@@ -217,6 +216,7 @@ def _threads(one: bool) -> None:
 
 def measured(name: bytes, size: int, dark_below: float) -> list[Any]:
     """One frame's `Measures`, also where it cannot be read. size: bytes by the directory."""
+    from dflwrap.frames.decoding.measures import failed
     from dflwrap.frames.decoding.measuring import measure
 
     path = Path(os.fsdecode(name))
@@ -244,10 +244,14 @@ def _answer(line: bytes) -> dict[str, Any]:
                 "measured": [measured(bytes.fromhex(name), size, dark) for name, size in request["measure"]]
             }
         if "pieces" in request:
+            from dflwrap.frames.decoding.likeness import compare
+
             return compare(source if request["source"] else None, request["pieces"], Path.read_bytes)
         if request.get("check"):
             return checked(source)
         if "thumbnail" in request:
+            from dflwrap.frames.decoding.thumbnail import thumbnail
+
             side, quality = request["thumbnail"]
             return thumbnail(_bytes_of(source), int(side), int(quality))
         if "target" not in request:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dflwrap.frames.judgement import BOMB_PIXELS
+from dflwrap.frames.sizes import BOMB_PIXELS
 
 MOST = 300
 _PLACE = re.compile(r"OpenCV\([\w.-]{1,40}\)\s*(?:\S{1,400}:\d+:)?\s*error:\s*")

@@ -16,7 +16,8 @@ from dflwrap.common.waits import join
 from dflwrap.extractors.control_file import NO_COPY, ControlWriter
 from dflwrap.frames.conversion import ConversionError, Converter
 from dflwrap.frames.decoder_child import SpareDecoders
-from dflwrap.frames.judgement import REPAIR_SIDE, judge_size
+from dflwrap.frames.judgement import judge_size
+from dflwrap.frames.sizes import REPAIR_SIDE
 from dflwrap.ledger.records import FrameRow
 from dflwrap.supervisor.batch import Batch, Scale
 
