@@ -27,7 +27,7 @@ from support import (
 LIMIT = 400.0
 """Seconds after which a run counts as one that never ends; the longest of them takes a tenth of it when idle."""
 
-SIZE = (2000, 1400)
+SIZE = (1200, 900)
 """So large that copying them for a second try takes longer than failing: the copies queue."""
 
 MOST = 60
