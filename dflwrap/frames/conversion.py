@@ -222,6 +222,11 @@ class Converter:
         else:
             self._spares.take_back(child)
 
+    def rest(self) -> None:
+        """Leaves its child to others until it is asked again; without spares it keeps it."""
+        if self._spares is not None:
+            self.close()
+
     def _started(self) -> DecoderChild:
         """The child that is to be asked; `close` ends it from now on."""
         with self._lock:

@@ -54,6 +54,24 @@ def test_what_is_in_use_is_nobody_elses(frame: Path) -> None:
         assert len(decoders() - before) == 2
 
 
+def test_one_that_rests_is_anybody_s(frame: Path) -> None:
+    before = decoders()
+    with SpareDecoders() as spares, Converter(spares=spares) as one, Converter(spares=spares) as other:
+        for converter in (one, other, one):
+            assert converter.look(frame).mean == pytest.approx(90, abs=1)
+            converter.rest()
+        assert len(decoders() - before) == 1
+    with Converter() as alone:
+        alone.look(frame)
+        mine = decoders() - before
+        alone.rest()
+        alone.look(frame)
+        assert decoders() - before == mine and len(mine) == 1, (
+            "without spares it would start anew for each image"
+        )
+    assert decoders() == before
+
+
 @posix
 def test_one_that_owes_an_answer_is_ended_and_not_handed_on(frame: Path, tmp_path: Path) -> None:
     """Its answer would be taken for that to the next one's question."""

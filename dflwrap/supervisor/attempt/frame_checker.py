@@ -140,3 +140,5 @@ class FrameChecker:
                 self._results[name] = result
                 if result.note:
                     self._odd[name] = (row.name, result.note)
+            if self._wanted.empty():
+                converter.rest()

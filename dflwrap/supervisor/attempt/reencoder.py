@@ -92,6 +92,8 @@ class Reencoder:
         for name, row, deadline in iter(self._waiting.get, None):
             if not self._ended:
                 self._answer(name, row, deadline)
+            if self._waiting.empty():
+                self._converter.rest()
 
     def _answer(self, name: str, row: FrameRow, deadline: float) -> None:
         try:
