@@ -89,17 +89,15 @@ def spread(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
     for item in items:
         files.setdefault(item.path, []).append(item)
     slow = {path: SECONDS.get(path.relative_to(HERE).as_posix(), 0) for path in files}
-    shares: list[list[list[pytest.Item]]] = [[] for _ in range(workers)]
+    shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
     load = [0.0] * workers
     for path in sorted((path for path in files if slow[path]), key=lambda path: -slow[path]):
         lightest = load.index(min(load))
-        shares[lightest].append(files[path])
+        shares[lightest] += files[path]
         load[lightest] += slow[path]
     rest = [test for path, tests in files.items() if not slow[path] for test in tests]
     ordered: list[pytest.Item] = []
-    for number, mine in enumerate(shares, 1):
-        # The longest files mostly wait, the shorter ones compute: side by side they leave no core idle.
-        share = [test for tests in (mine if number % 2 else reversed(mine)) for test in tests]
+    for number, share in enumerate(shares, 1):
         room = len(items) * number // workers - len(ordered) - len(share)
         ordered += [*share, *rest[: max(0, room)]]
         del rest[: max(0, room)]
