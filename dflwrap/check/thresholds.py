@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dflwrap.common.choices import BLURRY_BELOW
+from dflwrap.frames.sizes import HUGE_PIXELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,5 +22,5 @@ class Thresholds:
     """Of the 128 bits of the dhash, that nearly the same picture may differ in."""
     frozen_frames: int = 24
     """Frames in a row: a second of film."""
-    huge_pixels: int = 64_000_000
-    """As `dflwrap.frames.sizes.HUGE_PIXELS`: what `extract` brings down by itself."""
+    huge_pixels: int = HUGE_PIXELS
+    """What `extract` brings down by itself."""

@@ -90,7 +90,7 @@ class Converter:
         spares: where its child comes from, if there is one, and where it is left.
         """
         self._stopping, self._spares = stopping, spares
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._child: DecoderChild | None = None
         self._closed = 0
         """Times; one that is closed may be asked again."""

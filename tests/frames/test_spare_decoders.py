@@ -54,7 +54,7 @@ def test_what_is_in_use_is_nobody_elses(frame: Path) -> None:
         assert len(decoders() - before) == 2
 
 
-def test_one_that_rests_is_anybody_s(frame: Path) -> None:
+def test_one_that_rests_is_anybodys(frame: Path) -> None:
     before = decoders()
     with SpareDecoders() as spares, Converter(spares=spares) as one, Converter(spares=spares) as other:
         for converter in (one, other, one):

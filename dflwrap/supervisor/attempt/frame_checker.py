@@ -120,6 +120,8 @@ class FrameChecker:
 
     def _work(self, converter: Converter) -> None:
         while not self._ended:
+            if self._wanted.empty():
+                converter.rest()
             try:
                 name = self._wanted.get(timeout=1.0)
             except queue.Empty:
@@ -140,5 +142,3 @@ class FrameChecker:
                 self._results[name] = result
                 if result.note:
                     self._odd[name] = (row.name, result.note)
-            if self._wanted.empty():
-                converter.rest()
