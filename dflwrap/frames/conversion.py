@@ -90,7 +90,7 @@ class Converter:
         spares: where its child comes from, if there is one, and where it is left.
         """
         self._stopping, self._spares = stopping, spares
-        # Of the same thread twice: whatever hears of a new child, a signal's handler too, may close the converter at once.
+        # Reentrant: whatever hears of a new child, a signal's handler too, may close the converter at once.
         self._lock = threading.RLock()
         self._child: DecoderChild | None = None
         self._closed = 0
